@@ -1,0 +1,33 @@
+"""Writing a file so that it is never seen half-written."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` in one step: readers see the old file or the new one.
+
+    The bytes go to a temporary file in the same folder, which then replaces ``path``. When
+    anything fails on the way (a full disk, a kill), the former file stays as it was.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; names ``path``.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            reason = f"{error.strerror}; could not write {len(data):,} bytes, the former file stays"
+            raise OSError(error.errno, reason, str(path)) from error
+        raise

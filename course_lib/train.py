@@ -1,0 +1,295 @@
+"""One short training loop for the whole course."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.checkpoint import (
+    load_checkpoint,
+    load_weights,
+    read_info,
+    save_checkpoint,
+    save_weights,
+)
+from course_lib.progress import progress_bar
+from course_lib.schedules import Schedule, constant
+
+__all__ = [
+    "History",
+    "TrainingDiverged",
+    "TrainingStopped",
+    "fit",
+    "load_weights",
+    "save_weights",
+    "sequence_loss",
+    "translation_loss",
+]
+
+
+class Sampler(Protocol):
+    """Anything that makes the batch of a step from the step's number alone."""
+
+    def batch(self, step: int) -> Any: ...
+
+
+@dataclass
+class History:
+    """What happened at each step: its number, its loss, and the training seconds up to it."""
+
+    steps: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, list]:
+        """Plain lists, ready for JSON; ``History(**d)`` is the way back."""
+        return asdict(self)
+
+
+class TrainingDiverged(FloatingPointError):
+    """The loss or the gradient became NaN or infinite; the weights are those before that step.
+
+    Attributes: step, learning_rate, checkpoint (the last good one, or None), history.
+    """
+
+    def __init__(
+        self, what: str, step: int, rate: float, saved: tuple[Path, int] | None, history: History
+    ) -> None:
+        kept = (
+            f"last good checkpoint: {saved[0]} (after {saved[1]} steps)"
+            if saved is not None
+            else "no checkpoint was kept (pass checkpoint=…)"
+        )
+        super().__init__(
+            f"the {what} at step {step} with learning rate {rate:.3g}; {kept}. "
+            f"Lower the learning rate, warm it up, or clip the gradient."
+        )
+        self.step = step
+        self.learning_rate = rate
+        self.checkpoint = saved[0] if saved is not None else None
+        self.history = history
+
+
+class TrainingStopped(RuntimeError):
+    """The process was asked to end (SIGTERM); the checkpoint holds everything so far.
+
+    Attributes: step (steps done), checkpoint.
+    """
+
+    def __init__(self, step: int, checkpoint: Path) -> None:
+        super().__init__(
+            f"stopped by SIGTERM after {step} steps; saved in {checkpoint}. "
+            f"The same call goes on from there."
+        )
+        self.step = step
+        self.checkpoint = checkpoint
+
+
+def sequence_loss(
+    logits: Tensor, targets: Tensor, pad: int = 0, label_smoothing: float = 0.0
+) -> Tensor:
+    """Mean cross-entropy in nats per real token; logits (B, T, V), targets (B, T) -> scalar.
+
+    Positions whose target is ``pad`` do not count.
+
+    Raises:
+        ValueError: the shapes do not match, or there is no real token.
+    """
+    if logits.dim() != 3 or logits.shape[:2] != targets.shape:
+        raise ValueError(
+            f"logits have shape {tuple(logits.shape)} and targets {tuple(targets.shape)}; "
+            f"expected (B, T, V) and (B, T)"
+        )
+    if not (targets != pad).any():
+        raise ValueError(f"every target is padding (id {pad}): there is nothing to learn from")
+    return F.cross_entropy(
+        logits.flatten(0, 1),  # (B * T, V)
+        targets.flatten(),  # (B * T,)
+        ignore_index=pad,
+        label_smoothing=label_smoothing,
+    )
+
+
+def translation_loss(model: nn.Module, batch: Any) -> Tensor:
+    """Teacher forcing: the model reads the target up to t and is scored on token t + 1.
+
+    ``batch`` has ``source`` (B, S) and ``target`` (B, T), each row BOS … EOS; both are moved
+    to the model's device.
+    """
+    device = next(model.parameters()).device
+    source, target = batch.source.to(device), batch.target.to(device)
+    logits = model(source, target[:, :-1])  # (B, T - 1, V)
+    return sequence_loss(logits, target[:, 1:])
+
+
+def fit(
+    model: nn.Module,
+    loss_fn: Callable[[nn.Module, Any], Tensor],
+    sampler: Sampler,
+    steps: int,
+    *,
+    optimizer: torch.optim.Optimizer | None = None,
+    lr: float = 1e-3,
+    schedule: Schedule | None = None,
+    clip: float | None = 1.0,
+    checkpoint: str | Path | None = None,
+    every: int = 200,
+    progress: bool = True,
+) -> History:
+    """Train ``model`` in place until ``steps`` steps are done.
+
+    Each step takes ``sampler.batch(step)``, calls ``loss_fn(model, batch)``, clips the global
+    gradient norm to ``clip`` and updates with ``optimizer`` (Adam at rate ``lr`` unless given),
+    whose rates are multiplied by ``schedule(step)``.
+
+    With ``checkpoint``, progress is saved every ``every`` steps, on Ctrl-C, on SIGTERM and at
+    the end. The same call goes on from that file as if nothing had happened, to the last bit.
+    A path belongs to one run: use another one for another configuration or seed.
+
+    Raises:
+        TrainingDiverged: the loss or the gradient is no longer finite.
+        TrainingStopped: SIGTERM arrived; the checkpoint is written.
+        ValueError: the checkpoint is damaged or belongs to another run.
+        OSError: the checkpoint cannot be written; the former one stays.
+    """
+    if steps < 0 or every < 1:
+        raise ValueError(f"steps={steps}, every={every}; expected steps >= 0 and every >= 1")
+    if optimizer is None:
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.Adam(trained, lr=lr)
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+    schedule = schedule or constant()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    path = Path(checkpoint) if checkpoint is not None else None
+    identity = _identity(optimizer, sampler, clip)
+    history = History()
+    saved: tuple[Path, int] | None = None
+    if path is not None and path.exists():
+        history = _resume(path, model, optimizer, identity, steps)
+        saved = (path, len(history.steps))
+    done = len(history.steps)
+    elapsed = history.seconds[-1] if history.seconds else 0.0
+
+    def save() -> tuple[Path, int]:
+        info = {"identity": identity, "history": history.to_dict()}
+        save_checkpoint(path, model, optimizer, info)
+        return path, len(history.steps)
+
+    model.train()
+    bar = progress_bar(steps, "training", show=progress, start=done)
+    with bar, _StopRequest(active=path is not None) as stop:
+        for step in range(done, steps):
+            started = time.perf_counter()
+            multiplier = schedule(step)
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * multiplier
+            loss = loss_fn(model, sampler.batch(step))
+            optimizer.zero_grad()
+            loss.backward()
+            value = loss.item()
+            problem = None if math.isfinite(value) else f"loss became {value}"
+            if clip is not None and problem is None:
+                norm = nn.utils.clip_grad_norm_(parameters, clip).item()
+                problem = None if math.isfinite(norm) else f"gradient norm became {norm}"
+            if problem is not None:
+                rate = optimizer.param_groups[0]["lr"]
+                raise TrainingDiverged(problem, step, rate, saved, history)
+            optimizer.step()
+            elapsed += time.perf_counter() - started
+            history.steps.append(step)
+            history.losses.append(value)
+            history.seconds.append(elapsed)
+            if not bar.disable:
+                bar.set_postfix_str(f"loss {value:.3f}", refresh=False)
+                bar.update()
+            if path is not None and ((step + 1) % every == 0 or step + 1 == steps or stop.signal):
+                saved = save()
+                if stop.signal:
+                    stop.leave(step + 1, path)
+    return history
+
+
+def _identity(
+    optimizer: torch.optim.Optimizer, sampler: Sampler, clip: float | None
+) -> dict[str, Any]:
+    """What must be equal for a checkpoint to belong to this run (the model is checked by name)."""
+    return {
+        "optimizer": type(optimizer).__name__,
+        "learning rates": [group["initial_lr"] for group in optimizer.param_groups],
+        "clip": clip,
+        "sampler": type(sampler).__name__,
+        "sampler seed": getattr(sampler, "seed", None),
+        "batch size": getattr(sampler, "batch_size", None),
+        "batches per epoch": len(sampler) if hasattr(sampler, "__len__") else None,
+    }
+
+
+def _resume(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    identity: dict[str, Any],
+    steps: int,
+) -> History:
+    info = read_info(path)
+    differences = [
+        f"{name} {info['identity'].get(name)!r} there, {value!r} here"
+        for name, value in identity.items()
+        if info["identity"].get(name) != value
+    ]
+    done = len(info["history"]["steps"])
+    if done > steps:
+        differences.append(f"{done} steps there, only {steps} asked here")
+    if differences:
+        raise ValueError(
+            f"{path} belongs to another run: {'; '.join(differences)}. "
+            f"Delete the file to start anew, or give this run its own checkpoint path."
+        )
+    return History(**load_checkpoint(path, model, optimizer)["history"])
+
+
+class _StopRequest:
+    """Turns Ctrl-C and SIGTERM into a flag, so that no step is cut in half.
+
+    A second Ctrl-C stops at once. Python lets only the main thread handle signals; elsewhere
+    this does nothing.
+    """
+
+    def __init__(self, *, active: bool) -> None:
+        self.active = active and threading.current_thread() is threading.main_thread()
+        self.signal: int | None = None
+
+    def __enter__(self) -> _StopRequest:
+        if self.active:
+            self.former = {
+                number: signal.signal(number, self._note) or signal.SIG_DFL
+                for number in (signal.SIGINT, signal.SIGTERM)
+            }
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.active:
+            for number, handler in self.former.items():
+                signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal == signal.SIGINT and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def leave(self, step: int, path: Path) -> None:
+        if self.signal == signal.SIGINT:
+            raise KeyboardInterrupt(f"stopped after {step} steps; saved in {path}")
+        raise TrainingStopped(step, path)
