@@ -1,0 +1,80 @@
+# Every job a person runs. `make help` lists them.
+PYTHON ?= python3
+TORCH_INDEX ?=
+PORT ?= 8000
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+CHECKED := course_lib tests tools notebooks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book test serve fetch vendor studies studies-check bench check format \
+        check-determinism offline-check browser colab-test lock stamp clean
+
+help: ## list the jobs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## create .venv and install the lock (TORCH_INDEX=… for another torch index)
+
+$(READY): requirements.txt constraints.txt pyproject.toml
+	@start=$$(date +%s); set -e; \
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …")'; \
+	test -x $(PY) || $(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: install your system's python3-venv package, then try again"; exit 1; }; \
+	if [ -n "$(TORCH_INDEX)" ]; then \
+	  $(PY) -m pip install -q --index-url "$(TORCH_INDEX)" "$$(grep '^torch==' constraints.txt)"; fi; \
+	$(PY) -m pip install -q -r requirements.txt -c constraints.txt; \
+	$(PY) -m pip install -q --no-deps --no-build-isolation -e .; \
+	touch $(READY); echo "environment: $$(( $$(date +%s) - start )) s"
+
+book: $(READY) ## fetch the data, execute each notebook once, build _build/html
+	@$(PY) -m tools.build book
+
+test: $(READY) ## unit tests, notebook hygiene, every notebook executed
+	@$(PY) -m tools.build test
+
+serve: $(READY) ## show the built book in the browser (PORT=8000)
+	@$(PY) -m tools.serve $(PORT)
+
+fetch: $(READY) ## download the data archives into the cache
+	@$(PY) -m course_lib.data fetch
+
+vendor: $(READY) ## fetch the scripts that make the pages independent of any CDN
+	@$(PY) -m tools.vendor
+
+studies: $(READY) ## run every study (resumes where a run stopped)
+	@for s in $$($(PY) -m course_lib.studies list --names); do $(PY) -m course_lib.studies run $$s || exit 1; done
+
+studies-check: $(READY) ## run the small smoke cell of every study
+	@$(PY) -m course_lib.studies check
+
+bench: $(READY) ## the library's own cells and training step against bare torch.nn
+	@OMP_NUM_THREADS=1 $(PY) -m tools.bench
+
+check: $(READY) ## ruff: lint and format
+	@$(VENV)/bin/ruff check $(CHECKED)
+	@$(VENV)/bin/ruff format --check $(CHECKED)
+
+format: $(READY) ## ruff: repair what can be repaired
+	@$(VENV)/bin/ruff check --fix $(CHECKED)
+	@$(VENV)/bin/ruff format $(CHECKED)
+
+check-determinism: $(READY) ## run every notebook again and compare all its outputs
+	@$(PY) -m tools.build determinism
+
+offline-check: $(READY) ## the tests and notebooks in a machine without any network
+	@$(PY) -m tools.build offline
+
+browser: $(READY) ## check the built pages: links, console, accessibility, keyboard
+	@$(PY) -m tools.build browser
+
+colab-test: $(READY) ## run the Colab cell for real in fresh environments
+	@$(PY) -m pytest -q -m colab tests/test_colab.py
+
+lock: ## renew constraints.txt from requirements.txt in a throw-away environment
+	@$(PYTHON) tools/lock.py
+
+stamp: $(READY) ## write the Colab cell, with the address of _config.yml, into every notebook
+	@$(PY) -m tools.stamp
+
+clean: ## remove what was built; the environment and the data cache stay
+	rm -rf _build

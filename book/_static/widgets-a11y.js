@@ -1,0 +1,26 @@
+/* Names for the controls that ipywidgets leaves unnamed: slider handles and the buttons of Play. */
+(function () {
+  function name(element, text) {
+    if (!element.getAttribute("aria-label")) element.setAttribute("aria-label", text);
+  }
+  function pass() {
+    document.querySelectorAll(".widget-slider").forEach(function (slider) {
+      const label = slider.querySelector(".widget-label");
+      const text = (label && label.textContent.trim()) || "slider";
+      slider.querySelectorAll(".noUi-handle").forEach(function (handle) { name(handle, text); });
+      slider.querySelectorAll(".widget-readout").forEach(function (readout) {
+        name(readout, text + ", value");
+      });
+    });
+    document.querySelectorAll(".widget-play").forEach(function (play) {
+      const names = ["Play or pause", "Stop", "Repeat"];
+      play.querySelectorAll("button").forEach(function (button, i) {
+        name(button, names[i] || "button");
+      });
+    });
+  }
+  document.addEventListener("DOMContentLoaded", function () {
+    pass();
+    new MutationObserver(pass).observe(document.body, { childList: true, subtree: true });
+  });
+})();

@@ -1,0 +1,89 @@
+"""Where things are, what _config.yml says, and which inputs an execution depends on."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import nbformat
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+EXECUTED = BUILD / "executed"
+HTML = BUILD / "html"
+VENDOR = ROOT / "book" / "_static" / "vendor"
+
+
+def config(root: Path = ROOT) -> dict:
+    """_config.yml as a dictionary."""
+    return yaml.safe_load((root / "_config.yml").read_text("utf8"))
+
+
+def toc_files(root: Path = ROOT) -> list[str]:
+    """The pages of _toc.yml in reading order, without suffix, the root page first."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text("utf8"))
+    chapters = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    return [toc["root"], *chapters]
+
+
+def notebooks(root: Path = ROOT) -> list[Path]:
+    """The notebooks of the table of contents, in reading order."""
+    paths = [root / f"{name}.ipynb" for name in toc_files(root)]
+    return [path for path in paths if path.is_file()]
+
+
+def digest(paths: Iterable[Path], root: Path = ROOT) -> str:
+    """SHA-256 over the names and bytes of files, independent of the order given."""
+    total = hashlib.sha256()
+    for path in sorted(set(paths)):
+        total.update(path.relative_to(root).as_posix().encode() + b"\0")
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def files_below(*folders: Path) -> list[Path]:
+    """All files below folders, without byte code."""
+    return [
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+
+
+def library_key(root: Path = ROOT) -> str:
+    """Key of everything that outputs depend on besides the notebook itself.
+
+    The library with its recorded results and the data pins inside it, the lock, and the recorder.
+    """
+    paths = files_below(root / "course_lib")
+    extra = [root / "constraints.txt", root / "tools" / "nbval_record.py"]
+    return digest([*paths, *(path for path in extra if path.is_file())], root)
+
+
+def notebook_key(notebook: nbformat.NotebookNode, library: str) -> str:
+    """Key of one notebook's outputs: its code cells with their tags, and the library key.
+
+    Prose is left out: a corrected sentence does not call for a new execution.
+    """
+    cells = [
+        [cell.source, sorted(cell.metadata.get("tags", []))]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+    return hashlib.sha256(json.dumps([library, cells]).encode()).hexdigest()
+
+
+def record_path(notebook: Path) -> Path:
+    """Where the recorder notes key, seconds and memory beside an executed copy."""
+    return notebook.with_suffix(".json")
+
+
+def fresh(notebook: Path, library: str, root: Path = ROOT) -> bool:
+    """Whether the executed copy of a notebook exists and still belongs to it."""
+    copy = root / EXECUTED.relative_to(ROOT) / notebook.relative_to(root)
+    if not (copy.is_file() and record_path(copy).is_file()):
+        return False
+    key = notebook_key(nbformat.read(notebook, as_version=4), library)
+    return json.loads(record_path(copy).read_text("utf8"))["key"] == key
