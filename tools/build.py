@@ -1,8 +1,9 @@
 """The jobs behind the Makefile: `python -m tools.build book|test|determinism|offline|browser`.
 
 One execution of the notebooks serves the tests and the book. nbval runs them, the recorder
-(tools/nbval_record.py) keeps their outputs, and the pages are built from these. A notebook is run again
-by `book` only when its code, the library, the recorded results, the data pins or the lock changed.
+(tools/nbval_record.py) keeps their outputs, and the pages are built from these. `book` runs a
+notebook again only when its code, the library, the recorded results, the data pins or the lock
+changed.
 """
 
 import argparse

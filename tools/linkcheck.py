@@ -1,4 +1,4 @@
-"""Internal links and anchors of a built tree, without a network: python -m tools.linkcheck [FOLDER]."""
+"""Internal links and anchors of a built tree, offline: python -m tools.linkcheck [FOLDER]."""
 
 import sys
 from html.parser import HTMLParser

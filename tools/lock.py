@@ -1,7 +1,7 @@
 """Renew constraints.txt: resolve requirements.txt in a throw-away environment and write the result.
 
-Run as `make lock`. Local versions (`2.13.0+cpu`) are dropped, so that the lock also resolves on other
-package indexes and on macOS.
+Run as `make lock`. Local versions (`2.13.0+cpu`) are dropped, so that the lock also resolves on
+other package indexes and on macOS.
 """
 
 import subprocess

@@ -3,10 +3,10 @@
     python -m pytest -p tools.nbval_record --nbval-lax --nbval-record _build/executed notebooks
 
 A notebook of which *every* cell ran and passed is written, with its outputs and widget state, below
-the folder given, at once and completely (a temporary file, then a rename); beside it a small JSON file
-with the key of its inputs, the seconds and the memory it took. A failed, interrupted or partly
-selected notebook leaves the earlier copy alone. Workers share nothing but the folder; tools/build.py
-fills Jupyter Book's execution cache from it, in one process.
+the folder given, at once and completely (a temporary file, then a rename); beside it a small JSON
+file with the key of its inputs, the seconds and the memory it took. A failed, interrupted or partly
+selected notebook leaves the earlier copy alone. Workers share nothing but the folder;
+tools/build.py fills Jupyter Book's execution cache from it, in one process.
 
 What goes to stderr is not recorded. A Python warning there fails its cell: a reader would see it.
 """

@@ -1,4 +1,6 @@
-"""Run a command where only loopback exists: `unshare --map-root-user --net python -m tools.network …`.
+"""Run a command where only loopback exists.
+
+    unshare --map-root-user --net python -m tools.network COMMAND …
 
 A fresh network namespace has its loopback device down; Jupyter kernels need it up.
 """

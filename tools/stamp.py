@@ -1,7 +1,7 @@
 """Write the Colab cell into every notebook, with the address that _config.yml names.
 
-`python -m tools.stamp` (make stamp). The cell is the first code cell and carries the tag `colab`. It
-installs the library only where it is missing, so it does nothing in a local environment.
+`python -m tools.stamp` (make stamp). The cell is the first code cell and carries the tag `colab`.
+It installs the library only where it is missing, so it does nothing in a local environment.
 """
 
 import nbformat
@@ -14,7 +14,7 @@ CELL_ID = "colab"
 def colab_source(address: str) -> str:
     """The exact text of the Colab cell for a repository address."""
     return (
-        "# On Colab this installs the course's library; where it is already there, nothing happens.\n"
+        "# Colab: install the course's library. Where it is already there, nothing happens.\n"
         "import importlib.util\n"
         "\n"
         'if importlib.util.find_spec("course_lib") is None:\n'

