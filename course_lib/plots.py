@@ -108,7 +108,7 @@ def style() -> _Style:
     return _Style()
 
 
-class _Rich:
+class Rich:
     """HTML where the reader's program shows it, plain text elsewhere."""
 
     def __init__(self, markup: str, text: str) -> None:
@@ -222,7 +222,7 @@ def show(figure: Figure | str, *, alt: str, caption: str) -> None:
     caption = require_text(caption, "caption")
     alt = require_text(alt, "alt")
     markup = frame(picture(figure, alt=alt, key=caption, tight=True), caption)
-    display(_Rich(markup, f"{plain(caption)}\n[{alt}]"))
+    display(Rich(markup, f"{plain(caption)}\n[{alt}]"))
 
 
 def sentence(markdown_text: str) -> None:
@@ -276,7 +276,7 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str], caption: str)
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     text = "\n".join(" | ".join(row) for row in [[plain(name) for name in header], *cells])
-    display(_Rich(markup, f"{plain(caption)}\n{text}"))
+    display(Rich(markup, f"{plain(caption)}\n{text}"))
 
 
 def _cell(value: object) -> str:
