@@ -1,0 +1,14 @@
+"""What holds for every test: no network, and one thread for each of the workers."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Loopback and Unix sockets stay open. Processes that a test starts inherit the block.
+OFFLINE = str(Path(__file__).resolve().parent.parent / "tools" / "offline")
+sys.path.insert(0, OFFLINE)
+os.environ["PYTHONPATH"] = OFFLINE + os.pathsep + os.environ.get("PYTHONPATH", "")
+
+import network_block  # noqa: E402, F401  (blocks on import)
