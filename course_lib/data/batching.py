@@ -1,0 +1,234 @@
+"""Batches of token ids: padded pairs in length buckets, and streams for language models.
+
+A sampler is a pure function of (seed, step). A killed training run goes on exactly where it
+stopped when it knows the number of its step, and nothing else has to be saved.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sentence pairs as padded ids.
+
+    Attributes:
+        source: (B, S) source sentences.
+        target: (B, T) target sentences, each between a begin and an end mark. A decoder reads
+            `target[:, :-1]` and is asked for `target[:, 1:]`.
+    """
+
+    source: Tensor
+    target: Tensor
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device."""
+        return Batch(self.source.to(device), self.target.to(device))
+
+
+class StreamBatch(NamedTuple):
+    """A piece of text streams: inputs (B, T), targets (B, T) one token later.
+
+    `fresh` is True where the streams begin again: drop the recurrent state there. Everywhere
+    else the piece continues the one before it.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    fresh: bool
+
+
+def pad(sequences: Sequence[Sequence[int]], value: int = 0) -> Tensor:
+    """Put sequences of different lengths into one tensor (B, L), filled up with `value`.
+
+    Raises:
+        ValueError: there is no sequence.
+    """
+    if len(sequences) == 0:
+        raise ValueError("pad needs at least one sequence, got none.")
+    longest = max(len(sequence) for sequence in sequences)
+    padded = torch.full((len(sequences), longest), value, dtype=torch.long)  # (B, L)
+    for row, sequence in zip(padded, sequences, strict=True):
+        row[: len(sequence)] = torch.as_tensor(sequence, dtype=torch.long)
+    return padded
+
+
+class PairSampler:
+    """Batches of sentence pairs, sentences of similar length together.
+
+    An epoch visits every pair once. Its order is shuffled, cut into pools of `bucket` batches,
+    each pool is sorted by length and cut into batches, and the batches are shuffled. So a batch
+    holds little padding, and batches still differ from epoch to epoch.
+
+    Args:
+        pairs: source and target ids, without begin, end or padding.
+        batch_size: pairs per batch B; one batch of each epoch may be smaller.
+        seed: number of the shuffles.
+        bucket: batches per pool. 1 switches buckets off.
+        max_length: the longest sentence allowed in tokens (source or target), or None.
+        pad, bos, eos: the ids of padding, begin and end.
+
+    Raises:
+        ValueError: no pairs, an empty or over-long sentence, an id that is negative or that
+            means padding, begin or end, or a size below 1.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+        batch_size: int,
+        seed: int,
+        bucket: int = 50,
+        *,
+        max_length: int | None = None,
+        pad: int = 0,
+        bos: int = 1,
+        eos: int = 2,
+    ) -> None:
+        _at_least_one(batch_size=batch_size, bucket=bucket)
+        if seed < 0:
+            raise ValueError(f"seed is {seed}, expected 0 or more.")
+        if len(pairs) == 0:
+            raise ValueError("PairSampler needs at least one pair, got none.")
+        for i, pair in enumerate(pairs):
+            for side, sentence in zip(("source", "target"), pair, strict=True):
+                _check_sentence(f"{side} sentence of pair {i}", sentence, {pad, bos, eos})
+                if max_length is not None and len(sentence) > max_length:
+                    raise ValueError(
+                        f"The {side} sentence of pair {i} has {len(sentence)} tokens, more than "
+                        f"max_length={max_length}. Leave such pairs out, or raise max_length."
+                    )
+        self.pairs = pairs
+        self.batch_size = batch_size
+        self.seed = seed
+        self.bucket = bucket
+        self._pad, self._bos, self._eos = pad, bos, eos
+        self._lengths = np.array([(len(t), len(s)) for s, t in pairs])  # target first: see _epoch
+        self._order: tuple[int, list[np.ndarray]] = (-1, [])  # the epoch computed last
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        return -(-len(self.pairs) // self.batch_size)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of training step 0, 1, 2, …; the same step always gives the same batch.
+
+        Raises:
+            ValueError: the step is negative.
+        """
+        if step < 0:
+            raise ValueError(f"step is {step}, expected 0 or more.")
+        epoch, position = divmod(step, len(self))
+        if self._order[0] != epoch:
+            self._order = (epoch, self._epoch(epoch))
+        chosen = [self.pairs[i] for i in self._order[1][position]]
+        return Batch(
+            source=pad([source for source, _ in chosen], self._pad),
+            target=pad([[self._bos, *target, self._eos] for _, target in chosen], self._pad),
+        )
+
+    def _epoch(self, epoch: int) -> list[np.ndarray]:
+        """The indices of each batch of an epoch."""
+        generator = np.random.default_rng((self.seed, epoch))
+        shuffled = generator.permutation(len(self.pairs))
+        batches = []
+        for pool in _cut(shuffled, self.bucket * self.batch_size):
+            if self.bucket > 1:
+                # lexsort takes the last key first: by target length, then by source length.
+                by_length = np.lexsort((self._lengths[pool, 1], self._lengths[pool, 0]))
+                pool = pool[by_length]
+            batches += _cut(pool, self.batch_size)
+        return [batches[i] for i in generator.permutation(len(batches))]
+
+
+class StreamSampler:
+    """Long text as B parallel streams, read piece by piece, for language models.
+
+    The ids are cut into B streams of equal length. Step after step, every stream moves on by T
+    tokens, so that the recurrent state can be carried along. What does not fill a whole piece
+    is left out.
+
+    Args:
+        ids: (N,) token ids of the whole text.
+        batch_size: streams B.
+        length: tokens per piece T.
+
+    Raises:
+        ValueError: the ids are not one row of whole numbers, or too few for one piece.
+    """
+
+    def __init__(self, ids: Tensor, batch_size: int, length: int) -> None:
+        _at_least_one(batch_size=batch_size, length=length)
+        if ids.dim() != 1 or ids.dtype != torch.long:
+            raise ValueError(
+                f"ids have shape {tuple(ids.shape)} and type {ids.dtype}, expected one row of "
+                "torch.long. Make them with torch.tensor(tokenizer.encode(text))."
+            )
+        stream = (len(ids) - 1) // batch_size  # the last token of a stream needs a target too
+        if stream < length:
+            raise ValueError(
+                f"{len(ids)} tokens are too few for {batch_size} streams of {length} tokens; "
+                f"{batch_size * length + 1} are needed. Give more text or lower the sizes."
+            )
+        self._inputs = ids[: batch_size * stream].view(batch_size, stream)
+        self._targets = ids[1 : batch_size * stream + 1].view(batch_size, stream)
+        self.length = length
+
+    def __len__(self) -> int:
+        """Pieces per epoch."""
+        return self._inputs.shape[1] // self.length
+
+    def batch(self, step: int) -> StreamBatch:
+        """The piece of training step 0, 1, 2, …
+
+        Raises:
+            ValueError: the step is negative.
+        """
+        if step < 0:
+            raise ValueError(f"step is {step}, expected 0 or more.")
+        piece = step % len(self)
+        window = slice(piece * self.length, (piece + 1) * self.length)
+        return StreamBatch(self._inputs[:, window], self._targets[:, window], fresh=piece == 0)
+
+
+def batches_by_length(
+    sequences: Sequence[Sequence[int]], batch_size: int
+) -> Iterator[list[int]]:
+    """Indices of sequences of similar length, shortest first, to evaluate them quickly.
+
+    Raises:
+        ValueError: the batch size is below 1.
+    """
+    _at_least_one(batch_size=batch_size)
+    order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+def _cut(values: np.ndarray, size: int) -> list[np.ndarray]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def _at_least_one(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} is {size}, expected at least 1.")
+
+
+def _check_sentence(what: str, ids: Sequence[int], marks: set[int]) -> None:
+    if len(ids) == 0:
+        raise ValueError(f"The {what} is empty. Leave such pairs out before training.")
+    if min(ids) < 0 or not marks.isdisjoint(ids):
+        wrong = next(i for i in ids if i < 0 or i in marks)
+        raise ValueError(
+            f"The {what} holds the id {wrong}, which is negative or means padding, begin or "
+            "end. Give plain sentences; the sampler adds the marks."
+        )
