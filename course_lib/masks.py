@@ -1,0 +1,130 @@
+"""Masks with one meaning: boolean, True = may attend (for padding: True = a real token).
+
+This is the convention of `torch.nn.functional.scaled_dot_product_attention`. A mask broadcasts
+to the scores (B, H, T, S) or, without heads, to (B, T, S).
+"""
+
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+
+def padding_mask(ids: Tensor, pad: int = 0) -> Tensor:
+    """True where a sentence has a real token.
+
+    Args:
+        ids: (B, S) token ids.
+        pad: the id of padding.
+
+    Returns:
+        (B, S) bool. To mask scores, put it in its place: `mask[:, None, :]` beside (B, T, S),
+        `mask[:, None, None, :]` beside (B, H, T, S).
+
+    Raises:
+        TypeError: the ids are not whole numbers, for example embeddings by mistake.
+    """
+    if ids.is_floating_point() or ids.dtype == torch.bool:
+        raise TypeError(f"padding_mask reads token ids, got {ids.dtype}. Pass the (B, S) ids.")
+    return ids != pad
+
+
+def causal_mask(length: int, device: torch.device | str | None = None) -> Tensor:
+    """True where a position may see: itself and what precedes it.
+
+    Returns:
+        (T, T) bool; row t has True at columns 0 to t.
+
+    Raises:
+        ValueError: the length is below 1.
+    """
+    if length < 1:
+        raise ValueError(f"length is {length}, expected at least 1.")
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril()
+
+
+def combine(*masks: Tensor) -> Tensor:
+    """True where every mask is True; shapes broadcast.
+
+    Raises:
+        TypeError: a mask is not boolean.
+        ValueError: no mask, shapes that do not fit, or two masks of two dimensions. Of those
+            one is most often (B, S) and the other (T, S), and when B happens to equal T they
+            would be mixed up without a sign. Write `padding[:, None, :]` for the first.
+    """
+    if not masks:
+        raise ValueError("combine needs at least one mask.")
+    for mask in masks:
+        _check_bool(mask)
+    shapes = [tuple(mask.shape) for mask in masks]
+    if sum(mask.dim() == 2 for mask in masks) > 1:
+        raise ValueError(
+            f"Masks of shapes {shapes} are ambiguous: is a row a sentence or a position? "
+            "Give a padding mask its place first, as in padding[:, None, :]."
+        )
+    try:
+        return reduce(torch.logical_and, masks)
+    except RuntimeError as error:
+        raise ValueError(f"Masks of shapes {shapes} do not broadcast to one shape.") from error
+
+
+def masked_softmax(scores: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
+    """Softmax over the places where the mask is True; all other weights are exactly 0.
+
+    Where a row has nothing to attend to, all its weights are 0 (not NaN), and so are the
+    gradients. A large negative number instead of −∞ would give such a row uniform weights, and
+    overflow in half precision.
+
+    Args:
+        scores: any shape, for example (B, T, S). Not changed.
+        mask: bool, True = may attend; broadcasts to the shape of the scores.
+        dim: the dimension whose weights sum to one.
+
+    Returns:
+        Weights in the shape of the scores.
+
+    Raises:
+        TypeError: the mask is not boolean.
+        ValueError: the mask does not broadcast to the shape of the scores.
+    """
+    _check_bool(mask)
+    try:
+        mask = mask.expand(scores.shape)
+    except RuntimeError as error:
+        raise ValueError(
+            f"A mask of shape {tuple(mask.shape)} does not broadcast to scores of shape "
+            f"{tuple(scores.shape)}."
+        ) from error
+    somewhere = mask.any(dim=dim, keepdim=True)
+    scores = scores.masked_fill(~mask, -torch.inf)
+    # A row of −∞ only has the softmax 0/0. Such rows get harmless scores before the softmax, so
+    # that neither the values nor the gradients ever meet a NaN, and weights of 0 after it.
+    weights = scores.masked_fill(~somewhere, 0.0).softmax(dim=dim)
+    return weights.masked_fill(~somewhere, 0.0)
+
+
+def to_torch_key_padding(mask: Tensor) -> Tensor:
+    """The `key_padding_mask` of `torch.nn.MultiheadAttention`, which means the opposite.
+
+    Args:
+        mask: (B, S) bool, True = a real token.
+
+    Returns:
+        (B, S) bool, True = padding, to be ignored.
+
+    Raises:
+        TypeError: the mask is not boolean.
+        ValueError: the mask is not (B, S).
+    """
+    _check_bool(mask)
+    if mask.dim() != 2:
+        raise ValueError(f"Expected a padding mask (B, S), got shape {tuple(mask.shape)}.")
+    return ~mask
+
+
+def _check_bool(mask: Tensor) -> None:
+    if mask.dtype != torch.bool:
+        raise TypeError(
+            f"A mask is boolean with True = may attend, got {mask.dtype}. Turn 0/1 numbers into "
+            "a mask with mask.bool(); turn an additive mask (0 and -inf) with mask == 0."
+        )
