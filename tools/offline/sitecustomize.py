@@ -1,3 +1,3 @@
-"""Python imports this file at its start when the folder is on PYTHONPATH: the network is blocked."""
+"""Python imports this at its start when the folder is on PYTHONPATH: the network is blocked."""
 
 import network_block  # noqa: F401  (blocks on import)
