@@ -1,0 +1,135 @@
+"""Movie-review snippets, fresh or rotten, in the tradition of Pang and Lee (2005).
+
+12,808 one-sentence opinions on 508 films, from the archive ``reviews`` (with plot summaries, which
+we leave out), for research use. Cleaning removes the snippets that repeat another one up to case,
+punctuation and spacing, also under another film: 12,749 remain.
+"""
+
+import bz2
+import csv
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from course_lib.data import archives
+from course_lib.data.local import LocalFileError, read_lines
+from course_lib.data.splits import Splits, hash_fraction
+
+ROTTEN, FRESH = 0, 1
+LABELS = {"rotten": ROTTEN, "fresh": FRESH, "0": ROTTEN, "1": FRESH}
+
+# The archive lists this film under two names.
+_SAME_FILM = {"the_crime_of_padre_amaro": "el_crimen_del_padre_amaro"}
+
+
+class Review(NamedTuple):
+    """One opinion. ``label`` is 0 (rotten) or 1 (fresh); ``movie`` may be empty in a local file."""
+
+    text: str
+    label: int
+    movie: str
+
+
+def load(*, path: str | Path | None = None) -> list[Review]:
+    """Return the clean reviews, in the archive's order.
+
+    With ``path``, read a UTF-8 CSV file with a header instead: columns ``text`` and ``label``
+    (rotten, fresh, 0 or 1), and optionally ``movie``. It is cleaned in the same way.
+
+    Raises:
+        LocalFileError: the local file is missing, malformed or not UTF-8.
+        course_lib.data.archives.ArchiveError: the archive is neither cached nor reachable.
+    """
+    if path is not None:
+        return clean(_load_local(path))
+    file = archives.fetch("reviews") / "rotten_tomatoes_corpus_full.csv.bz2"
+    with bz2.open(file, "rt", encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["category"] != "plot"]
+    return clean(
+        [
+            Review(
+                row["text"],
+                LABELS[row["category"]],
+                _SAME_FILM.get(row["movie_name"], row["movie_name"]),
+            )
+            for row in rows
+        ]
+    )
+
+
+def clean(reviews: list[Review]) -> list[Review]:
+    """Normalize white space; drop empty reviews and all but the first of equal ones.
+
+    Two reviews are equal when their words are, whatever the case and punctuation.
+    """
+    kept, seen = [], set()
+    for review in reviews:
+        words = " ".join(re.findall(r"\w+", review.text.casefold()))
+        if words and words not in seen:
+            seen.add(words)
+            kept.append(review._replace(text=" ".join(review.text.split())))
+    return kept
+
+
+def split(reviews: list[Review]) -> Splits[Review]:
+    """Split by film, so that no film is in two parts. Test and validation are balanced.
+
+    Films are taken in the order of a hash of their names: into test until it has 1,000 reviews of
+    each label, then into validation until it has 500 of each, the others into train. What exceeds
+    these numbers in a film already taken is left out. Small data sets hold out a fifth and a tenth
+    of the rarer label instead. The result does not depend on the order of ``reviews``, except
+    that each part keeps that order.
+
+    A review without a film counts as a film of its own.
+    """
+    films: dict[str, list[Review]] = {}
+    for review in reviews:
+        films.setdefault(review.movie or review.text, []).append(review)
+    fresh = sum(review.label for review in reviews)
+    rarer = min(fresh, len(reviews) - fresh)
+    remaining = sorted(films, key=hash_fraction, reverse=True)  # pop() takes the lowest hash
+    test = _take_balanced(films, remaining, min(1000, rarer // 5))
+    validation = _take_balanced(films, remaining, min(500, rarer // 10))
+    train = {review for film in remaining for review in films[film]}
+    parts = (train, validation, test)
+    return Splits(*([review for review in reviews if review in part] for part in parts))
+
+
+def _take_balanced(
+    films: dict[str, list[Review]], remaining: list[str], per_label: int
+) -> set[Review]:
+    pools: tuple[list[Review], list[Review]] = ([], [])
+    while remaining and min(map(len, pools)) < per_label:
+        for review in films[remaining.pop()]:
+            pools[review.label].append(review)
+    for pool in pools:
+        pool.sort(key=lambda review: hash_fraction(review.text))
+    return {review for pool in pools for review in pool[:per_label]}
+
+
+def _load_local(path: str | Path) -> list[Review]:
+    reader = csv.DictReader([line + "\n" for line in read_lines(path)], strict=True)
+    missing = {"text", "label"} - set(reader.fieldnames or ())
+    if missing:
+        raise LocalFileError(
+            f"{path}, line 1: expected a header with the columns text and label, "
+            f"found {', '.join(reader.fieldnames or ())}"
+        )
+    reviews = []
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise LocalFileError(
+                    f"{path}, line {reader.line_num}: expected {len(reader.fieldnames or ())} "
+                    'fields as in the header; put "quotes" around a text that has commas'
+                )
+            label = LABELS.get(row["label"].strip().lower())
+            if label is None:
+                raise LocalFileError(
+                    f"{path}, line {reader.line_num}: the label {row['label']!r} is none of "
+                    f"{', '.join(LABELS)}"
+                )
+            reviews.append(Review(row["text"], label, (row.get("movie") or "").strip()))
+    except csv.Error as error:
+        raise LocalFileError(f"{path}, line {reader.line_num}: {error}") from error
+    return reviews

@@ -1,0 +1,99 @@
+"""Introductions of Wikipedia's "vital articles", in English and French.
+
+10,033 English and 9,955 French articles with a topic each, from the archive ``wikipedia``. The
+text is Wikipedia's, under CC BY-SA 4.0. Formulas were lost when the archive was made, so that a
+few mathematical sentences have gaps ("It is denoted by .").
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from course_lib.data import archives
+from course_lib.data.local import read_lines
+from course_lib.data.splits import Splits, by_key
+
+FILES = {"english": "summaries_en-us.json", "french": "summaries_fr-fr.json"}
+
+
+class Article(NamedTuple):
+    """The introduction of one article; ``topic`` is empty for a local file."""
+
+    title: str
+    text: str
+    topic: str
+
+
+def load(language: str = "english", *, path: str | Path | None = None) -> list[Article]:
+    """Return all articles of one language, in the archive's order. White space is normalized.
+
+    With ``path``, read a UTF-8 plain-text file instead: articles are separated by blank lines and
+    titled "FILE 1", "FILE 2" and so on. ``language`` is not used then.
+
+    Raises:
+        ValueError: ``language`` is neither "english" nor "french".
+        LocalFileError: the local file is missing, empty or not UTF-8.
+        course_lib.data.archives.ArchiveError: the archive is neither cached nor reachable.
+    """
+    if path is not None:
+        return _load_local(Path(path))
+    if language not in FILES:
+        raise ValueError(f"no articles in {language!r}; there are {', '.join(FILES)}")
+    file = archives.fetch("wikipedia") / FILES[language]
+    entries = json.loads(file.read_text(encoding="utf-8"))
+    return [
+        Article(title, _tidy(entry["extract"]), entry["topic"])
+        for title, entry in entries.items()
+    ]
+
+
+def _tidy(text: str) -> str:
+    return " ".join(text.replace("\N{WORD JOINER}", "").split())  # also no-break spaces
+
+
+def topics(articles: list[Article]) -> list[str]:
+    """Return the topics in alphabetical order, without repetition."""
+    return sorted({article.topic for article in articles})
+
+
+def split(articles: list[Article]) -> Splits[Article]:
+    """Split by the hash of the title: about 5 % each for validation and test.
+
+    The part of an article depends on its title only, never on the other articles. A French
+    article and its English counterpart may be in different parts.
+    """
+    return by_key(articles, [article.title for article in articles])
+
+
+# A sentence ends at . ! or ? (with a closing quote or bracket) before a space and an opening.
+_END = re.compile(r"""(?<=[.!?])(["'”’»)\]]?)\s+(?=["'“‘«(\[]?\s?[A-ZÀ-ÖØ-Þ0-9])""")
+# … but not after an initial ("J. S. Bach"), a title or another usual abbreviation.
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(.\"'“«])(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Sr|Jr|Mt|Prof|Gen|Lt|Col|Rev|vs|etc|c|ca|approx|"
+    r"litt?|No|Vol|pp?|[Oo]p|cf|al|av|apr|env|v|Inc|Ltd|Co|Gov|Sen|Sgt|Capt|fl|r)\.$"
+)
+
+
+def sentences(text: str) -> list[str]:
+    """Cut a text into sentences with a few rules, good enough for encyclopedia prose.
+
+    >>> sentences("J. S. Bach was a composer. He was born in 1685.")
+    ['J. S. Bach was a composer.', 'He was born in 1685.']
+    """
+    found, start = [], 0
+    for match in _END.finditer(text):
+        candidate = text[start : match.end(1)].strip()
+        if not _ABBREVIATION.search(candidate):
+            found.append(candidate)
+            start = match.end()
+    rest = text[start:].strip()
+    return [*found, rest] if rest else found
+
+
+def _load_local(path: Path) -> list[Article]:
+    blocks = re.split(r"\n\s*\n", "\n".join(read_lines(path)).strip())
+    return [
+        Article(f"{path.stem} {number}", _tidy(block), "")
+        for number, block in enumerate(blocks, start=1)
+    ]
