@@ -198,9 +198,7 @@ class WordTokenizer(Tokenizer):
     kind = "words"
     _WORD = re.compile(r"\w+['’](?=\w)|\w+|[^\w\s]")
 
-    def __init__(
-        self, vocabulary: Vocabulary, style: Literal["words", "lab"] = "words"
-    ) -> None:
+    def __init__(self, vocabulary: Vocabulary, style: Literal["words", "lab"] = "words") -> None:
         super().__init__(vocabulary)
         if style not in ("words", "lab"):
             raise ValueError(f'style is {style!r}, expected "words" or "lab".')
@@ -243,9 +241,7 @@ class CharTokenizer(Tokenizer):
     kind = "characters"
 
     @classmethod
-    def train(
-        cls, texts: Iterable[str], min_count: int = 1, max_size: int | None = None
-    ) -> Self:
+    def train(cls, texts: Iterable[str], min_count: int = 1, max_size: int | None = None) -> Self:
         """Collect the characters of a corpus; see `Vocabulary.build` for the limits."""
         return cls(Vocabulary.build(map(compose, texts), min_count, max_size))
 

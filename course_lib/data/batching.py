@@ -199,9 +199,7 @@ class StreamSampler:
         return StreamBatch(self._inputs[:, window], self._targets[:, window], fresh=piece == 0)
 
 
-def batches_by_length(
-    sequences: Sequence[Sequence[int]], batch_size: int
-) -> Iterator[list[int]]:
+def batches_by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:
     """Indices of sequences of similar length, shortest first, to evaluate them quickly.
 
     Raises:

@@ -1,0 +1,153 @@
+"""BLEU, exact match, intervals, perplexity."""
+
+import math
+
+import numpy as np
+import pytest
+import sacrebleu
+from scipy import stats
+
+from course_lib.evaluate import (
+    bleu,
+    bootstrap_interval,
+    by_length,
+    exact_match,
+    perplexity,
+    t_interval,
+)
+
+REFERENCES = ["the cat sat on the mat .", "a dog barks at the moon .", "we read a long book ."]
+HYPOTHESES = ["the cat sat on a mat .", "a dog barks at the moon .", "we saw the long film ."]
+
+
+def test_bleu_is_100_for_the_references_and_0_for_nothing_in_common():
+    assert bleu(REFERENCES, REFERENCES).score == pytest.approx(100)
+    assert bleu(["x y z"] * 3, REFERENCES).score < 1
+    assert bleu([""] * 3, REFERENCES).score == 0
+
+
+def test_bleu_is_sacrebleu_and_signed():
+    result = bleu(HYPOTHESES, REFERENCES)
+    assert result.score == sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES]).score
+    assert 20 < result.score < 90
+    assert "tok:13a" in result.signature and "version:" in result.signature
+
+
+def test_bleu_uses_the_pairing():
+    assert bleu(HYPOTHESES[::-1], REFERENCES).score < bleu(HYPOTHESES, REFERENCES).score
+
+
+def test_exact_match_compares_character_by_character():
+    assert exact_match(["a b", "a  b", "A b"], ["a b"] * 3) == [True, False, False]
+
+
+@pytest.mark.parametrize("score", [bleu, exact_match])
+def test_wrong_texts_are_explained(score):
+    with pytest.raises(ValueError, match="2 hypotheses but 1 references"):
+        score(["a", "b"], ["a"])
+    with pytest.raises(ValueError, match="no sentences"):
+        score([], [])
+    with pytest.raises(TypeError, match="hypotheses must be a list of strings"):
+        score([["a", "b"]], ["a b"])
+    with pytest.raises(TypeError, match="references must be"):
+        score(["a"], "a")
+
+
+def test_by_length_puts_each_sentence_in_its_bucket():
+    values = [1, 0, 1, 1, 0, 0]
+    lengths = [6, 8, 9, 11, 12, 14]
+    buckets = by_length(values, lengths, [6, 9, 12, 15])
+    assert [(b.low, b.high, b.count, b.mean) for b in buckets] == [
+        (6, 9, 2, 0.5),
+        (9, 12, 2, 1.0),
+        (12, 15, 2, 0.0),
+    ]
+    assert all(b.interval.low <= b.mean <= b.interval.high for b in buckets)
+
+
+def test_an_empty_bucket_is_shown_as_empty():
+    empty = by_length([1.0, 0.0], [1, 9], [0, 5, 7, 10])[1]
+    assert empty.count == 0 and math.isnan(empty.mean) and math.isnan(empty.interval.low)
+
+
+def test_by_length_drops_nothing_in_silence():
+    with pytest.raises(ValueError, match=r"1 sentences lie outside .* length 15"):
+        by_length([1, 0], [6, 15], [6, 9, 15])
+    with pytest.raises(ValueError, match="2 values but 1 lengths"):
+        by_length([1, 0], [6], [6, 9])
+    for edges in ([6], [6, 6], [9, 6]):
+        with pytest.raises(ValueError, match="that increase"):
+            by_length([1], [6], edges)
+
+
+def test_bootstrap_depends_on_the_seed_only():
+    values = np.random.default_rng(0).normal(size=200)
+    assert bootstrap_interval(values, seed=1) == bootstrap_interval(values, seed=1)
+    assert bootstrap_interval(values, seed=1) != bootstrap_interval(values, seed=2)
+
+
+def test_bootstrap_agrees_with_theory_on_a_large_sample():
+    values = np.random.default_rng(0).normal(3.0, 2.0, size=400)
+    ours = bootstrap_interval(values, seed=0, samples=4000)
+    theory = t_interval(values)
+    assert ours.mean == pytest.approx(values.mean())
+    assert ours.low == pytest.approx(theory.low, abs=0.02)
+    assert ours.high == pytest.approx(theory.high, abs=0.02)
+
+
+def test_bootstrap_in_pieces_covers_all_samples():
+    values = np.random.default_rng(0).normal(size=30_000)  # 66 resamples at a time
+    ours = bootstrap_interval(values, seed=0, samples=300)
+    theory = t_interval(values)
+    assert ours.high - ours.low == pytest.approx(theory.high - theory.low, rel=0.2)
+
+
+def test_bootstrap_takes_truth_values_and_grows_with_confidence():
+    values = [True] * 30 + [False] * 10
+    narrow = bootstrap_interval(values, seed=0, confidence=0.5)
+    wide = bootstrap_interval(values, seed=0, confidence=0.99)
+    assert narrow.mean == 0.75
+    assert wide.low < narrow.low < 0.75 < narrow.high < wide.high
+    assert bootstrap_interval([True] * 5, seed=0) == (1.0, 1.0, 1.0)
+
+
+def test_t_interval_equals_scipy_and_the_table():
+    values = [2.0, 4.0, 4.5, 5.0, 7.0]
+    ours = t_interval(values)
+    low, high = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
+    assert ours == pytest.approx((4.5, low, high))
+    # Two values a and b: the 95 % factor with one degree of freedom is 12.706.
+    assert t_interval([0.0, 2.0]).high == pytest.approx(1 + 12.706, abs=1e-3)
+    assert t_interval([3.0, 3.0]) == (3.0, 3.0, 3.0)
+
+
+def test_t_interval_covers_the_truth_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    intervals = [t_interval(generator.normal(size=5), 0.8) for _ in range(1000)]
+    assert np.mean([i.low < 0 < i.high for i in intervals]) == pytest.approx(0.8, abs=0.04)
+
+
+def test_intervals_refuse_what_they_cannot_use():
+    with pytest.raises(ValueError, match="at least two"):
+        t_interval([1.0])
+    for interval in (t_interval, lambda v, **k: bootstrap_interval(v, seed=0, **k)):
+        with pytest.raises(ValueError, match="shape"):
+            interval([])
+        with pytest.raises(ValueError, match="NaN"):
+            interval([1.0, math.nan])
+        with pytest.raises(ValueError, match="confidence is 95"):
+            interval([1.0, 2.0], confidence=95)
+    with pytest.raises(ValueError, match="samples is 0"):
+        bootstrap_interval([1.0], seed=0, samples=0)
+
+
+def test_perplexity_of_a_guess_is_the_size_of_the_choice():
+    assert perplexity(10 * math.log(50), 10) == pytest.approx(50)
+    assert perplexity(0.0, 3) == 1.0
+    assert perplexity(1e6, 1) == math.inf
+
+
+@pytest.mark.parametrize("wrong", [(1.0, 0), (-1.0, 2), (math.nan, 2)])
+def test_perplexity_refuses_nonsense(wrong):
+    with pytest.raises(ValueError, match="expected"):
+        perplexity(*wrong)
