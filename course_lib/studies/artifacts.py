@@ -1,0 +1,65 @@
+"""Weights that a study leaves behind: a safetensors file and a model card beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from course_lib.files import write_atomically
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
+
+
+def save(name: str, model: nn.Module, card: dict[str, Any]) -> Path | None:
+    """Called by a study's ``run``: keep ``model`` as ``NAME.safetensors`` with ``NAME.json``.
+
+    ``card`` says how the weights came about (configuration, seed, data, licence, scores); the
+    number of parameters and the file's hash are added. Outside the runner, and in smoke cells,
+    nothing is written and the answer is None.
+
+    Raises:
+        OSError: the files cannot be written; former ones stay.
+    """
+    folder = os.environ.get("COURSE_ARTIFACTS", "")
+    if not folder:
+        return None
+    from course_lib.checkpoint import save_weights
+
+    path = Path(folder) / f"{name}.safetensors"
+    save_weights(model, path)
+    full = {
+        "name": name,
+        **card,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    text = json.dumps(full, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path.with_suffix(".json"), text.encode())
+    return path
+
+
+def load(name: str, model: nn.Module, *, folder: Path = CHECKPOINTS) -> dict[str, Any]:
+    """Load the kept weights ``name`` into ``model`` and return their card.
+
+    Raises:
+        KeyError: no such weights; the message lists those there are.
+        ValueError: weights and card do not belong together, or do not fit the model.
+    """
+    from course_lib.checkpoint import load_weights
+
+    path = Path(folder) / f"{name}.safetensors"
+    card_path = path.with_suffix(".json")
+    if not (path.is_file() and card_path.is_file()):
+        there = sorted(file.stem for file in Path(folder).glob("*.safetensors"))
+        raise KeyError(f"no weights {name!r}; there are: {', '.join(there) or 'none yet'}")
+    card = json.loads(card_path.read_text(encoding="utf-8"))
+    if hashlib.sha256(path.read_bytes()).hexdigest() != card["sha256"]:
+        raise ValueError(f"{path.name} is not the file its card describes; make both again")
+    load_weights(model, path)
+    return card
