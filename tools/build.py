@@ -158,10 +158,16 @@ def build_pages() -> None:
     key = pages_key()
     fill_cache()
     shutil.rmtree(HTML, ignore_errors=True)
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", ".", "--all", "-W", "-n"]
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [str(program), "build", ".", "--all", "-W", "-n"]
     command += ["--keep-going", "--config", str(effective_config())]
     done = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     LOG.write_text(done.stdout, "utf8")
     if "Executing notebook" in done.stdout:
@@ -194,7 +200,7 @@ def book(steps: Steps) -> None:
     if steps.failed:
         steps.report()
     with steps.step("links") as remark:
-        problems = linkcheck.broken_links(HTML)
+        problems = linkcheck.broken_links(HTML) or linkcheck.missing_pages(HTML)
         if problems:
             print("\n".join(problems))
             raise subprocess.CalledProcessError(1, "linkcheck")

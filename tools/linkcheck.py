@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tools.project import HTML
+from tools.project import HTML, toc_files
 
 
 class Page(HTMLParser):
@@ -55,6 +55,11 @@ def broken_links(root: Path) -> list[str]:
     return problems
 
 
+def missing_pages(root: Path) -> list[str]:
+    """One line for each page of the table of contents that was not built."""
+    return [f"{name} was not built" for name in toc_files() if not (root / f"{name}.html").exists()]
+
+
 def loads_from_elsewhere(root: Path) -> list[str]:
     """One line for each script, style or picture that a page loads from another site."""
     return [
@@ -67,6 +72,6 @@ def loads_from_elsewhere(root: Path) -> list[str]:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HTML
-    found = broken_links(folder)
+    found = broken_links(folder) or missing_pages(folder)
     print("\n".join(found) or f"{len(pages(folder))} pages, every internal link has its target")
     sys.exit(bool(found))
