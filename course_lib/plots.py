@@ -21,7 +21,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course_lib.svg import INK, INK_COLOR, PAPER, PAPER_COLOR, figure_to_svg, inline
+from course_lib.svg import INK, figure_to_svg, inline
 
 _BLUE, _ORANGE, _GREEN, _PINK, _GRAY = "#2467e6", "#e0700f", "#0fa36b", "#c050b6", "#6d737b"
 
@@ -34,7 +34,6 @@ COLORS: dict[str, str] = {
     "pink": _PINK,
     "gray": _GRAY,
     "ink": INK,  # the page's text color, whatever it is
-    "paper": PAPER,  # the page's background color
     "rnn": _ORANGE,
     "gru": _BLUE,
     "lstm": _GREEN,
@@ -83,6 +82,7 @@ _STYLE: dict[str, Any] = {
 }
 
 
+CAPTION = "color:inherit;font-size:.92em;line-height:1.5;margin:.4em 0 0;text-align:left"
 _CELL = "padding:.25em .7em;border-bottom:1px solid rgba(128,128,128,.35)"
 
 
@@ -197,14 +197,10 @@ def scrollable(svg: str) -> str:
 def frame(inside: str, caption: str = "") -> str:
     """The ``<figure>`` around a picture, with its caption."""
     below = (
-        '<figcaption style="font-size:.92em;line-height:1.5;margin:.4em 0 0;text-align:left">'
-        f"{markdown_light(caption)}</figcaption>"
-        if caption
-        else ""
+        f'<figcaption style="{CAPTION}">{markdown_light(caption)}</figcaption>' if caption else ""
     )
     return (
-        f'<figure class="am-figure" style="margin:.6em 0;color:{INK_COLOR};'
-        f'--am-paper:{PAPER_COLOR}">{inside}{below}</figure>'
+        f'<figure class="am-figure" style="margin:.6em 0;text-align:left">{inside}{below}</figure>'
     )
 
 
@@ -268,7 +264,7 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str], caption: str)
     widest = max((sum(map(len, row)) for row in [list(header), *cells]), default=0)
     focus = ' tabindex="0" role="group" aria-label="Wide table, scrolls sideways"'
     markup = (
-        f'<div class="am-table" style="overflow-x:auto;color:{INK_COLOR}"'
+        f'<div class="am-table" style="overflow-x:auto"'
         f"{focus if widest > 30 else ''}>"
         '<table style="border-collapse:collapse;margin:.6em 0">'
         '<caption style="caption-side:top;text-align:left;padding:.3em 0">'

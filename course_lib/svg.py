@@ -16,21 +16,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 INK = "#000000"
-PAPER = "#fefefe"
 FONTS = (
     "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,"
     "'Noto Sans KR','Apple SD Gothic Neo','Malgun Gothic',NanumGothic,sans-serif"
-)
-
-# The text and background colors of the places a notebook is read in: VS Code, Colab, the book,
-# JupyterLab. An unknown place falls back to the color of the surrounding text.
-INK_COLOR = (
-    "var(--vscode-foreground,var(--colab-primary-text-color,"
-    "var(--pst-color-text-base,var(--jp-ui-font-color1,inherit))))"
-)
-PAPER_COLOR = (
-    "var(--vscode-editor-background,var(--colab-primary-surface-color,"
-    "var(--pst-color-background,var(--jp-layout-color0,#fff))))"
 )
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -150,8 +138,7 @@ def _short(digits: int):
 
 
 def _theme_colors(value: str) -> str:
-    value = re.sub(rf"{INK}\b|\bblack\b", "currentColor", value)
-    return value.replace(PAPER, "var(--am-paper,#fff)")
+    return re.sub(rf"{INK}\b|\bblack\b", "currentColor", value)
 
 
 def _drop_bare_groups(parent: ElementTree.Element) -> None:

@@ -16,8 +16,7 @@ import ipywidgets
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from course_lib.plots import Rich, frame, markdown_light, picture, plain, require_text
-from course_lib.svg import INK_COLOR
+from course_lib.plots import CAPTION, Rich, frame, markdown_light, picture, plain, require_text
 
 MOST_BYTES = 1_500_000  # of all frames together; the static page carries every one of them
 _MOST_BUTTONS = 30  # characters on the buttons of a choice, all labels together
@@ -143,8 +142,7 @@ def _display_stack(
     stack = ipywidgets.Stack([first, *rest], selected_index=0)
     ipywidgets.jslink(source, (stack, "selected_index"))
     below = ipywidgets.HTML(
-        f'<div class="am-caption" style="font-size:.92em;line-height:1.5;color:{INK_COLOR}">'
-        f"{markdown_light(caption)}</div>"
+        f'<div class="am-caption" style="{CAPTION}">{markdown_light(caption)}</div>'
     )
     row = ipywidgets.HBox(controls, layout=ipywidgets.Layout(flex_flow="row wrap"))
     box = ipywidgets.VBox([row, stack, below])
