@@ -43,8 +43,7 @@ def load(language: str = "english", *, path: str | Path | None = None) -> list[A
     file = archives.fetch("wikipedia") / FILES[language]
     entries = json.loads(file.read_text(encoding="utf-8"))
     return [
-        Article(title, _tidy(entry["extract"]), entry["topic"])
-        for title, entry in entries.items()
+        Article(title, _tidy(entry["extract"]), entry["topic"]) for title, entry in entries.items()
     ]
 
 
