@@ -38,7 +38,7 @@ def expect_type(value: Any, kind: type | tuple[type, ...], what: str = "your res
     if not isinstance(value, kind):
         kinds = kind if isinstance(kind, tuple) else (kind,)
         names = " or ".join(f"`{one.__name__}`" for one in kinds)
-        problem = f"{_capital(what)} is a `{type(value).__name__}`, expected {names}."
+        problem = f"{_capital(what)} has the type `{type(value).__name__}`, expected {names}."
         raise Incorrect(problem, value)
 
 
