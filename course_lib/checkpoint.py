@@ -43,9 +43,11 @@ def save_checkpoint(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     info: dict[str, Any],
+    carried: dict[str, Tensor],
 ) -> None:
     """Write all that a run needs to go on bit by bit: weights, optimizer, random states.
 
+    ``carried`` are tensors that the run hands from step to step, such as a recurrent state.
     ``info`` is any JSON value. It travels in the header of the same safetensors file, so that
     a kill between two files cannot leave weights of one step beside the step number of another.
 
@@ -53,6 +55,7 @@ def save_checkpoint(
         OSError: the disk is full or the folder cannot be written; the former checkpoint stays.
     """
     tensors = {f"model.{name}": tensor for name, tensor in _tensors_once(model).items()}
+    tensors |= {f"carried.{name}": tensor.detach().clone() for name, tensor in carried.items()}
     optimizer_state = optimizer.state_dict()
     scalars: dict[str, dict[str, Any]] = {}
     for index, entries in optimizer_state["state"].items():
@@ -84,8 +87,8 @@ def read_info(path: str | Path) -> Any:
 
 def load_checkpoint(
     path: str | Path, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> Any:
-    """Restore model, optimizer and torch's random states from ``path``; return its ``info``.
+) -> tuple[Any, dict[str, Tensor]]:
+    """Restore model, optimizer and torch's random states; return ``info`` and ``carried``.
 
     Raises:
         FileNotFoundError: no such file.
@@ -107,7 +110,8 @@ def load_checkpoint(
     device = _cuda_device(model)
     if device is not None and "random.cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random.cuda"], device)
-    return header["info"]
+    carried = _under("carried.", tensors)
+    return header["info"], {name: tensor.to(device or "cpu") for name, tensor in carried.items()}
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -154,7 +158,8 @@ def _copy_into(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None
     state = model.state_dict()
     present = {_storage(state[name]) for name in tensors if name in state}
     missing = [
-        name for name, tensor in state.items()
+        name
+        for name, tensor in state.items()
         if name not in tensors and _storage(tensor) not in present
     ]
     extra = [name for name in tensors if name not in state]

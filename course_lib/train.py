@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 import signal
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -23,11 +21,14 @@ from course_lib.checkpoint import (
     save_checkpoint,
     save_weights,
 )
+from course_lib.interrupts import StopRequest
 from course_lib.progress import progress_bar
+from course_lib.rnn import detach
 from course_lib.schedules import Schedule, constant
 
 __all__ = [
     "History",
+    "StreamLoss",
     "TrainingDiverged",
     "TrainingStopped",
     "fit",
@@ -133,6 +134,35 @@ def translation_loss(model: nn.Module, batch: Any) -> Tensor:
     return sequence_loss(logits, target[:, 1:])
 
 
+class StreamLoss:
+    """Language-model loss over streams, with the recurrent state carried from piece to piece.
+
+    Truncated backpropagation through time: the state goes on, the gradient stops at the border
+    of a piece. The model is called as ``model(inputs (B, T), state) -> (logits (B, T, V),
+    state)``; ``batch`` has ``inputs``, ``targets`` and ``fresh`` (the streams begin again). One
+    object belongs to one run; ``fit`` keeps its state in the checkpoint.
+    """
+
+    def __init__(self) -> None:
+        self.state: Tensor | tuple[Tensor, ...] | None = None
+
+    def __call__(self, model: nn.Module, batch: Any) -> Tensor:
+        device = next(model.parameters()).device
+        logits, state = model(batch.inputs.to(device), None if batch.fresh else self.state)
+        self.state = detach(state)
+        return sequence_loss(logits, batch.targets.to(device))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The carried state as named tensors; empty before the first piece."""
+        parts = self.state if isinstance(self.state, tuple) else (self.state,)
+        return {str(n): part for n, part in enumerate(parts) if part is not None}
+
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        """Take up a state that ``state_dict`` gave."""
+        parts = tuple(tensors[name] for name in sorted(tensors))
+        self.state = parts if len(parts) > 1 else next(iter(parts), None)
+
+
 def fit(
     model: nn.Module,
     loss_fn: Callable[[nn.Module, Any], Tensor],
@@ -155,7 +185,9 @@ def fit(
 
     With ``checkpoint``, progress is saved every ``every`` steps, on Ctrl-C, on SIGTERM and at
     the end. The same call goes on from that file as if nothing had happened, to the last bit.
-    A path belongs to one run: use another one for another configuration or seed.
+    A path belongs to one run: use another one for another configuration or seed. A ``loss_fn``
+    that carries something from step to step offers ``state_dict`` and ``load_state_dict``, as
+    ``StreamLoss`` does.
 
     Raises:
         TrainingDiverged: the loss or the gradient is no longer finite.
@@ -177,19 +209,20 @@ def fit(
     history = History()
     saved: tuple[Path, int] | None = None
     if path is not None and path.exists():
-        history = _resume(path, model, optimizer, identity, steps)
+        history = _resume(path, model, optimizer, loss_fn, identity, steps)
         saved = (path, len(history.steps))
     done = len(history.steps)
     elapsed = history.seconds[-1] if history.seconds else 0.0
 
     def save() -> tuple[Path, int]:
         info = {"identity": identity, "history": history.to_dict()}
-        save_checkpoint(path, model, optimizer, info)
+        carried = loss_fn.state_dict() if hasattr(loss_fn, "state_dict") else {}
+        save_checkpoint(path, model, optimizer, info, carried)
         return path, len(history.steps)
 
     model.train()
     bar = progress_bar(steps, "training", show=progress, start=done)
-    with bar, _StopRequest(active=path is not None) as stop:
+    with bar, StopRequest(active=path is not None) as stop:
         for step in range(done, steps):
             started = time.perf_counter()
             multiplier = schedule(step)
@@ -216,8 +249,10 @@ def fit(
                 bar.update()
             if path is not None and ((step + 1) % every == 0 or step + 1 == steps or stop.signal):
                 saved = save()
+                if stop.signal == signal.SIGINT:
+                    raise KeyboardInterrupt(f"stopped after {step + 1} steps; saved in {path}")
                 if stop.signal:
-                    stop.leave(step + 1, path)
+                    raise TrainingStopped(step + 1, path)
     return history
 
 
@@ -240,6 +275,7 @@ def _resume(
     path: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
+    loss_fn: Callable[[nn.Module, Any], Tensor],
     identity: dict[str, Any],
     steps: int,
 ) -> History:
@@ -257,39 +293,7 @@ def _resume(
             f"{path} belongs to another run: {'; '.join(differences)}. "
             f"Delete the file to start anew, or give this run its own checkpoint path."
         )
-    return History(**load_checkpoint(path, model, optimizer)["history"])
-
-
-class _StopRequest:
-    """Turns Ctrl-C and SIGTERM into a flag, so that no step is cut in half.
-
-    A second Ctrl-C stops at once. Python lets only the main thread handle signals; elsewhere
-    this does nothing.
-    """
-
-    def __init__(self, *, active: bool) -> None:
-        self.active = active and threading.current_thread() is threading.main_thread()
-        self.signal: int | None = None
-
-    def __enter__(self) -> _StopRequest:
-        if self.active:
-            self.former = {
-                number: signal.signal(number, self._note) or signal.SIG_DFL
-                for number in (signal.SIGINT, signal.SIGTERM)
-            }
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.active:
-            for number, handler in self.former.items():
-                signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal == signal.SIGINT and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = number
-
-    def leave(self, step: int, path: Path) -> None:
-        if self.signal == signal.SIGINT:
-            raise KeyboardInterrupt(f"stopped after {step} steps; saved in {path}")
-        raise TrainingStopped(step, path)
+    info, carried = load_checkpoint(path, model, optimizer)
+    if hasattr(loss_fn, "load_state_dict"):
+        loss_fn.load_state_dict(carried)
+    return History(**info["history"])

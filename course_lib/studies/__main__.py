@@ -13,7 +13,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m course_lib.studies", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="studies, cells done, wall time")
+    listing = commands.add_parser("list", help="studies, cells done, wall time")
+    listing.add_argument("--names", action="store_true", help="names only")
     run = commands.add_parser("run", help="run the cells that are not recorded yet")
     run.add_argument("names", nargs="*", metavar="NAME")
     run.add_argument("--seeds", type=int, help="only the first so many seeds")
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     check.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args(arguments)
     if options.command == "list":
-        return _list()
+        return _list(names_only=options.names)
     try:
         studies = [core.get(name) for name in options.names or core.names()]
     except KeyError as error:
@@ -34,7 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     return _run(studies, options)
 
 
-def _list() -> int:
+def _list(*, names_only: bool) -> int:
+    if names_only:
+        print("\n".join(core.names()))
+        return 0
     print(f"{'study':<20} {'chapter':<8} {'cells':>9} {'wall time':>10}")
     for name in core.names():
         study = core.get(name)

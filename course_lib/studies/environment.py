@@ -11,7 +11,7 @@ from typing import Any
 
 
 def resolve_device(choice: str) -> str:
-    """"auto" is a CUDA device where there is one, else the CPU; other names are checked.
+    """ "auto" is a CUDA device where there is one, else the CPU; other names are checked.
 
     Raises:
         ValueError: an unknown device, or one that this machine lacks.
