@@ -131,5 +131,6 @@ def _load_local(path: str | Path) -> list[Review]:
                 )
             reviews.append(Review(row["text"], label, (row.get("movie") or "").strip()))
     except csv.Error as error:
-        raise LocalFileError(f"{path}, line {reader.line_num}: {error}") from error
+        line = reader.reader.line_num  # the outer count stops before the faulty row
+        raise LocalFileError(f"{path}, line {line}: {error}") from error
     return reviews

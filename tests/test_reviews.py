@@ -1,0 +1,102 @@
+"""Reviews: counts, cleaning, film-disjoint and balanced parts, local files."""
+
+import random
+import re
+import sys
+from collections import Counter
+
+import pytest
+
+from course_lib.data import hub, reviews
+from course_lib.data.local import LocalFileError
+from course_lib.data.reviews import FRESH, ROTTEN, Review
+
+
+@pytest.fixture(scope="module")
+def loaded() -> list[Review]:
+    return reviews.load()
+
+
+def words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def test_counts(loaded):
+    assert len(loaded) == 12_749
+    assert Counter(review.label for review in loaded) == {FRESH: 7_367, ROTTEN: 5_382}
+    assert len({review.movie for review in loaded}) == 507
+
+
+def test_no_empty_and_no_repeated_review(loaded):
+    assert all(words(review.text) for review in loaded)
+    assert len({words(review.text) for review in loaded}) == len(loaded)
+
+
+def test_clean():
+    rows = [
+        Review("A  pretentious\nmess.", ROTTEN, "a"),
+        Review(" ... ", FRESH, "a"),
+        Review("a pretentious mess", ROTTEN, "b"),
+        Review("", FRESH, "c"),
+    ]
+    assert reviews.clean(rows) == [Review("A pretentious mess.", ROTTEN, "a")]
+
+
+def test_no_film_is_in_two_parts(loaded):
+    films = [{review.movie for review in part} for part in reviews.split(loaded)]
+    assert not films[0] & films[1] and not films[0] & films[2] and not films[1] & films[2]
+    assert all(len(part) > 30 for part in films)
+
+
+def test_test_and_validation_are_balanced_and_fixed(loaded):
+    splits = reviews.split(loaded)
+    assert Counter(review.label for review in splits.test) == {FRESH: 1000, ROTTEN: 1000}
+    assert Counter(review.label for review in splits.validation) == {FRESH: 500, ROTTEN: 500}
+    assert len(splits.train) == 9_409
+    shuffled = random.Random(0).sample(loaded, len(loaded))
+    for part, again in zip(splits, reviews.split(shuffled), strict=True):
+        assert sorted(part) == sorted(again)
+
+
+def test_small_data_without_films_is_split_too():
+    rows = [Review(f"text {i}", i % 3 == 0, "") for i in range(300)]
+    splits = reviews.split(rows)
+    assert Counter(review.label for review in splits.test) == {FRESH: 20, ROTTEN: 20}
+    assert Counter(review.label for review in splits.validation) == {FRESH: 10, ROTTEN: 10}
+    assert len(splits.train) > 150 and not set(splits.train) & set(splits.test)
+
+
+def test_local_file(tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text('text,label,movie\n"Good, very\ngood",fresh,Up\nBad,0,\n', encoding="utf-8")
+    expected = [Review("Good, very good", FRESH, "Up"), Review("Bad", ROTTEN, "")]
+    assert reviews.load(path=file) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"review,label\nGood,1\n", "line 1: expected a header with the columns text and label"),
+        (b"text,label\nGood,1\nGood, very,1\n", "line 3: expected 2 fields"),
+        (b"text,label\nGood\n", "line 2: expected 2 fields"),
+        (b"text,label\nGood,1\nMixed,maybe\n", "line 3: the label 'maybe' is none of rotten"),
+        (b'text,label\n"Good,1\n', "line 2: unexpected end of data"),
+        ("text,label\nGood,1\ncafé,1\n".encode("latin-1"), "line 3: byte 0xe9 is not valid UTF-8"),
+    ],
+)
+def test_malformed_local_files_name_the_line(tmp_path, content, message):
+    file = tmp_path / "mine.csv"
+    file.write_bytes(content)
+    with pytest.raises(LocalFileError, match=f"mine.csv, {message}"):
+        reviews.load(path=file)
+
+
+def test_hub_imdb(monkeypatch):
+    class StandIn:
+        @staticmethod
+        def load_dataset(name, split):
+            assert (name, split) == ("stanfordnlp/imdb", "test")
+            return [{"text": "Fine  film", "label": 1}, {"text": "fine film!", "label": 1}]
+
+    monkeypatch.setitem(sys.modules, "datasets", StandIn)
+    assert hub.imdb("test") == [Review("Fine film", FRESH, "")]

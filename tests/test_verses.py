@@ -1,0 +1,167 @@
+"""Verses: the counts of the archive, clean pairs, splits without leakage, local files."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from course_lib.data import hub, verses
+from course_lib.data.local import LocalFileError
+from course_lib.data.splits import hash_fraction
+from course_lib.data.verses import VersePair
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[VersePair]:
+    return verses.load()
+
+
+def test_every_translation_has_the_same_31102_verses():
+    english = verses.translation("english")
+    assert len(english) == 31_102
+    for language in verses.LANGUAGES[1:]:
+        assert verses.translation(language).keys() == english.keys()
+    assert english["Genesis", 1, 1] == "At the first God made the heaven and the earth."
+    assert list(dict.fromkeys(book for book, _, _ in english)) == verses.BOOKS
+
+
+def test_pairs_are_aligned_and_in_order(pairs):
+    known = {pair[:3]: pair for pair in pairs}
+    assert known["John", 11, 35].target == "Jésus pleura."
+    assert known["Revelation", 22, 21] == pairs[-1]
+    order = [(verses.BOOKS.index(pair.book), pair.chapter, pair.verse) for pair in pairs]
+    assert order == sorted(set(order))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "count"),
+    [("english", "french", 31_058), ("world_english", "ostervald", 31_102)],
+)
+def test_clean_text(source, target, count):
+    loaded = verses.load(source, target)
+    assert len(loaded) == count
+    for pair in loaded:
+        for text in (pair.source, pair.target):
+            assert text and text == " ".join(text.split())
+            assert not re.search(r"[\d\[\]#*`’]", text), pair
+
+
+def test_korean_pairs_have_no_placeholders():
+    loaded = verses.load("english", "korean")
+    assert 31_000 < len(loaded) < 31_058
+    for pair in loaded:
+        assert re.fullmatch(r"[가-힣 ,.()]+", pair.target), pair
+
+
+@pytest.mark.parametrize(
+    ("raw", "book", "cleaned"),
+    [
+        ("[]", "Psalms", ""),
+        ("A heart *** of pride", "Proverbs", ""),
+        ("12절과 상동", "Jeremiah", ""),
+        ("(Missing KJV: For the Son of man)", "Matthew", ""),
+        ("(9:2) Je louerai l'Éternel", "Psalms", "Je louerai l'Éternel"),
+        ("Blessed are they. Psalm 3 A Psalm by David.", "Psalms", "Blessed are they."),
+        ("God`s first -[fruits]", "Leviticus", "God's first -fruits"),
+        ("«Dieu avec nous» [Ésaïe 7:14].", "Matthew", "«Dieu avec nous» ."),
+        ("1 Et Samuel prit", "1 Samuel", "Et Samuel prit"),
+    ],
+)
+def test_clean(raw, book, cleaned):
+    assert verses.clean(raw, book) == cleaned
+
+
+def test_split_by_whole_books_without_repeated_sentences(pairs):
+    splits = verses.split(pairs)
+    books = [{pair.book for pair in part} for part in splits]
+    assert not books[0] & books[1] and not books[0] & books[2] and not books[1] & books[2]
+    assert books[2] == verses.TEST_BOOKS and books[1] == verses.VALIDATION_BOOKS
+    assert set().union(*books) == set(verses.BOOKS)
+    for side in ("source", "target"):
+        texts = [{getattr(pair, side) for pair in part} for part in splits]
+        assert not texts[0] & texts[1] and not texts[0] & texts[2] and not texts[1] & texts[2]
+    for part in splits[1:]:
+        assert 0.045 < len(part) / len(pairs) < 0.055
+    assert len(pairs) - sum(map(len, splits)) < 10
+
+
+def test_few_long_sequences_are_shared_between_test_and_training(pairs):
+    def sequences(text):
+        words = re.findall(r"\w+", text.lower())
+        return {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
+
+    splits = verses.split(pairs)
+    held_out = [sequences(pair.source) for pair in splits.test]
+    where: dict[tuple, list[int]] = {}
+    for index, found in enumerate(held_out):
+        for sequence in found:
+            where.setdefault(sequence, []).append(index)
+    close = set()
+    for found in map(sequences, (pair.source for pair in splits.train)):
+        shared = Counter(i for sequence in found for i in where.get(sequence, ()))
+        close |= {i for i, n in shared.items() if n / len(found | held_out[i]) > 0.5}
+    assert len(close) <= 1  # the docstring of verses.split says so
+
+
+def test_languages_are_checked():
+    with pytest.raises(ValueError, match="'latin'; there are english, world_english"):
+        verses.load("latin")
+    with pytest.raises(ValueError, match="two different languages"):
+        verses.load("french", "french")
+
+
+def test_local_file(tmp_path):
+    file = tmp_path / "pairs.tsv"
+    lines = [f"sentence {i}\tphrase {i}" for i in range(400)]
+    file.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    loaded = verses.load(path=file)
+    assert loaded[1] == VersePair("", 0, 2, "sentence 1", "phrase 1") and len(loaded) == 400
+    splits = verses.split(loaded)
+    assert sorted(pair for part in splits for pair in part) == sorted(loaded)
+    assert all(len(part) > 5 for part in splits)
+    assert set(verses.split(loaded[::-1]).test) == set(splits.test)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a\tb\nonly one column\n", r"pairs\.tsv, line 2: expected a source, one tab"),
+        (b"a\tb\nc\td\te\n", "line 2"),
+        (b"a\tb\n\nc\td\n", "line 2"),
+        (b"a\tb\nc\t \n", "line 2"),
+        ("a\tb\ncafé\tx\n".encode("latin-1"), "line 2: byte 0xe9 is not valid UTF-8"),
+        (b" \n", "is empty"),
+        (None, "cannot read .*: No such file"),
+    ],
+)
+def test_malformed_local_files_name_the_line(tmp_path, content, message):
+    file = tmp_path / "pairs.tsv"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(LocalFileError, match=message):
+        verses.load(path=file)
+
+
+def test_hash_fraction_is_fixed_and_even():
+    assert hash_fraction("Ruth") == hash_fraction("Ruth")
+    assert hash_fraction("") == 0xE3B0C44298FC1C14 / 2**64  # SHA-256 of nothing
+    values = [hash_fraction(str(i)) for i in range(2000)]
+    assert 0 <= min(values) and max(values) < 1
+    assert abs(sum(values) / 2000 - 0.5) < 0.03
+
+
+def test_hub_without_its_package(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    with pytest.raises(ImportError, match="pip install datasets"):
+        hub.tatoeba()
+
+
+def test_hub_tatoeba(monkeypatch):
+    class StandIn:
+        @staticmethod
+        def load_dataset(name, config, split):
+            assert (config, split) == ("en-ko", "train") and "tatoeba" in name
+            return [{"english": "Hello.", "non_english": "안녕."}]
+
+    monkeypatch.setitem(__import__("sys").modules, "datasets", StandIn)
+    assert hub.tatoeba("ko") == [VersePair("", 0, 1, "Hello.", "안녕.")]

@@ -1,0 +1,102 @@
+"""Wikipedia introductions: the counts of the archive, splits, sentences, local files."""
+
+import sys
+
+import pytest
+
+from course_lib.data import hub, wikipedia
+from course_lib.data.local import LocalFileError
+from course_lib.data.wikipedia import Article
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "topics", "words"),
+    [("english", 10_033, 12, 775_000), ("french", 9_955, 11, 561_000)],
+)
+def test_counts(language, count, topics, words):
+    articles = wikipedia.load(language)
+    assert len(articles) == count == len({article.title for article in articles})
+    assert len(wikipedia.topics(articles)) == topics
+    assert words < sum(len(article.text.split()) for article in articles) < words + 1000
+    for article in articles:
+        assert article.text and article.text == " ".join(article.text.split())
+
+
+def test_topics_match_the_articles():
+    articles = {article.title: article for article in wikipedia.load()}
+    assert articles["Dysprosium"].topic == "Physical sciences"
+    assert articles["Dysprosium"].text.startswith("Dysprosium is a chemical element")
+    assert sum(article.topic == "People" for article in articles.values()) == 1_828
+
+
+@pytest.mark.parametrize("language", ["english", "french"])
+def test_split_depends_on_the_title_only(language):
+    articles = wikipedia.load(language)
+    splits = wikipedia.split(articles)
+    assert sorted(a for part in splits for a in part) == sorted(articles)
+    for part in splits[1:]:
+        assert 0.04 < len(part) / len(articles) < 0.06
+    training = {article.text for article in splits.train}
+    assert not any(article.text in training for part in splits[1:] for article in part)
+    fewer = wikipedia.split(articles[::-3])
+    assert set(fewer.test) == set(splits.test) & set(articles[::-3])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("One sentence without an end", ["One sentence without an end"]),
+        ("It grows. It flowers! Does it? Yes.", ["It grows.", "It flowers!", "Does it?", "Yes."]),
+        ("J. S. Bach met Dr. Who in St. Petersburg.", None),
+        ("It is 3.5 m long, e.g. in Rome.", None),
+        ('He said "No." Then he left.', ['He said "No."', "Then he left."]),
+        ("Elle naît v. 340 av. J.-C. et meurt. Élu en 1900.", None),
+    ],
+)
+def test_sentences(text, expected):
+    if expected is None:
+        expected = [part for part in text.replace(". Élu", ".|Élu").split("|") if part]
+    assert wikipedia.sentences(text) == expected
+
+
+def test_sentences_lose_no_text():
+    for article in wikipedia.load()[:500]:
+        assert " ".join(wikipedia.sentences(article.text)) == article.text
+
+
+def test_unknown_language():
+    with pytest.raises(ValueError, match="'german'; there are english, french"):
+        wikipedia.load("german")
+
+
+def test_local_file(tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("\nFirst line,\nsecond line.\n \n\nAnother article.\n", encoding="utf-8")
+    assert wikipedia.load(path=file) == [
+        Article("notes 1", "First line, second line.", ""),
+        Article("notes 2", "Another article.", ""),
+    ]
+    file.write_bytes("fine\nfine\ncaf\xe9".encode("latin-1"))
+    with pytest.raises(LocalFileError, match=r"notes\.txt, line 3: byte 0xe9 is not valid UTF-8"):
+        wikipedia.load(path=file)
+    file.write_bytes(b"")
+    with pytest.raises(LocalFileError, match="is empty"):
+        wikipedia.load(path=file)
+
+
+def test_hub_wikitext(monkeypatch):
+    lines = ["", " = Robin = \n", " The robin sings . \n", " = = Song = = \n", " It is loud . \n"]
+    lines += [" = Wren = \n", " Small . \n"]
+
+    class StandIn:
+        @staticmethod
+        def load_dataset(name, config, split):
+            assert (config, split) == ("wikitext-2-raw-v1", "test")
+            return [{"text": line} for line in lines]
+
+    monkeypatch.setitem(sys.modules, "datasets", StandIn)
+    assert hub.wikitext("test") == [
+        Article("Robin", "The robin sings . It is loud .", ""),
+        Article("Wren", "Small .", ""),
+    ]
