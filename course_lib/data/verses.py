@@ -116,7 +116,8 @@ def clean(text: str, book: str) -> str:
     if book in ("Job", "Psalms"):
         text = _NEXT_PSALM.sub("", text)
     text = _NUMBER.sub("", _CROSS_REFERENCE.sub("", text))
-    text = text.translate(str.maketrans({"`": "'", "’": "'", "[": "", "]": "", "#": ""}))
+    for mark, plain in (("`", "'"), ("’", "'"), ("[", ""), ("]", ""), ("#", "")):
+        text = text.replace(mark, plain)
     return " ".join(text.split())
 
 
