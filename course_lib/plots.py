@@ -49,7 +49,7 @@ _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = ("o", "s", "^", "D", "v")
 
 _STYLE: dict[str, Any] = {
-    "figure.figsize": (5.4, 3.3),
+    "figure.figsize": (5.2, 3.2),
     "figure.dpi": 96,
     "figure.facecolor": "none",
     "figure.constrained_layout.use": True,
@@ -82,7 +82,7 @@ _STYLE: dict[str, Any] = {
 }
 
 
-CAPTION = "color:inherit;font-size:.92em;line-height:1.5;margin:.4em 0 0;text-align:left"
+CAPTION = "font:inherit;color:inherit;font-size:.92em;line-height:1.5;margin:.4em 0;text-align:left"
 _CELL = "padding:.25em .7em;border-bottom:1px solid rgba(128,128,128,.35)"
 
 
@@ -161,7 +161,7 @@ def markdown_light(text: str) -> str:
             pieces[number] = f"<code>{escaped[1:-1]}</code>"
             continue
         escaped = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escaped)
-        escaped = re.sub(r"\*(.+?)\*", r"<em>\1</em>", escaped)
+        escaped = re.sub(r"\*(\S(?:.*?\S)?)\*", r"<em>\1</em>", escaped)
         pieces[number] = re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", r'<a href="\2">\1</a>', escaped)
     return "".join(pieces)
 
@@ -190,7 +190,7 @@ def scrollable(svg: str) -> str:
     """Wrap a picture that a phone cannot hold in a box that scrolls, also by keyboard."""
     least = int(re.search(r"min-width:(\d+)px", svg)[1])
     focus = ' tabindex="0" role="group" aria-label="Wide figure, scrolls sideways"'
-    wide = focus if least > 320 else ""
+    wide = focus if least > 340 else ""
     return f'<div class="am-scroll" style="overflow-x:auto;padding:2px"{wide}>{svg}</div>'
 
 

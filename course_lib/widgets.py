@@ -144,7 +144,9 @@ def _display_stack(
     below = ipywidgets.HTML(
         f'<div class="am-caption" style="{CAPTION}">{markdown_light(caption)}</div>'
     )
-    row = ipywidgets.HBox(controls, layout=ipywidgets.Layout(flex_flow="row wrap"))
+    row = ipywidgets.HBox(
+        controls, layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
+    )
     box = ipywidgets.VBox([row, stack, below])
     box.add_class("am-interactive")
     display(box)
@@ -182,4 +184,9 @@ def _display_plain(control: str, shown: list[tuple[str, str]], caption: str) -> 
         for number, (markup, _) in enumerate(shown)
     )
     words = "\n".join(f"[{alt}]" for _, alt in shown)
-    display(Rich(frame(control + pictures, caption), f"{plain(caption)}\n{words}"))
+    display(
+        Rich(
+            frame(f'<div style="margin:.3em 0">{control}</div>{pictures}', caption),
+            f"{plain(caption)}\n{words}",
+        )
+    )
