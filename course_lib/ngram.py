@@ -1,0 +1,91 @@
+"""A language model that counts: interpolated n-grams, the baseline before neural networks.
+
+Kneser & Ney (1995) in the interpolated form of Chen & Goodman (1999, section 2.8), with one
+discount for all orders.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+
+class NGram:
+    """Predict a token from the n − 1 tokens before it, by counting.
+
+    Each order takes a little probability away from what it has seen and hands it to the next
+    lower order. Below the highest order, a token counts once for every *different* token it was
+    seen to follow. The lowest order mixes with the uniform distribution over the vocabulary, so
+    that no token has probability zero.
+
+    Args:
+        order: n; 1 is the unigram model, which ignores the context.
+        vocabulary: number of tokens V.
+        discount: what is taken from each count, between 0 and 1.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    def __init__(self, order: int, vocabulary: int, discount: float = 0.75) -> None:
+        if order < 1 or vocabulary < 1 or not 0 < discount < 1:
+            raise ValueError(
+                f"order={order}, vocabulary={vocabulary}, discount={discount}; expected an order "
+                "and a vocabulary of at least 1 and 0 < discount < 1."
+            )
+        self.order, self.vocabulary, self.discount = order, vocabulary, discount
+        self._tables: list[dict[tuple[int, ...], Counter[int]]] = []
+
+    def fit(self, ids: Sequence[int]) -> NGram:
+        """Count a row of token ids; returns the model itself.
+
+        Raises:
+            ValueError: fewer tokens than the order.
+        """
+        ids = list(ids)
+        if len(ids) < self.order:
+            raise ValueError(f"{len(ids)} tokens are too few for order {self.order}.")
+        counts = Counter(zip(*(ids[shift:] for shift in range(self.order)), strict=False))
+        self._tables = []
+        for _ in range(self.order):
+            table: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+            for (*context, token), count in counts.items():
+                table[tuple(context)][token] += count
+            self._tables.insert(0, dict(table))
+            # One order lower: how many different tokens were seen in front.
+            counts = Counter(gram[1:] for gram in counts)
+        self._totals = [{c: sum(t.values()) for c, t in table.items()} for table in self._tables]
+        return self
+
+    def probability(self, token: int, context: Sequence[int] = ()) -> float:
+        """p(token | the last order − 1 tokens of context).
+
+        Raises:
+            ValueError: the model has counted nothing yet, or the id is outside the vocabulary.
+        """
+        if not self._tables:
+            raise ValueError("This model has counted nothing yet. Call fit first.")
+        if not 0 <= token < self.vocabulary:
+            raise ValueError(f"Token id {token} is outside 0 to {self.vocabulary - 1}.")
+        context = tuple(context)
+        probability = 1 / self.vocabulary
+        for length in range(min(self.order - 1, len(context)) + 1):
+            key = context[len(context) - length :]
+            seen = self._tables[length].get(key)
+            if seen is None:
+                break  # a context never seen: longer ones were not seen either
+            total = self._totals[length][key]
+            left = self.discount * len(seen) / total
+            probability = max(seen[token] - self.discount, 0) / total + left * probability
+        return probability
+
+    def nats_per_token(self, ids: Sequence[int]) -> float:
+        """Mean −log p of a row of ids, the first token left out; exp() is the perplexity."""
+        ids = list(ids)
+        window = self.order - 1
+        losses = [
+            -math.log(self.probability(ids[i], ids[max(0, i - window) : i]))
+            for i in range(1, len(ids))
+        ]
+        return sum(losses) / len(losses)

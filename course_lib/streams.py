@@ -1,0 +1,76 @@
+"""Train and score a language model on one long stream of text.
+
+The articles of a corpus are put one after the other. The model reads the stream piece by piece
+and carries its state from piece to piece, as `batching.StreamSampler` cuts it.
+
+Shapes: B streams side by side, T tokens of a piece, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from course_lib.data.batching import StreamBatch, StreamSampler
+from course_lib.rnn import detach
+from course_lib.text import BOS, EOS
+
+
+class Encoder(Protocol):
+    """Any tokenizer of `course_lib.text`."""
+
+    def encode(self, text: str) -> list[int]: ...
+
+
+def join(texts: Iterable[str], tokenizer: Encoder) -> Tensor:
+    """All texts as one row of ids (N,), each between a begin and an end mark.
+
+    Raises:
+        ValueError: there is no text.
+    """
+    ids = [token for text in texts for token in (BOS, *tokenizer.encode(text), EOS)]
+    if not ids:
+        raise ValueError("join needs at least one text, got none.")
+    return torch.tensor(ids)
+
+
+class StreamLoss:
+    """Mean cross-entropy of the next token, with the state carried from piece to piece.
+
+    For `train.fit`. The state is detached between pieces, which is truncated backpropagation
+    through time (Williams & Peng 1990), and dropped where the sampler says that the streams
+    begin again. One object belongs to one run; a run that is resumed begins with a zero state.
+    """
+
+    def __init__(self) -> None:
+        self.state = None
+
+    def __call__(self, model: nn.Module, batch: StreamBatch) -> Tensor:
+        """A batch of `StreamSampler` to a scalar loss in nats per token."""
+        device = next(model.parameters()).device
+        before = None if batch.fresh else detach(self.state)
+        logits, self.state = model(batch.inputs.to(device), before)  # (B, T, V)
+        return functional.cross_entropy(logits.flatten(0, 1), batch.targets.to(device).flatten())
+
+
+@torch.no_grad()
+def nats_per_token(model: nn.Module, ids: Tensor, streams: int = 16, length: int = 64) -> float:
+    """Mean −log p of the tokens of a stream (N,), read as `streams` parallel streams.
+
+    exp() of it is the perplexity. Dropout is off, and the training mode is restored.
+
+    Raises:
+        ValueError: the ids are too few for one piece.
+    """
+    sampler, loss = StreamSampler(ids, streams, length), StreamLoss()
+    training = model.training
+    model.eval()
+    try:
+        losses = [loss(model, sampler.batch(piece)).item() for piece in range(len(sampler))]
+    finally:
+        model.train(training)
+    return sum(losses) / len(losses)
