@@ -1,0 +1,60 @@
+"""Chromium and a server for the built pages."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.project import HTML, ROOT
+
+AXE = ROOT / "tools" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing: a page loads dozens of files."""
+
+
+def missing(what: str) -> None:
+    """A reader's machine may lack a browser; a continuous-integration machine may not."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    """Address of the built pages."""
+    handler = functools.partial(QuietHandler, directory=HTML)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    """A running Chromium: the system's, or the one that `playwright install chromium` brought."""
+    from playwright.sync_api import Error, sync_playwright
+
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        except Error as error:
+            missing(f"no Chromium here: {str(error).splitlines()[0]}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, the accessibility checker."""
+    if not Path(AXE).is_file():
+        missing("axe-core was not fetched: `make vendor` needs npm")
+    return AXE.read_text("utf8")
