@@ -46,7 +46,8 @@ class BPE(Tokenizer):
 
     def __init__(self, alphabet: Sequence[str], merges: Sequence[Pair]) -> None:
         self.alphabet = tuple(alphabet)
-        self.merges = tuple((left, right) for left, right in merges)
+        # Training may meet a pair a second time, put together in another way; it counts once.
+        self.merges = tuple(dict.fromkeys((left, right) for left, right in merges))
         tokens = dict.fromkeys(self.alphabet)  # a set that keeps its order
         for left, right in self.merges:
             if left not in tokens or right not in tokens:
@@ -69,7 +70,7 @@ class BPE(Tokenizer):
 
         Args:
             texts: the corpus.
-            merges: how many merges to learn. Training ends earlier when no pair occurs twice.
+            merges: how many merges to learn at most. Training ends when no pair occurs twice.
             min_count: characters seen fewer times than this stay unknown.
             fast: let the `tokenizers` package do the counting. Use it for thousands of merges.
                 The result is the same kind of object; where two pairs are equally frequent, it

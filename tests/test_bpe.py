@@ -82,6 +82,7 @@ def test_encodes_like_the_package_with_the_same_merges(merges, fast):
 def test_encodes_like_the_package_when_two_merges_make_one_token():
     merges = [("a", "b"), ("ab", "c"), ("abc", "a"), ("b", "c"), ("a", "bc"), ("abc", END)]
     bpe = BPE(["a", "b", "c", END], merges)
+    assert BPE(bpe.alphabet, [*merges, merges[0]]).merges == bpe.merges  # given twice, kept once
     assert len(bpe) == 4 + 4 + 5  # specials, alphabet, merges that made something new
     draw = random.Random(0)
     for _ in range(500):
