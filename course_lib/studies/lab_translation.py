@@ -12,48 +12,18 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from course_lib import decode, evaluate, schedules, train
+from course_lib import evaluate, schedules, train
 from course_lib.data import lab
-from course_lib.data.batching import PairSampler, batches_by_length, pad
+from course_lib.data.batching import PairSampler, pad
 from course_lib.dictionary import WordDictionary, copy_source
 from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
 from course_lib.studies.core import Config, Metrics, Study, device
 from course_lib.text import BOS, EOS, PAD, WordTokenizer
+from course_lib.translation import encode, tokenizers, translate
 
 TRAINING_PAIRS, TEST_PAIRS = 20_000, 500
 TEST_SEED = 1_000_003  # the same test sentences for every training seed
 POSITIONS = 8  # target positions for the accuracy by position
-
-
-def tokenizers(pairs: Sequence[lab.Pair]) -> tuple[WordTokenizer, WordTokenizer]:
-    """Word tokenizers of the two sides of a training set."""
-    sides = zip(*((" ".join(pair.source), " ".join(pair.target)) for pair in pairs), strict=True)
-    source, target = (WordTokenizer.train(texts, style="lab") for texts in sides)
-    return source, target
-
-
-def encode(
-    pairs: Sequence[lab.Pair], source: WordTokenizer, target: WordTokenizer
-) -> list[tuple[list[int], list[int]]]:
-    """Pairs as ids, without begin and end marks."""
-    return [
-        (source.encode(" ".join(pair.source)), target.encode(" ".join(pair.target)))
-        for pair in pairs
-    ]
-
-
-def translate(
-    model: nn.Module, source: WordTokenizer, target: WordTokenizer, pairs: Sequence[lab.Pair]
-) -> list[list[str]]:
-    """Greedy translations as words, in the order of ``pairs``."""
-    sentences = [source.encode(" ".join(pair.source)) for pair in pairs]
-    out: list[list[str]] = [[] for _ in pairs]
-    for indices in batches_by_length(sentences, 100):
-        batch = pad([sentences[i] for i in indices]).to(next(model.parameters()).device)
-        limit = 2 * batch.shape[1] + 10
-        for i, ids in zip(indices, decode.greedy(model, batch, limit), strict=True):
-            out[i] = target.vocabulary.decode(ids)
-    return out
 
 
 def scores(translations: Sequence[Sequence[str]], pairs: Sequence[lab.Pair]) -> Metrics:
