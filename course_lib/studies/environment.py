@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ def resolve_device(choice: str) -> str:
 
 def describe(device: str) -> dict[str, Any]:
     """Versions, system, processor kind and number of cores, device."""
+    import numpy
     import torch
 
     name = torch.cuda.get_device_name(0) if device == "cuda" else device
@@ -39,20 +39,14 @@ def describe(device: str) -> dict[str, Any]:
         "device": name,
         "versions": {
             "python": platform.python_version(),
-            **{package: _version(package) for package in ("torch", "numpy")},
+            "torch": torch.__version__,
+            "numpy": numpy.__version__,
         },
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": 1,
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _processor() -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.studies.artifacts import CHECKPOINTS
-from course_lib.studies.core import RESULTS, Config, Metrics, Study, leaves
+from course_lib.studies.core import RESULTS, Metrics, Study, leaves
 from course_lib.studies.environment import describe, resolve_device
 from course_lib.studies.store import Store, problems
 from course_lib.studies.workers import Outcome, Task, work
@@ -56,25 +56,31 @@ def run(
             if seed in wanted and not store.has(config, seed)
         ]
         total = len(study.cells) * len(wanted)
-        report(f"{study.name}: {total - len(tasks)} of {total} cells recorded, {len(tasks)} to run")
-        environment = _environment(device, checkpoints)
-        failed = [] if store.has_smoke() else _run_smoke(study, store, environment, report)
+        recorded = total - len(tasks)
+        report(f"{study.name}: {recorded} of {total} cells recorded, {len(tasks)} to run")
+        if not store.has_smoke():
+            tasks.insert(0, Task(study.smoke, study.seeds[0], smoke=True))
         where = describe(device)
-        done, spent = total - len(tasks), 0.0
+        failed: list[Outcome] = []
+        done, finished, spent = recorded, 0, 0.0
+        environment = _environment(device, checkpoints)
         for outcome in work(tasks, study.run, jobs=jobs, environment=environment):
             task = outcome.task
-            done, spent = done + 1, spent + outcome.seconds
             if outcome.metrics is None:
                 failed.append(outcome)
                 report(_failure(study, outcome))
+            elif task.smoke:
+                store.add_smoke(outcome.metrics)
+                report(f"[smoke] {_label(task)}: {outcome.seconds:.1f} s")
+            else:
+                store.add(task.config, task.seed, outcome.metrics, outcome.seconds, where)
+            if task.smoke:
                 continue
-            store.add(task.config, task.seed, outcome.metrics, outcome.seconds, where)
-            finished = done - (total - len(tasks))
+            done, finished, spent = done + 1, finished + 1, spent + outcome.seconds
             left = spent / finished * (total - done) / jobs
-            report(
-                f"[{done}/{total}] {_label(task)}: {outcome.seconds:.1f} s"
-                + (f", about {_duration(left)} left" if done < total else "")
-            )
+            ending = f", about {_duration(left)} left" if done < total else ""
+            how = "failed after " if outcome.metrics is None else ""
+            report(f"[{done}/{total}] {_label(task)}: {how}{outcome.seconds:.1f} s{ending}")
         store.write()  # also drops cells of configurations that the study no longer has
     return failed
 
@@ -94,7 +100,7 @@ def check(study: Study, *, results: Path = RESULTS, report: Report = print) -> l
     if wrong or study.timing:
         return wrong
     smoke = data["smoke"]
-    task = Task(smoke["config"], smoke["seed"], keep=False)
+    task = Task(smoke["config"], smoke["seed"], smoke=True)
     environment = _environment("cpu", Path())
     [outcome] = work([task], study.run, jobs=1, environment=environment)
     if outcome.metrics is None:
@@ -115,19 +121,6 @@ def differences(recorded: Metrics, now: Metrics, tolerance: float) -> list[str]:
         elif type(old) is not type(new):
             wrong.append(f"{name} was {old!r}, is {new!r}")
     return sorted(wrong)
-
-
-def _run_smoke(
-    study: Study, store: Store, environment: dict[str, str], report: Report
-) -> list[Outcome]:
-    task = Task(study.smoke, study.seeds[0], keep=False)
-    [outcome] = work([task], study.run, jobs=1, environment={**environment, "COURSE_DEVICE": "cpu"})
-    if outcome.metrics is None:
-        report(_failure(study, outcome))
-        return [outcome]
-    store.add_smoke(outcome.metrics)
-    report(f"[smoke] {_label(task)}: {outcome.seconds:.1f} s")
-    return []
 
 
 def _environment(device: str, checkpoints: Path) -> dict[str, str]:
@@ -167,14 +160,8 @@ def _short(value: Any) -> str:
 
 
 def _failure(study: Study, outcome: Outcome) -> str:
-    return f"FAILED {study.name} {show(outcome.task.config)} seed={outcome.task.seed}:\n" + (
-        outcome.error or ""
-    )
-
-
-def show(config: Config) -> str:
-    """A configuration on one line."""
-    return json.dumps(config, ensure_ascii=False)
+    config = json.dumps(outcome.task.config, ensure_ascii=False)
+    return f"FAILED {study.name} {config} seed={outcome.task.seed}:\n{outcome.error}"
 
 
 def _duration(seconds: float) -> str:

@@ -20,11 +20,11 @@ from course_lib.studies.core import Config, Metrics, leaves, plain
 
 @dataclass(frozen=True)
 class Task:
-    """One cell to run; ``keep`` allows it to save its artifacts."""
+    """One cell to run. A smoke cell runs on the CPU everywhere and keeps no artifacts."""
 
     config: Config
     seed: int
-    keep: bool = True
+    smoke: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,22 +122,28 @@ def _serve(pipe: Connection, run: Callable[[Config, int], Metrics]) -> None:
     import torch
 
     torch.set_num_threads(1)
-    artifacts = os.environ.get("COURSE_ARTIFACTS", "")
     while True:
         try:
             task: Task = pipe.recv()
         except EOFError:
             return
-        os.environ["COURSE_ARTIFACTS"] = artifacts if task.keep else ""
-        torch.manual_seed(task.seed)
-        started = time.perf_counter()
-        try:
+        pipe.send(perform(task, run))
+
+
+def perform(task: Task, run: Callable[[Config, int], Metrics]) -> Outcome:
+    """Run one task in this process."""
+    import torch
+
+    torch.manual_seed(task.seed)
+    changes = {"COURSE_DEVICE": "cpu", "COURSE_ARTIFACTS": ""} if task.smoke else {}
+    started = time.perf_counter()
+    try:
+        with _environment(changes):
             metrics = _checked(run(dict(task.config), task.seed))
-            outcome = Outcome(task, time.perf_counter() - started, metrics=metrics)
-        except Exception:
-            error = traceback.format_exc()
-            outcome = Outcome(task, time.perf_counter() - started, error=error)
-        pipe.send(outcome)
+        return Outcome(task, time.perf_counter() - started, metrics=metrics)
+    except Exception:
+        error = traceback.format_exc()
+        return Outcome(task, time.perf_counter() - started, error=error)
 
 
 def _end_with_parent() -> None:
