@@ -18,6 +18,16 @@ import torch
 
 from course_lib.exercises import all_exercises
 from course_lib.exercises.core import TODO_MARK, Exercise, Outcome
+from course_lib.exercises.expect import (
+    Incorrect,
+    NotStarted,
+    expect_close,
+    expect_equal,
+    expect_number,
+    expect_tensor,
+    same,
+    snapshot,
+)
 from course_lib.exercises.limits import random_states_kept
 
 EXERCISES = all_exercises()
@@ -384,3 +394,60 @@ def test_result_escapes_what_a_learner_writes(softmax):
 def test_names_are_language_neutral():
     for exercise in EXERCISES.values():
         assert re.fullmatch(r"ch\d\d\.[A-Za-z_][A-Za-z0-9_]*", exercise.id)
+
+
+# The expectations --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "part"),
+    [
+        (lambda: expect_tensor([1.0]), "has the type `list`, expected `Tensor`"),
+        (lambda: expect_tensor(torch.zeros(2, 3), (3, 2)), "in another order"),
+        (lambda: expect_tensor(torch.zeros(2), (2, 1)), "axis of length 1 is missing"),
+        (lambda: expect_tensor(torch.zeros(2, 1), (2,)), "axis of length 1 too many"),
+        (lambda: expect_tensor(torch.zeros(2).long()), "dtype `int64`, expected `float32`"),
+        (lambda: expect_close(torch.ones(2), torch.tensor([1.0, 1.25])), "largest error 0.25"),
+        (lambda: expect_close(-torch.ones(2), torch.ones(2)), "Every sign is flipped"),
+        (lambda: expect_close(torch.tensor([torch.nan]), torch.zeros(1)), "contains NaN"),
+        (
+            lambda: expect_close(torch.tensor([-torch.inf, 2]), torch.tensor([-torch.inf, 1])),
+            "largest error 1)",
+        ),
+        (lambda: expect_close(torch.tensor([100_001]), torch.tensor([100_000])), "error 1)"),
+        (lambda: expect_close(torch.tensor([True]), torch.tensor([False])), "wrong values"),
+        (lambda: expect_number(torch.zeros(2), 1.0), "has 2 numbers, expected one"),
+        (lambda: expect_number(3, 2), "too large, by about 50%"),
+        (lambda: expect_number(True, 1), "truth value"),
+        (lambda: expect_equal([1, 2], [1, 3]), "differs first at position 1"),
+        (lambda: expect_equal([1], [1, 3]), "has 1 elements, expected 2"),
+        (lambda: expect_equal((1, 3), [1, 3]), "has the type `tuple`, expected `list`"),
+    ],
+)
+def test_expectation_says_what_is_wrong(call, part):
+    with pytest.raises(Incorrect, match=re.escape(part)):
+        call()
+
+
+def test_expectations_that_hold_are_silent():
+    expect_close(torch.tensor([-torch.inf, 1.0]), torch.tensor([-torch.inf, 1.000001]))
+    expect_close(torch.zeros(0, 3), torch.zeros(0, 3))
+    expect_number(torch.tensor([2.0]), 2)
+    expect_equal("abc", "abc")
+
+
+@pytest.mark.parametrize("placeholder", [None, ...])
+def test_placeholder_is_not_started(placeholder):
+    for expectation in (expect_tensor, lambda value: expect_number(value, 1.0)):
+        with pytest.raises(NotStarted):
+            expectation(placeholder)
+
+
+def test_snapshots_are_copies_and_compare_by_value():
+    value = {"a": [torch.zeros(2), 1.0, "x"]}
+    before = snapshot(value)
+    assert same(before, snapshot(value))
+    value["a"][0] += 1
+    assert not same(before, snapshot(value))
+    assert not same(snapshot(object()), snapshot(object()))
+    assert not same(torch.zeros(2), torch.zeros(2, 1))

@@ -77,17 +77,20 @@ def expect_close(
 ) -> None:
     """The value equals the expected tensor in dtype and shape and, within tolerance, in value."""
     expect_tensor(value, expected.shape, expected.dtype, what)
-    value, expected = value.detach(), expected.detach()
+    got, value, expected = value, value.detach().double(), expected.detach().double()
+    if not got.is_floating_point():
+        atol = rtol = 0.0  # integers and truth values are right or wrong
     if torch.allclose(value, expected, atol=atol, rtol=rtol):
         return
-    if value.is_floating_point() and value.isnan().any() and not expected.isnan().any():
-        raise Incorrect(f"{_capital(what)} contains NaN (0/0, or infinity minus infinity).", value)
-    error = (value.double() - expected.double()).abs().nan_to_num(nan=math.inf).max().item()
+    if value.isnan().any() and not expected.isnan().any():
+        raise Incorrect(f"{_capital(what)} contains NaN (0/0, or infinity minus infinity).", got)
+    differences = torch.where(value == expected, 0.0, (value - expected).abs())
+    error = differences.nan_to_num(nan=math.inf, posinf=math.inf).max().item()
     flipped = ""
-    if torch.allclose(-value.double(), expected.double(), atol=atol, rtol=rtol):
+    if torch.allclose(-value, expected, atol=atol, rtol=rtol):
         flipped = " Every sign is flipped."
     problem = f"{_capital(what)} has wrong values (largest error {error:.2g}).{flipped}"
-    raise Incorrect(problem, value)
+    raise Incorrect(problem, got)
 
 
 def expect_number(
