@@ -184,5 +184,23 @@ def init_recurrent_(module: nn.Module) -> None:
                 nn.init.xavier_uniform_(block)
         elif name.startswith("bias"):
             nn.init.zeros_(parameter)
-            if name.startswith("bias_ih") and len(parameter) == 4 * width:
-                nn.init.ones_(parameter.data[width : 2 * width])
+    if any(len(parameter) == 4 * width for parameter in module.parameters()):
+        open_forget_gate_(module)
+
+
+def open_forget_gate_(module: nn.Module, bias: float = 1.0) -> None:
+    """Let an LSTM keep its memory from the start: forget bias `bias` in total, in place.
+
+    (Gers et al. 2000; Jozefowicz et al. 2015, section 5.) Works for `LSTMCell` and `nn.LSTM`.
+
+    Raises:
+        ValueError: the module is no LSTM.
+    """
+    width, found = module.hidden_size, False
+    for name, parameter in module.named_parameters():
+        if name.startswith("bias") and len(parameter) == 4 * width:
+            found = True
+            value = bias if name.startswith("bias_ih") else 0.0
+            nn.init.constant_(parameter.data[width : 2 * width], value)
+    if not found:
+        raise ValueError(f"{type(module).__name__} has no forget gate; only an LSTM has one.")

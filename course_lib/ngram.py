@@ -80,12 +80,16 @@ class NGram:
             probability = max(seen[token] - self.discount, 0) / total + left * probability
         return probability
 
-    def nats_per_token(self, ids: Sequence[int]) -> float:
-        """Mean −log p of a row of ids, the first token left out; exp() is the perplexity."""
+    def token_nats(self, ids: Sequence[int]) -> list[float]:
+        """−log p of every token of a row of ids but the first: N ids give N − 1 numbers."""
         ids = list(ids)
         window = self.order - 1
-        losses = [
+        return [
             -math.log(self.probability(ids[i], ids[max(0, i - window) : i]))
             for i in range(1, len(ids))
         ]
+
+    def nats_per_token(self, ids: Sequence[int]) -> float:
+        """Mean −log p of a row of ids, the first token left out; exp() is the perplexity."""
+        losses = self.token_nats(ids)
         return sum(losses) / len(losses)

@@ -58,19 +58,37 @@ class StreamLoss:
 
 
 @torch.no_grad()
-def nats_per_token(model: nn.Module, ids: Tensor, streams: int = 16, length: int = 64) -> float:
-    """Mean −log p of the tokens of a stream (N,), read as `streams` parallel streams.
+def token_nats(
+    model: nn.Module, ids: Tensor, streams: int = 16, length: int = 64
+) -> tuple[Tensor, Tensor]:
+    """−log p of the tokens of a stream (N,), read as `streams` parallel streams.
 
-    exp() of it is the perplexity. Dropout is off, and the training mode is restored.
+    Dropout is off, and the training mode is restored.
+
+    Returns:
+        Where each scored token stands in `ids`, (n,), and its −log p, (n,). The very first token
+        and what does not fill a whole piece are not scored.
 
     Raises:
         ValueError: the ids are too few for one piece.
     """
-    sampler, loss = StreamSampler(ids, streams, length), StreamLoss()
-    training = model.training
+    sampler = StreamSampler(ids, streams, length)
+    places = StreamSampler(torch.arange(len(ids)), streams, length)
+    device, training = next(model.parameters()).device, model.training
     model.eval()
+    state, where, nats = None, [], []
     try:
-        losses = [loss(model, sampler.batch(piece)).item() for piece in range(len(sampler))]
+        for piece in range(len(sampler)):
+            batch = sampler.batch(piece)
+            logits, state = model(batch.inputs.to(device), state)  # (B, T, V)
+            targets = batch.targets.to(device).flatten()
+            nats.append(functional.cross_entropy(logits.flatten(0, 1), targets, reduction="none"))
+            where.append(places.batch(piece).targets.flatten())
     finally:
         model.train(training)
-    return sum(losses) / len(losses)
+    return torch.cat(where), torch.cat(nats).cpu()
+
+
+def nats_per_token(model: nn.Module, ids: Tensor, streams: int = 16, length: int = 64) -> float:
+    """Mean −log p of a stream (N,); exp() of it is the perplexity. See `token_nats`."""
+    return token_nats(model, ids, streams, length)[1].mean().item()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.cells import GRUCell, LSTMCell, RNNCell, init_recurrent_, unroll
+from course_lib.cells import GRUCell, LSTMCell, RNNCell, init_recurrent_, open_forget_gate_, unroll
 
 CELLS = {
     "rnn": (RNNCell, nn.RNNCell, nn.RNN),
@@ -121,3 +121,14 @@ def test_init_recurrent_is_orthogonal_with_an_open_forget_gate(kind, which):
     ones = named["bias_ih"].sum().item()
     assert ones == (6 if kind == "lstm" else 0)
     assert named["bias_hh"].abs().sum() == 0
+
+
+def test_open_forget_gate_keeps_more_and_refuses_other_cells():
+    torch.manual_seed(0)
+    layer = nn.LSTM(5, 6, batch_first=True)
+    inputs, start = torch.randn(1, 1, 5), (torch.zeros(1, 1, 6), torch.ones(1, 1, 6) * 10)
+    kept = layer(inputs, start)[1][1].mean()
+    open_forget_gate_(layer, 5.0)
+    assert layer(inputs, start)[1][1].mean() > kept + 1
+    with pytest.raises(ValueError, match="no forget gate"):
+        open_forget_gate_(nn.GRU(5, 6))

@@ -8,7 +8,7 @@ import torch
 from course_lib import train
 from course_lib.data.batching import StreamSampler
 from course_lib.rnn import RNNLanguageModel, RNNLanguageModelConfig
-from course_lib.streams import StreamLoss, join, nats_per_token
+from course_lib.streams import StreamLoss, join, nats_per_token, token_nats
 from course_lib.text import CharTokenizer
 
 
@@ -66,3 +66,12 @@ def test_training_on_a_repeating_stream_learns_it(model):
     train.fit(model, StreamLoss(), StreamSampler(ids, 4, 16), 80, lr=0.02, progress=False)
     after = nats_per_token(model, ids, streams=4, length=16)
     assert after < 0.3 < before
+
+
+def test_token_nats_says_which_token_each_number_belongs_to(model, ids):
+    where, nats = token_nats(model, ids, streams=3, length=8)
+    assert len(set(where.tolist())) == len(where) == 3 * 8 * (66 // 8)
+    logits, _ = model(ids[None, :66])
+    expected = torch.nn.functional.cross_entropy(logits[0], ids[1:67], reduction="none")
+    first = where <= 64  # the first stream reads from the beginning, as `expected` does
+    torch.testing.assert_close(nats[first], expected[where[first] - 1])
