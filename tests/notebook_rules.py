@@ -1,0 +1,230 @@
+"""The rules of a notebook that is a page, a Colab notebook and a local notebook at once.
+
+Each rule takes a notebook and its file name and returns one line for each breach. test_notebooks.py
+applies them to the course's notebooks and shows that each rule catches what it is for.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+
+from IPython.core.inputtransformer2 import TransformerManager
+from nbformat import NotebookNode
+
+from tools.project import ROOT, config
+from tools.stamp import colab_source
+
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+LONGEST_CELL = 30
+# Coding exercises and concept questions at least; the self-test of chapter 00 is shorter.
+LEAST = {"00": (1, 2)}
+LEAST_ELSEWHERE = (5, 4)
+
+Rule = Callable[[NotebookNode, str], list[str]]
+RULES: dict[str, Rule] = {}
+
+
+def rule(function: Rule) -> Rule:
+    RULES[function.__name__] = function
+    return function
+
+
+def cells(notebook: NotebookNode, kind: str) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == kind]
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def first_line(cell: NotebookNode) -> str:
+    return cell.source.split("\n")[0]
+
+
+def prose(notebook: NotebookNode) -> str:
+    """All Markdown, without fenced and inline code."""
+    text = "\n\n".join(cell.source for cell in cells(notebook, "markdown"))
+    return re.sub(r"(?m)^```[a-z]*\n.*?^```$|`[^`\n]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def syntax(cell: NotebookNode) -> ast.Module:
+    """The syntax tree of a code cell, its magics turned into calls."""
+    return ast.parse(TransformerManager().transform_cell(cell.source))
+
+
+def calls(notebook: NotebookNode) -> Iterator[tuple[str, set[str]]]:
+    """The dotted name and the keywords of every call in the code."""
+    for cell in cells(notebook, "code"):
+        for node in ast.walk(syntax(cell)):
+            if isinstance(node, ast.Call):
+                yield ast.unparse(node.func), {keyword.arg for keyword in node.keywords}
+
+
+@cache
+def library_classes() -> dict[str, str]:
+    """Name and module of every class that course_lib defines."""
+    return {
+        node.name: path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / "course_lib").rglob("*.py"))
+        for node in ast.parse(path.read_text("utf8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    }
+
+
+@cache
+def bibliography() -> str:
+    return (ROOT / "book" / "references.bib").read_text("utf8").lower()
+
+
+@rule
+def committed_without_outputs(notebook: NotebookNode, name: str) -> list[str]:
+    return [
+        f"outputs in: {first_line(cell)}"
+        for cell in cells(notebook, "code")
+        if cell.outputs or cell.execution_count is not None
+    ]
+
+
+@rule
+def one_kernelspec_and_no_other_metadata(notebook: NotebookNode, name: str) -> list[str]:
+    problems = []
+    if notebook.metadata.get("kernelspec") != KERNEL:
+        problems.append(f"kernelspec is {notebook.metadata.get('kernelspec')}, not {KERNEL}")
+    return problems + [
+        f"metadata of an editor or a run: {key}"
+        for key in sorted(set(notebook.metadata) - {"kernelspec", "language_info"})
+    ]
+
+
+@rule
+def colab_cell_first(notebook: NotebookNode, name: str) -> list[str]:
+    code = cells(notebook, "code")
+    if not code or "colab" not in tags(code[0]):
+        return ["the first code cell is not the Colab cell: run `make stamp`"]
+    if code[0].source != colab_source(config()["repository"]["url"]):
+        return ["the Colab cell and _config.yml disagree: run `make stamp`"]
+    return []
+
+
+@rule
+def prose_is_plain_commonmark(notebook: NotebookNode, name: str) -> list[str]:
+    text = "\n\n".join(cell.source for cell in cells(notebook, "markdown"))
+    myst = r"\{[a-z:-]+\}`[^`]*`|^[`~:]{3,}\s*\{[a-z:-]+\}.*|^\([\w-]+\)=$"
+    return [f"MyST: {found}" for found in re.findall(myst, text, flags=re.MULTILINE)]
+
+
+@rule
+def blockquotes_open_with_a_bold_word(notebook: NotebookNode, name: str) -> list[str]:
+    starts = re.findall(r"(?:^|\n\s*\n)(>.*)", prose(notebook))
+    return [f"plain blockquote: {line}" for line in starts if not re.match(r"> \*\*[^*]", line)]
+
+
+@rule
+def short_cells(notebook: NotebookNode, name: str) -> list[str]:
+    return [
+        f"{cell.source.count(chr(10)) + 1} lines: {first_line(cell)}"
+        for cell in notebook.cells
+        if cell.source.count("\n") + 1 > LONGEST_CELL
+    ]
+
+
+@rule
+def enough_exercises_and_questions(notebook: NotebookNode, name: str) -> list[str]:
+    least = LEAST.get(name[:2], LEAST_ELSEWHERE)
+    exercises = sum("exercise" in tags(cell) for cell in cells(notebook, "code"))
+    questions = len(re.findall(r"(?m)^### Question \d+\.\d+", prose(notebook)))
+    problems = []
+    if exercises < least[0]:
+        problems.append(f"{exercises} coding exercises, at least {least[0]} are due")
+    if questions < least[1]:
+        problems.append(f"{questions} concept questions, at least {least[1]} are due")
+    return problems
+
+
+@rule
+def exercise_then_check_then_help(notebook: NotebookNode, name: str) -> list[str]:
+    code = cells(notebook, "code")
+    problems = []
+    for place, cell in enumerate(code):
+        if "exercise" not in tags(cell):
+            continue
+        later = [other.source for other in code[place + 1 : place + 3]]
+        checked = re.search(r"(ch\d\d\.\w+)\.check\(", later[0] if later else "")
+        if not checked:
+            problems.append(f"no check after the exercise: {first_line(cell)}")
+        elif len(later) < 2 or f"{checked[1]}.help()" not in later[1]:
+            problems.append(f"no help after the check of {checked[1]}")
+    return problems
+
+
+@rule
+def questions_answer_each_choice(notebook: NotebookNode, name: str) -> list[str]:
+    problems = []
+    parts = re.split(r"(?m)^(?=#{2,3} )", prose(notebook))
+    for part in parts:
+        if not part.startswith("### Question"):
+            continue
+        title = part.split("\n")[0]
+        choices = re.findall(
+            r'<details class="choice">\s*<summary>(.*?)</summary>(.*?)</details>', part, re.DOTALL
+        )
+        verdicts = [re.match(r"\s*(?:<\w+>)?\**(Yes|No)\b", feedback) for _, feedback in choices]
+        if not 3 <= len(choices) <= 5:
+            problems.append(f"{title}: {len(choices)} choices")
+        if not all(verdicts):
+            problems.append(f"{title}: a feedback does not begin with “Yes.” or “No.”")
+        elif not any(verdict[1] == "Yes" for verdict in verdicts):
+            problems.append(f"{title}: no right choice")
+    return problems
+
+
+@rule
+def every_figure_has_words(notebook: NotebookNode, name: str) -> list[str]:
+    duties = {
+        "plots.show": {"alt", "caption"},
+        "widgets.slider_figure": {"alts", "caption"},
+        "widgets.choice_figure": {"alts", "caption"},
+    }
+    problems = []
+    for function, keywords in calls(notebook):
+        for wanted in duties.get(function, set()) - keywords:
+            problems.append(f"a call of {function} without {wanted}=")
+        if function in ("plt.show", "fig.show", "show", "slider_figure", "choice_figure"):
+            problems.append(f"{function}(): figures go through plots.show and widgets")
+    problems += [
+        f"no alt text: ![]({link})" for link in re.findall(r"!\[\]\((.*?)\)", prose(notebook))
+    ]
+    images = re.findall(r"<img\b[^>]*>", prose(notebook))
+    return problems + [f"no alt text: {image}" for image in images if "alt=" not in image]
+
+
+@rule
+def cited_papers_are_in_the_bibliography(notebook: NotebookNode, name: str) -> list[str]:
+    problems = []
+    for text, link in re.findall(r"\[([^\]]+)\]\((https?://[^\s)]+)\)", prose(notebook)):
+        paper = re.search(r"(?:arxiv\.org/(?:abs|pdf)|doi\.org)/(.+?)(?:v\d+|\.pdf)?$", link)
+        if not paper and not re.search(r"\(\d{4}\w?\)$", text):
+            continue
+        wanted = (paper[1] if paper else link).lower().rstrip("/")
+        if wanted not in bibliography():
+            problems.append(f"not in book/references.bib: [{text}]({link})")
+    return problems
+
+
+@rule
+def library_classes_are_imported(notebook: NotebookNode, name: str) -> list[str]:
+    return [
+        f"class {node.name} is in {library_classes()[node.name]} already"
+        for cell in cells(notebook, "code")
+        if "exercise" not in tags(cell)
+        for node in ast.walk(syntax(cell))
+        if isinstance(node, ast.ClassDef) and node.name in library_classes()
+    ]
+
+
+@rule
+def links_between_notebooks_resolve(notebook: NotebookNode, name: str) -> list[str]:
+    links = re.findall(r"\]\(((?!https?:|#|mailto:)[^)\s]+)\)", prose(notebook))
+    files = [link.split("#")[0] for link in links]
+    return [f"no such file: {file}" for file in files if not (ROOT / "notebooks" / file).exists()]

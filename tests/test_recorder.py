@@ -1,0 +1,151 @@
+"""The recorder keeps what passed completely, and nothing else, also with two workers at once."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from tools import build, project
+
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+def notebook(*sources: str) -> nbformat.NotebookNode:
+    cells = [new_code_cell(source) for source in sources]
+    return new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+
+
+def run(folder: Path, *arguments: str, select: str = "notebooks") -> subprocess.CompletedProcess:
+    """nbval with the recorder over the selected notebooks of a small project."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tools.nbval_record", "--rootdir", "."]
+    command += ["--nbval-lax", "--nbval-current-env", "--nbval-record", "_build/executed"]
+    paths = [str(project.ROOT), os.environ["PYTHONPATH"]]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.run(
+        [*command, *arguments, select],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def recorded(folder: Path, name: str) -> nbformat.NotebookNode | None:
+    path = folder / "_build" / "executed" / "notebooks" / name
+    return nbformat.read(path, as_version=4) if path.is_file() else None
+
+
+@pytest.fixture
+def small(tmp_path):
+    """An empty project with a folder of notebooks; pytest needs a file of settings as its root."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", "utf8")
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "course_lib").mkdir()
+    (tmp_path / "course_lib" / "one.py").write_text("x = 1\n", "utf8")
+    return tmp_path
+
+
+def test_only_complete_and_clean_runs_are_recorded(small):
+    files = {
+        "good.ipynb": notebook(
+            "import sys\nprint('shown')\nprint('50%|#####', file=sys.stderr)", "1 + 1"
+        ),
+        "fails.ipynb": notebook("1 + 1", "assert False"),
+        "warns.ipynb": notebook("import warnings\nwarnings.warn('old name')"),
+    }
+    for name, content in files.items():
+        nbformat.write(content, small / "notebooks" / name)
+    done = run(small)
+    assert done.returncode == 1
+    assert "UserWarning: old name" in done.stdout
+    assert recorded(small, "fails.ipynb") is None
+    assert recorded(small, "warns.ipynb") is None
+    first, second = recorded(small, "good.ipynb").cells
+    assert [output.get("text") for output in first.outputs] == ["shown\n"]
+    assert second.outputs[0].data["text/plain"] == "2"
+    assert [first.execution_count, second.execution_count] == [1, 2]
+
+    copy = small / "_build" / "executed" / "notebooks" / "good.ipynb"
+    before = copy.read_bytes()
+    assert run(small, select="notebooks/good.ipynb::Cell 0").returncode == 0
+    assert copy.read_bytes() == before, "a partly selected notebook was recorded"
+
+
+def test_widgets_are_recorded_and_progress_bars_are_not(small):
+    slider = "import ipywidgets\nipywidgets.IntSlider(description='step')"
+    bar = "from tqdm.notebook import tqdm\nfor _ in tqdm(range(3)):\n    pass\nprint('end')"
+    nbformat.write(notebook(slider, bar), small / "notebooks" / "widgets.ipynb")
+    done = run(small)
+    assert done.returncode == 0, done.stdout
+    copy = recorded(small, "widgets.ipynb")
+    view = copy.cells[0].outputs[0].data["application/vnd.jupyter.widget-view+json"]
+    models = copy.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    assert models[view["model_id"]]["state"]["description"] == "step"
+    assert [output.get("text") for output in copy.cells[1].outputs] == ["end\n"]
+
+
+def test_two_workers_and_one_execution_cache(small, monkeypatch):
+    names = [f"{number:02}.ipynb" for number in range(8)]
+    for number, name in enumerate(names):
+        cells = [f"print({number}, {cell})" for cell in range(15)]
+        nbformat.write(notebook(*cells), small / "notebooks" / name)
+    done = run(small, "-n", "2", "--dist", "loadscope")
+    assert done.returncode == 0, done.stdout
+    library = project.library_key(small)
+    for name in names:
+        assert project.fresh(small / "notebooks" / name, library, small), name
+    assert not [path for path in (small / "_build").rglob(".*") if path.is_file()], "left-overs"
+
+    executed = small / "_build" / "executed"
+    monkeypatch.setattr(build, "CACHE", small / "_build" / ".jupyter_cache")
+    monkeypatch.setattr(build, "EXECUTED", executed)
+    monkeypatch.setattr(build, "ROOT", small)
+    monkeypatch.setattr(build, "notebooks", lambda: sorted((small / "notebooks").glob("*.ipynb")))
+    build.fill_cache()
+    from jupyter_cache import get_cache
+
+    cache = get_cache(build.CACHE)
+    for number, name in enumerate(names):
+        match = cache.match_cache_file(small / "notebooks" / name)
+        merged = cache.get_cache_bundle(match.pk).nb
+        assert merged.cells[7].outputs[0].text == f"{number} 7\n"
+
+
+def test_freshness_follows_code_tags_library_and_lock_not_prose(small):
+    path = small / "notebooks" / "one.ipynb"
+    original = notebook("1 + 1")
+    nbformat.write(original, path)
+    copy = small / "_build" / "executed" / "notebooks" / "one.ipynb"
+    copy.parent.mkdir(parents=True)
+    nbformat.write(original, copy)
+    library = project.library_key(small)
+    record = {"key": project.notebook_key(original, library)}
+    project.record_path(copy).write_text(json.dumps(record), "utf8")
+
+    def fresh() -> bool:
+        return project.fresh(path, project.library_key(small), small)
+
+    assert fresh()
+    changed = nbformat.from_dict(original)
+    changed.cells.insert(0, nbformat.v4.new_markdown_cell("A new sentence."))
+    nbformat.write(changed, path)
+    assert fresh(), "prose alone calls for no execution"
+    changed.cells[1].metadata["tags"] = ["hide-input"]
+    nbformat.write(changed, path)
+    assert not fresh(), "tags are recorded with the outputs"
+    nbformat.write(original, path)
+    for file in ("course_lib/one.py", "course_lib/studies/results/new.json", "constraints.txt"):
+        (small / file).parent.mkdir(parents=True, exist_ok=True)
+        (small / file).write_text("y = 2\n", "utf8")
+        assert not fresh(), file
+        record["key"] = project.notebook_key(original, project.library_key(small))
+        project.record_path(copy).write_text(json.dumps(record), "utf8")
+        assert fresh()
+    shutil.rmtree(copy.parent)
+    assert not fresh()
