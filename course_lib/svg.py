@@ -26,7 +26,7 @@ _XLINK = "{http://www.w3.org/1999/xlink}"
 _SALT = "attention-measured"
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _NUMBER = re.compile(r"-?\d+\.\d+")
-_SMALLEST_TEXT = 9.0  # CSS pixels; below this a figure scrolls sideways instead of shrinking
+_SMALLEST_TEXT = 8.8  # CSS pixels; below this a figure scrolls sideways instead of shrinking
 
 
 def figure_to_svg(figure: Figure, *, tight: bool = False) -> str:
@@ -45,10 +45,11 @@ def figure_to_svg(figure: Figure, *, tight: bool = False) -> str:
     return buffer.getvalue()
 
 
-def inline(svg: str, *, prefix: str, alt: str) -> str:
+def inline(svg: str, *, prefix: str, alt: str, standalone: bool = False) -> str:
     """Make ``svg`` ready for a page: scoped, theme-aware, responsive and named ``alt``.
 
     Every identifier that is referred to is renamed to start with ``prefix``; the rest are dropped.
+    ``standalone`` keeps the namespace, so that the text may also be saved as a file.
 
     Raises:
         ValueError: ``svg`` is not well-formed, or refers to an identifier that it does not define.
@@ -69,7 +70,10 @@ def inline(svg: str, *, prefix: str, alt: str) -> str:
         _clean_attributes(element)
     _drop_bare_groups(root)
     _prepare_root(root, alt)
-    text = ElementTree.tostring(_without_namespace(root), encoding="unicode")
+    _drop_namespace(root)
+    if standalone:
+        root.set("xmlns", _SVG.strip("{}"))
+    text = ElementTree.tostring(root, encoding="unicode")
     return re.sub(r">\s+<", "><", text)
 
 
@@ -180,7 +184,6 @@ def _font_sizes(element: ElementTree.Element) -> list[str]:
     return found + ([element.get("font-size", "")] if element.get("font-size") else [])
 
 
-def _without_namespace(root: ElementTree.Element) -> ElementTree.Element:
+def _drop_namespace(root: ElementTree.Element) -> None:
     for element in root.iter():
         element.tag = element.tag.removeprefix(_SVG)
-    return root
