@@ -165,7 +165,7 @@ def encoder_decoder() -> Drawing:
     sketch.line(214, 84, 468, 84, color=_STATE)
     sketch.text(98, 100, "encoder", faded=True)
     sketch.text(240, 68, "c at every step", size=13, anchor="end", faded=True)
-    sketch.text(424, 184, "decoder", size=13, faded=True, anchor="start")
+    sketch.text(447, 184, "decoder", size=13, faded=True)
     return sketch.finish(
         "Three encoder states read the source words one after the other. The last becomes the "
         "vector c. Four decoder states start from c, receive c again at every step, read the "
@@ -220,7 +220,7 @@ def padding_and_packing() -> Drawing:
                 sketch.box(x, y, 46, 32, words[column], color=_SOURCE, size=13)
                 sketch.box(x + 266, y, 46, 32, words[column], color=_SOURCE, size=13)
             else:
-                sketch.box(x, y, 46, 32, "<pad>", color=_QUIET, size=13, strength=0.1, dashed=True)
+                sketch.box(x, y, 46, 32, "pad", color=_QUIET, size=13, strength=0.1, dashed=True)
     for column in range(5):
         present = sum(len(words) > column for words in rows)
         sketch.text(292 + 49 * column, 158, str(present), bold=True)

@@ -132,7 +132,7 @@ def test_padding_and_packing_counts_right():
     title = next(word for word in words if word.startswith("packed"))
     tokens = int(re.search(r"\d+", title)[0])
     alive = [int(word) for word in words if word.isdigit()]
-    assert sum(alive) == tokens == 15 - words.count("<pad>")
+    assert sum(alive) == tokens == 15 - words.count("pad")
 
 
 def test_the_map_in_the_book_is_this_one():
