@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib.exercises import all_exercises
+from course_lib.exercises import all_exercises, ch00
 from course_lib.exercises.core import TODO_MARK, Exercise, Outcome
 from course_lib.exercises.expect import (
     Incorrect,
@@ -394,6 +394,18 @@ def test_result_escapes_what_a_learner_writes(softmax):
 def test_names_are_language_neutral():
     for exercise in EXERCISES.values():
         assert re.fullmatch(r"ch\d\d\.[A-Za-z_][A-Za-z0-9_]*", exercise.id)
+
+
+def test_readiness_names_what_to_read():
+    ours = {name[5:]: one for name, one in EXERCISES.items() if name.startswith("ch00.")}
+    answers = {name: one.answer for name, one in ours.items()}
+    rows, verdict = ch00.readiness(**answers)
+    assert [row[2] for row in rows] == ["ready"] * len(ours) and "You are ready" in verdict
+    rows, verdict = ch00.readiness(**answers | {"slope": None})
+    assert [row[0] for row in rows if row[2] != "ready"] == ["`slope`"]
+    assert "Start chapter 1" in verdict
+    rows, verdict = ch00.readiness(**dict.fromkeys(ours, ...))
+    assert all("https://" in row[2] for row in rows) and "before you start" in verdict
 
 
 # The expectations --------------------------------------------------------------------------------
