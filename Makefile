@@ -42,7 +42,7 @@ vendor: $(READY) ## fetch the scripts that make the pages independent of any CDN
 	@$(PY) -m tools.vendor
 
 studies: $(READY) ## run every study (resumes where a run stopped)
-	@for s in $$($(PY) -m course_lib.studies list --names); do $(PY) -m course_lib.studies run $$s || exit 1; done
+	@$(PY) -m course_lib.studies run
 
 studies-check: $(READY) ## run the small smoke cell of every study
 	@$(PY) -m course_lib.studies check

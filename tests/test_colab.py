@@ -55,8 +55,8 @@ def fresh_python(folder: Path, variables: dict[str, str], preinstalled: bool) ->
         (site / "preinstalled.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf8")
     else:
         install = [str(python), "-m", "pip", "install", "-q", "ipykernel", "nbclient"]
-        lock = ["-c", str(ROOT / "constraints.txt")]
-        subprocess.run([*install, *lock], env=variables, check=True)
+        variables["PIP_CONSTRAINT"] = str(ROOT / "constraints.txt")  # not gigabytes of CUDA
+        subprocess.run(install, env=variables, check=True)
     return python
 
 
