@@ -115,6 +115,6 @@ STUDY = Study(
     cells=NETWORKS + COUNTED,
     seeds=(0, 1, 2, 3, 4),
     run=run,
-    smoke={"model": "gru", "steps": 20},
+    smoke={"model": "gru", "steps": 40},
     tolerance=0.05,
 )
