@@ -8,6 +8,8 @@ import numpy as np
 import sacrebleu
 from scipy import stats
 
+_MOST_DRAWS = 2_000_000  # of a bootstrap at a time, which bounds its memory
+
 
 class BLEU(NamedTuple):
     """A corpus BLEU score from 0 to 100 and the signature that says how it was computed."""
@@ -143,7 +145,7 @@ def bootstrap_interval(
         draws = generator.integers(len(data), size=(count, len(data)))
         return data[draws].mean(axis=1)
 
-    at_once = max(1, 2_000_000 // len(data))  # bounds the memory for many values
+    at_once = max(1, _MOST_DRAWS // len(data))
     counts = [min(at_once, samples - done) for done in range(0, samples, at_once)]
     means = np.concatenate([resampled_means(count) for count in counts])
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])

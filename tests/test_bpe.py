@@ -34,6 +34,7 @@ STRANGE = [
     "a",
     "the  the\u00a0the\nthe",
     "naïve café — naïve café",
+    "cafe\u0301 l'e\u0301te\u0301",
     "Привет, мир! 東京タワー 🗼👩‍🔬",
     "x_1 = y__2; 10³ m² ½",
     "riverrivers RIVERS rIvEr's “river’s”",
@@ -156,6 +157,12 @@ def test_decoding_restores_the_text(text):
     bpe = BPE.train(TEXTS, 100)
     assert bpe.decode(bpe.encode(text)) == text
     assert bpe.decode(bpe.encode(f"  {text}\n\n")) == text
+
+
+def test_composed_and_decomposed_letters_are_the_same():
+    bpe = BPE.train(TEXTS, 100)
+    assert bpe.encode("e\u0301te\u0301") == bpe.encode("\u00e9t\u00e9")
+    assert UNK not in bpe.encode("e\u0301te\u0301")
 
 
 def test_more_merges_give_fewer_tokens():

@@ -284,6 +284,29 @@ def test_length_penalty_is_equation_14():
     assert best(turn + 0.01) == [A, B]
 
 
+def test_a_longer_sentence_may_catch_up():
+    """After step 1 the empty sentence leads; the search must not stop there."""
+
+    def later(source, prefix):
+        after = {(): [0, 0, 0.5, 0.45, 0.03, 0.02], (A,): [0, 0, 0, 0, 1.0, 0]}
+        return after.get(prefix[1:], [0, 0, 1.0, 0, 0, 0])
+
+    assert math.log(0.45) / ((5 + 3) / 6) > math.log(0.5)
+    assert beam(TableModel(later), rows(0), 9, width=2, length_penalty=1.0) == [[A, B]]
+
+
+def test_the_beam_becomes_narrower_when_a_hypothesis_is_complete():
+    """Of width 2 one is used up at step 1, so at step 2 only A B stays, although A C is best."""
+
+    def fork(source, prefix):
+        after = {(): [0, 0, 0.4, 0.6, 0, 0], (A,): [0, 0, 0, 0, 0.55, 0.45]}
+        after[(A, B)] = [0, 0, 0.05, 0.35, 0.3, 0.3]
+        return after.get(prefix[1:], [0, 0, 1.0, 0, 0, 0])
+
+    found = [beam(TableModel(fork), rows(0), 9, width=w, length_penalty=3.0) for w in (2, 3)]
+    assert found == [[[A, B, A]], [[A, C]]]
+
+
 def test_a_complete_hypothesis_is_preferred_to_a_cut_one():
     def slow_end(source, prefix):
         return [0, 0, 0.1, 0.9, 0, 0]

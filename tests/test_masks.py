@@ -117,6 +117,11 @@ def test_masked_scores_have_no_influence_whatever_they_are():
     torch.testing.assert_close(masked_softmax(wild, SOME), masked_softmax(scores, SOME))
 
 
+def test_adding_a_number_to_all_scores_changes_nothing_however_low():
+    scores = random_scores(2, 4).double()
+    torch.testing.assert_close(masked_softmax(scores - 1e6, SOME), masked_softmax(scores, SOME))
+
+
 def test_input_is_not_changed():
     scores, mask = random_scores(2, 4), SOME.clone()
     masked_softmax(scores, mask)
