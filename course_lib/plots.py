@@ -199,9 +199,8 @@ def frame(inside: str, caption: str = "") -> str:
     below = (
         f'<figcaption style="{CAPTION}">{markdown_light(caption)}</figcaption>' if caption else ""
     )
-    return (
-        f'<figure class="am-figure" style="margin:.6em 0;text-align:left">{inside}{below}</figure>'
-    )
+    style = "margin:.6em 0;padding:0;text-align:left"
+    return f'<figure class="am-figure" style="{style}">{inside}{below}</figure>'
 
 
 def show(figure: Figure | str, *, alt: str, caption: str) -> None:
