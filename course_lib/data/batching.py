@@ -55,10 +55,11 @@ def pad(sequences: Sequence[Sequence[int]], value: int = 0) -> Tensor:
     if len(sequences) == 0:
         raise ValueError("pad needs at least one sequence, got none.")
     longest = max(len(sequence) for sequence in sequences)
-    padded = torch.full((len(sequences), longest), value, dtype=torch.long)  # (B, L)
+    # Filled by NumPy, which is several times faster than torch at many small assignments.
+    padded = np.full((len(sequences), longest), value, dtype=np.int64)  # (B, L)
     for row, sequence in zip(padded, sequences, strict=True):
-        row[: len(sequence)] = torch.as_tensor(sequence, dtype=torch.long)
-    return padded
+        row[: len(sequence)] = sequence
+    return torch.from_numpy(padded)
 
 
 class PairSampler:
