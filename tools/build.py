@@ -9,6 +9,7 @@ changed.
 import argparse
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -164,19 +165,19 @@ def build_pages() -> None:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    LOG.write_text(done.stdout, "utf8")
-    if "Executing notebook" in done.stdout:
+    log = re.sub(r"\x1b\[[\d;]*m", "", done.stdout)  # the colors
+    LOG.write_text(log, "utf8")
+    if "Executing notebook" in log:
         print("The book executed a notebook itself: the recorded outputs do not fit.")
         done.returncode = done.returncode or 1
     if done.returncode:
         marks = ("WARNING", "ERROR", "Error", "Executing notebook")
-        shown = [line for line in done.stdout.splitlines() if any(mark in line for mark in marks)]
-        print("\n".join(shown or done.stdout.splitlines()[-30:]))
+        shown = [line for line in log.splitlines() if any(mark in line for mark in marks)]
+        print("\n".join(shown or log.splitlines()[-30:]))
         print(f"The whole log is {LOG.relative_to(ROOT)}.")
         raise subprocess.CalledProcessError(done.returncode, command)
     PAGES_KEY.write_text(key, "utf8")

