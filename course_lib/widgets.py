@@ -93,7 +93,7 @@ def choice_figure(
         control = ipywidgets.ToggleButtons(style=style, **common)
     else:
         style = {"description_width": "initial"}
-        layout = ipywidgets.Layout(width="auto", max_width="100%")
+        layout = ipywidgets.Layout(width="auto", max_width="calc(100% - 4px)")
         control = ipywidgets.Dropdown(style=style, layout=layout, **common)
     _display_stack([control], (control, "index"), shown, caption)
 
