@@ -146,8 +146,15 @@ class RNNLanguageModel(nn.Module):
 
 
 def init_language_model_(model: RNNLanguageModel) -> None:
-    """Embedding and output uniform in ±0.1 (Zaremba et al. 2014), recurrence as in `cells`."""
-    nn.init.uniform_(model.embedding.weight, -0.1, 0.1)
+    """Embedding normal(0, 1), output uniform in ±0.1 (Zaremba et al. 2014), recurrence as in
+    `cells.init_recurrent_`.
+
+    A small embedding, ±0.1, leaves the gates of a GRU or LSTM half open for hundreds of steps:
+    the network predicts from the last word alone. Only a tied matrix starts small, because it
+    makes the scores as well.
+    """
+    if not model.config.tied:
+        nn.init.normal_(model.embedding.weight)
     nn.init.uniform_(model.output.weight, -0.1, 0.1)
     nn.init.zeros_(model.output.bias)
     init_recurrent_(model.rnn)

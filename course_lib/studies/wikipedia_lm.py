@@ -26,7 +26,7 @@ from course_lib.studies.core import Config, Metrics, Study, device
 from course_lib.text import WordTokenizer
 
 VOCABULARY, GRU_WIDTH = 2_500, 96
-STREAMS, LENGTH, STEPS = 16, 32, 700
+STREAMS, LENGTH, STEPS = 16, 32, 500
 RATE = 5e-3
 MIXED_ORDER = 3
 
