@@ -101,6 +101,8 @@ class TestShow:
         assert picture.get("fill") == "currentColor"
         assert "currentColor" in markup
         assert "#000000" not in markup and "black" not in markup and "#ffffff" not in markup
+        strokes = set(re.findall(r"stroke:([^;\"]+)", markup))
+        assert "currentColor" in strokes and strokes <= {"currentColor", "none", *plots.CYCLE}
         texts = list(picture.iter("text"))
         assert len(texts) > 5
         assert not [text for text in texts if "fill" in text.get("style", "")]

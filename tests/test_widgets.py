@@ -111,7 +111,8 @@ class TestSlider:
 
     def test_frames_have_one_size(self, shown):
         figures = frames()
-        figures[1].axes[0].set_title("only this one has a title")
+        figures[1].set_layout_engine("none")
+        figures[1].axes[0].set_axis_off()
         slide(frames=figures)
         _, stack, _ = parts(shown[0])
         assert len({re.search(r'viewBox="([^"]+)"', f.value)[1] for f in stack.children}) == 1
