@@ -136,7 +136,7 @@ def start(cells, folder):
     )
 
 
-def until(condition, process, seconds=90):
+def until(condition, process, seconds=300):
     limit = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()

@@ -265,7 +265,7 @@ def start(path, out, pause):
     )
 
 
-def wait_for(path, process, seconds=60):
+def wait_for(path, process, seconds=300):
     limit = time.monotonic() + seconds
     while not path.exists():
         assert process.poll() is None, process.stderr.read()
