@@ -3,7 +3,7 @@ document.addEventListener("DOMContentLoaded", function () {
   /* Blockquotes that open with a known bold word: course.css dresses them. */
   const kinds = { "predict.": "predict", "note.": "note", "what breaks.": "breaks" };
   document.querySelectorAll("article blockquote").forEach(function (quote) {
-    const first = quote.querySelector(":scope > p:first-of-type > strong:first-child");
+    const first = quote.querySelector("p > strong:first-child");
     const kind = first && kinds[first.textContent.trim().toLowerCase()];
     if (kind) quote.classList.add(kind);
   });

@@ -114,6 +114,13 @@ def test_sliders_move_by_keyboard(chromium, site, name):
             assert handle.get_attribute("aria-label"), "the slider has no name"
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("notebooks/")])
+def test_predictions_and_notes_are_dressed(chromium, site, name):
+    with Visit(chromium, site, name, "light") as visit:
+        plain = "article blockquote:not(.predict):not(.note):not(.breaks)"
+        assert visit.page.locator(plain).all_inner_texts() == []
+
+
 def test_switch_between_light_and_dark(chromium, site):
     with Visit(chromium, site, PAGES[0], "light") as visit:
         seen = set()
