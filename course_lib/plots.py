@@ -161,7 +161,7 @@ def markdown_light(text: str) -> str:
             pieces[number] = f"<code>{escaped[1:-1]}</code>"
             continue
         escaped = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escaped)
-        escaped = re.sub(r"\*(\S(?:.*?\S)?)\*", r"<em>\1</em>", escaped)
+        escaped = re.sub(r"\*(\S(?:.*?\S)??)\*", r"<em>\1</em>", escaped)
         pieces[number] = re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", r'<a href="\2">\1</a>', escaped)
     return "".join(pieces)
 
