@@ -1,7 +1,8 @@
-"""Train and score a language model on one long stream of text.
+"""One long stream of text for a language model: how it is made, and how a model scores on it.
 
-The articles of a corpus are put one after the other. The model reads the stream piece by piece
-and carries its state from piece to piece, as `batching.StreamSampler` cuts it.
+The articles of a corpus are put one after the other. A model reads the stream piece by piece, as
+`batching.StreamSampler` cuts it, and carries its state along; `train.StreamLoss` does so in
+training.
 
 Shapes: B streams side by side, T tokens of a piece, V vocabulary.
 """
@@ -15,8 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from course_lib.data.batching import StreamBatch, StreamSampler
-from course_lib.rnn import detach
+from course_lib.data.batching import StreamSampler
 from course_lib.text import BOS, EOS
 
 
@@ -36,25 +36,6 @@ def join(texts: Iterable[str], tokenizer: Encoder) -> Tensor:
     if not ids:
         raise ValueError("join needs at least one text, got none.")
     return torch.tensor(ids)
-
-
-class StreamLoss:
-    """Mean cross-entropy of the next token, with the state carried from piece to piece.
-
-    For `train.fit`. The state is detached between pieces, which is truncated backpropagation
-    through time (Williams & Peng 1990), and dropped where the sampler says that the streams
-    begin again. One object belongs to one run; a run that is resumed begins with a zero state.
-    """
-
-    def __init__(self) -> None:
-        self.state = None
-
-    def __call__(self, model: nn.Module, batch: StreamBatch) -> Tensor:
-        """A batch of `StreamSampler` to a scalar loss in nats per token."""
-        device = next(model.parameters()).device
-        before = None if batch.fresh else detach(self.state)
-        logits, self.state = model(batch.inputs.to(device), before)  # (B, T, V)
-        return functional.cross_entropy(logits.flatten(0, 1), batch.targets.to(device).flatten())
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Training on a stream: what is carried from piece to piece, and what is not."""
+"""Streams of text: how texts are joined, and which number belongs to which token."""
 
 import math
 
@@ -8,7 +8,7 @@ import torch
 from course_lib import train
 from course_lib.data.batching import StreamSampler
 from course_lib.rnn import RNNLanguageModel, RNNLanguageModelConfig
-from course_lib.streams import StreamLoss, join, nats_per_token, token_nats
+from course_lib.streams import join, nats_per_token, token_nats
 from course_lib.text import CharTokenizer
 
 
@@ -31,28 +31,6 @@ def test_join_marks_every_text():
         join([], tokenizer)
 
 
-def test_the_pieces_together_cost_what_the_whole_costs(model, ids):
-    pieces, whole = StreamSampler(ids, 2, 9), StreamSampler(ids, 2, 99)
-    loss = StreamLoss()
-    parts = [loss(model, pieces.batch(step)).item() for step in range(len(pieces))]
-    assert len(parts) == 11
-    at_once = StreamLoss()(model, whole.batch(0)).item()
-    assert math.isclose(sum(parts) / len(parts), at_once, rel_tol=1e-5)
-
-
-def test_no_gradient_crosses_a_piece(model, ids):
-    sampler, loss = StreamSampler(ids, 2, 9), StreamLoss()
-    for step in range(3):
-        loss(model, sampler.batch(step)).backward()  # fails if the first graph is needed again
-
-
-def test_the_state_is_dropped_where_the_streams_begin_again(model, ids):
-    sampler, loss = StreamSampler(ids, 2, 9), StreamLoss()
-    first = loss(model, sampler.batch(0)).item()
-    loss(model, sampler.batch(1))
-    assert loss(model, sampler.batch(len(sampler))).item() == first
-
-
 def test_nats_per_token_of_an_untrained_model_is_near_uniform(model, ids):
     model.train()
     value = nats_per_token(model, ids, streams=2, length=9)
@@ -63,7 +41,7 @@ def test_nats_per_token_of_an_untrained_model_is_near_uniform(model, ids):
 def test_training_on_a_repeating_stream_learns_it(model):
     ids = torch.arange(4, 12).repeat(60)
     before = nats_per_token(model, ids, streams=4, length=16)
-    train.fit(model, StreamLoss(), StreamSampler(ids, 4, 16), 80, lr=0.02, progress=False)
+    train.fit(model, train.StreamLoss(), StreamSampler(ids, 4, 16), 80, lr=0.02, progress=False)
     after = nats_per_token(model, ids, streams=4, length=16)
     assert after < 0.3 < before
 

@@ -19,7 +19,6 @@ from course_lib import train
 from course_lib.cells import GRUCell, LSTMCell, RNNCell, init_uniform_, open_forget_gate_
 from course_lib.data.batching import StreamSampler
 from course_lib.rnn import RNNLanguageModel, RNNLanguageModelConfig
-from course_lib.streams import StreamLoss
 from course_lib.studies import copy_memory
 from course_lib.studies.copy_memory import CELLS
 from course_lib.studies.core import Config, Metrics, Study, device
@@ -111,7 +110,7 @@ def run(config: Config, seed: int) -> Metrics:
     model.to(device())
     sampler = StreamSampler(words.train, STREAMS, LENGTH)
     steps = config.get("steps", STEPS)
-    history = train.fit(model, StreamLoss(), sampler, steps, lr=5e-3, progress=False)
+    history = train.fit(model, train.StreamLoss(), sampler, steps, lr=5e-3, progress=False)
     language = describe(gradient_norms(model.cpu(), tokens, target))
     language["loss"] = round(sum(history.losses[-20:]) / len(history.losses[-20:]), 4)
     recall = after_recall(config, seed, config.get("steps", RECALL_STEPS))
