@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 CHECKED := course_lib tests tools notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test serve fetch vendor studies studies-check bench check format \
+.PHONY: help setup book test serve lab fetch vendor studies studies-check bench check format \
         check-determinism offline-check browser colab-test lock stamp clean
 
 help: ## list the jobs
@@ -34,6 +34,9 @@ test: $(READY) ## unit tests, notebook hygiene, every notebook executed
 
 serve: $(READY) ## show the built book in the browser (PORT=8000)
 	@$(PY) -m tools.serve $(PORT)
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@$(VENV)/bin/jupyter lab --notebook-dir=notebooks
 
 fetch: $(READY) ## download the data archives into the cache
 	@$(PY) -m course_lib.data fetch

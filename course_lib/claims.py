@@ -82,19 +82,22 @@ class Claim:
         return VERDICTS[1] if self.difference.mean > 0 else VERDICTS[2]
 
 
-def load(path: Path = LEDGER) -> list[Claim]:
-    """All claims of the ledger, in its order.
+def load(path: Path = LEDGER, *, chapter: str | None = None) -> list[Claim]:
+    """The claims of the ledger, in its order: all of them, or those of one chapter.
 
     Raises:
         LedgerError: a field is missing or unknown, an id is doubled, a study, metric or source
             does not exist, the seeds of the two sides differ.
     """
     ledger = yaml.safe_load(path.read_text(encoding="utf-8"))
-    claims = [_claim(entry, ledger["sources"], path) for entry in ledger["claims"]]
-    ids = [claim.id for claim in claims]
-    for double in {name for name in ids if ids.count(name) > 1}:
+    ids = [entry.get("id") for entry in ledger["claims"]]
+    for double in {name for name in ids if name and ids.count(name) > 1}:
         raise LedgerError(f"{path.name}: two claims have the id {double!r}; ids must be unique")
-    return claims
+    return [
+        _claim(entry, ledger["sources"], path)
+        for entry in ledger["claims"]
+        if chapter is None or entry.get("chapter") == chapter
+    ]
 
 
 def table(chapter: str) -> None:
@@ -110,8 +113,7 @@ def table(chapter: str) -> None:
             f"{claim.a.text}; {claim.b.text}",
             f"**{claim.verdict}**",
         )
-        for claim in load()
-        if claim.chapter == chapter
+        for claim in load(chapter=chapter)
     ]
     if not rows:
         raise ValueError(f"the ledger has no claim of chapter {chapter!r}")

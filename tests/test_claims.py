@@ -122,8 +122,8 @@ def test_ids_are_unique(load):
 
 
 def test_table_shows_published_and_measured(entry, load, monkeypatch, capsys):
-    loaded = load()
-    monkeypatch.setattr(claims, "load", lambda: loaded)
+    loaded = {"99": load(), "98": []}
+    monkeypatch.setattr(claims, "load", lambda chapter: loaded[chapter])
     shown = []
     monkeypatch.setattr(claims.plots, "table", lambda rows, header, caption: shown.extend(rows))
     claims.table("99")
