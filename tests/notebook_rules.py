@@ -77,6 +77,11 @@ def bibliography() -> str:
     return (ROOT / "book" / "references.bib").read_text("utf8").lower()
 
 
+@cache
+def glossary() -> str:
+    return (ROOT / "book" / "glossary.md").read_text("utf8")
+
+
 @rule
 def committed_without_outputs(notebook: NotebookNode, name: str) -> list[str]:
     return [
@@ -210,6 +215,12 @@ def cited_papers_are_in_the_bibliography(notebook: NotebookNode, name: str) -> l
         if wanted not in bibliography():
             problems.append(f"not in book/references.bib: [{text}]({link})")
     return problems
+
+
+@rule
+def korean_terms_are_in_the_glossary(notebook: NotebookNode, name: str) -> list[str]:
+    terms = re.findall(r"[(,]\s*([가-힣][가-힣 ]*)\)", prose(notebook))
+    return [f"not in book/glossary.md: {term}" for term in terms if f"({term})" not in glossary()]
 
 
 @rule

@@ -150,6 +150,7 @@ BREACHES = {
         markdown_after("[Nobody (1999)](https://arxiv.org/abs/9912.99999)"),
         markdown_after("[Nobody (1999)](https://example.org/paper)"),
     ],
+    "korean_terms_are_in_the_glossary": [markdown_after("a *chair (의자)*")],
     "library_classes_are_imported": [code_after("class Vocabulary:\n    pass")],
     "links_between_notebooks_resolve": [markdown_after("[next](99_absent.ipynb)")],
 }

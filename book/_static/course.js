@@ -22,6 +22,21 @@ document.addEventListener("DOMContentLoaded", function () {
     summary.removeAttribute("aria-label");
   });
 
+  /* What scrolls sideways can be reached by keyboard. */
+  function markScrolling() {
+    document.querySelectorAll(".am-scroll, .am-table").forEach(function (box) {
+      if (box.scrollWidth <= box.clientWidth) return;
+      box.tabIndex = 0;
+      box.setAttribute("role", "group");
+      if (!box.hasAttribute("aria-label")) {
+        box.setAttribute("aria-label", "Wide content, scrolls sideways");
+      }
+    });
+  }
+  markScrolling();
+  window.addEventListener("load", markScrolling);
+  window.addEventListener("resize", markScrolling);
+
   /* The entries of the bibliography are items of a list, for a screen reader too. */
   document.querySelectorAll(".citation-list > .citation").forEach(function (entry) {
     entry.setAttribute("role", "listitem");
