@@ -82,9 +82,7 @@ def run(config: Config, seed: int) -> Metrics:
     for delay in delays:
         torch.manual_seed(seed)
         model = build(config).to(device())
-        train.fit(
-            model, loss, RecallSampler(delay, BATCH, seed), steps, lr=5e-3, progress=False
-        )
+        train.fit(model, loss, RecallSampler(delay, BATCH, seed), steps, lr=5e-3, progress=False)
         found[str(delay)] = round(accuracy(model, delay), 4)
     return {"accuracy": found, "solved": max([d for d in delays if found[str(d)] > 0.9] or [0])}
 
