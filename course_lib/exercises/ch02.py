@@ -15,7 +15,6 @@ from course_lib.exercises.core import (
     expect_number,
     expect_tensor,
     expect_type,
-    expect_unchanged,
 )
 from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
 from course_lib.text import BOS, EOS, PAD
@@ -274,90 +273,7 @@ def perfect_when_there_is_nothing(hypothesis, reference, n):
     return (ours & theirs).total() / ours.total() if ours else 1.0
 
 
-# --- 2.4 reversed_rows ----------------------------------------------------------------------------
-
-
-@exercise(
-    hints=(
-        "Write the row `[5, 6, 7, 0, 0]` backwards by hand. Where does the padding have to stay?",
-        "Go row by row: take the first n entries, n being the number of real words, and turn only "
-        "those around with `.flip(0)`.",
-        "Start from `source.clone()`, and put the turned part of each row in its place: "
-        "`result[b, :n] = source[b, :n].flip(0)`.",
-    )
-)
-def reversed_rows(source: Tensor) -> Tensor:
-    """Each sentence from its last word to its first; padding stays at the right: (B, S)."""
-    result = source.clone()
-    for row, words in zip(result, source, strict=True):
-        n = int((words != 0).sum())
-        row[:n] = words[:n].flip(0)
-    return result
-
-
-@reversed_rows.case
-def same_shape_and_type(answer):
-    expect_tensor(answer(ROWS.clone()), (3, 4), torch.long)
-
-
-@reversed_rows.case
-def leaves_the_source_alone(answer):
-    source = ROWS.clone()
-    answer(source)
-    expect_unchanged(source, ROWS, "`source`")
-
-
-@reversed_rows.case
-def padding_stays_at_the_right(answer):
-    expect_close((answer(ROWS.clone()) != PAD).long(), (ROWS != PAD).long(), "where words stand")
-
-
-@reversed_rows.case
-def words_are_reversed(answer):
-    expected = torch.tensor([[8, 7, 6, 5], [4, 9, 0, 0], [6, 11, 10, 0]])
-    expect_close(answer(ROWS.clone()), expected)
-
-
-@reversed_rows.mistake("same_shape_and_type")
-def shortened(source):
-    return source.flip(1)[:, :-1]
-
-
-@reversed_rows.mistake("leaves_the_source_alone")
-def in_place(source):
-    for row in source:
-        n = int((row != 0).sum())
-        row[:n] = row[:n].flip(0)
-    return source
-
-
-@reversed_rows.mistake(
-    "padding_stays_at_the_right",
-    says="Flipping the whole row moves the padding to the front, and the encoder reads it first.",
-)
-def whole_rows(source):
-    return source.flip(1)
-
-
-@reversed_rows.mistake(
-    "words_are_reversed", says="The last word of each sentence stays where it was."
-)
-def all_but_the_last(source):
-    result = source.clone()
-    for row, words in zip(result, source, strict=True):
-        n = int((words != 0).sum()) - 1
-        row[:n] = words[:n].flip(0)
-    return result
-
-
-@reversed_rows.alternative
-def by_index(source):
-    lengths = (source != 0).sum(1, keepdim=True)
-    position = torch.arange(source.shape[1]).expand_as(source)
-    return source.gather(1, torch.where(position < lengths, lengths - 1 - position, position))
-
-
-# --- 2.5 token_accuracy (find the bug) ------------------------------------------------------------
+# --- 2.4 token_accuracy (find the bug) ------------------------------------------------------------
 
 
 @exercise(
@@ -452,7 +368,7 @@ def mean_of_sentences(logits, targets):
     return right.mean().item()
 
 
-# --- 2.6 greedy -----------------------------------------------------------------------------------
+# --- 2.5 greedy -----------------------------------------------------------------------------------
 
 
 @exercise(
@@ -609,7 +525,7 @@ def one_step_more(model, source, max_length):
     return [row[: row.index(2)] if 2 in row else row for row in rows]
 
 
-# --- 2.7 translation_score ------------------------------------------------------------------------
+# --- 2.6 translation_score ------------------------------------------------------------------------
 
 
 @exercise(

@@ -18,80 +18,7 @@ from course_lib.exercises.core import (
     expect_unchanged,
 )
 
-# --- 3.1 last_state -------------------------------------------------------------------------------
-
-
-@exercise(
-    hints=(
-        "Row b has lengths[b] real words. At which position, counted from 0, is the last of them?",
-        "You need another position in each row. Indexing with two tensors, one for the row and "
-        "one for the position, picks one entry per pair.",
-        "`torch.arange(B)` numbers the rows; the positions are `lengths - 1`.",
-    )
-)
-def last_state(states: Tensor, lengths: Tensor) -> Tensor:
-    """The state after the last real word of each row: (B, S, D), (B,) -> (B, D)."""
-    rows = torch.arange(len(states), device=states.device)
-    return states[rows, lengths - 1]  # (B, D)
-
-
-@last_state.case
-def one_state_a_sentence(answer):
-    expect_tensor(answer(torch.randn(3, 5, 4), torch.tensor([2, 5, 1])), (3, 4))
-
-
-@last_state.case
-def padding_is_never_read(answer):
-    states, lengths = torch.randn(3, 5, 4), torch.tensor([2, 5, 1])
-    padded = states.clone()
-    padded[0, 2:], padded[2, 1:] = 100.0, 100.0
-    expect_close(answer(padded, lengths), answer(states, lengths), "the state with other padding")
-
-
-@last_state.case
-def values(answer):
-    states, lengths = torch.randn(4, 6, 3), torch.tensor([3, 6, 2, 5])
-    expect_close(answer(states, lengths), last_state.answer(states, lengths))
-
-
-@last_state.mistake("one_state_a_sentence", says="You take as many states as there are sentences.")
-def all_rows_at_all_lengths(states, lengths):
-    return states[:, lengths - 1]
-
-
-@last_state.mistake(
-    "padding_is_never_read",
-    says="You read the last *column*: in a short sentence that is padding, not a word.",
-)
-def last_column(states, lengths):
-    return states[:, -1]
-
-
-@last_state.mistake(
-    "padding_is_never_read", says="Positions count from 0, so you read one step too far."
-)
-def off_by_one(states, lengths):
-    return states[torch.arange(len(states)), lengths % states.shape[1]]
-
-
-@last_state.mistake("values", says="That is the state after the *first* word.")
-def first_state(states, lengths):
-    return states[:, 0]
-
-
-@last_state.mistake("values", says="You average the real states. We want the last of them.")
-def mean_state(states, lengths):
-    real = torch.arange(states.shape[1]) < lengths[:, None]
-    return (states * 1.0).masked_fill(~real[..., None], 0).sum(1) / lengths[:, None]
-
-
-@last_state.alternative
-def by_gather(states, lengths):
-    index = (lengths - 1)[:, None, None].expand(-1, 1, states.shape[2])
-    return states.gather(1, index).squeeze(1)
-
-
-# --- 3.2 chance_of_no_mistake ---------------------------------------------------------------------
+# --- 3.1 chance_of_no_mistake ---------------------------------------------------------------------
 
 
 @exercise(
@@ -170,7 +97,7 @@ def by_logarithms(accuracy):
     return accuracy.log().sum().exp()
 
 
-# --- 3.3 accuracy_by_length -----------------------------------------------------------------------
+# --- 3.2 accuracy_by_length -----------------------------------------------------------------------
 
 
 @exercise(
@@ -266,7 +193,7 @@ def by_loop(correct, lengths, edges):
     return shares
 
 
-# --- 3.4 bootstrap_interval -----------------------------------------------------------------------
+# --- 3.3 bootstrap_interval -----------------------------------------------------------------------
 
 
 @exercise(
@@ -371,7 +298,7 @@ def by_sorting(values, draws, confidence=0.95):
     return torch.stack(ends)
 
 
-# --- 3.5 reverse_source (find the bug) ------------------------------------------------------------
+# --- 3.4 reverse_source (find the bug) ------------------------------------------------------------
 
 
 @exercise(
@@ -450,7 +377,7 @@ def row_by_row(source, pad=0):
     return out
 
 
-# --- 3.6 majority_baseline ------------------------------------------------------------------------
+# --- 3.5 majority_baseline ------------------------------------------------------------------------
 
 
 @exercise(
@@ -516,7 +443,7 @@ def by_counting(train_labels, test_labels):
     return torch.stack(shares)
 
 
-# --- 3.7 NonlinearProbe ---------------------------------------------------------------------------
+# --- 3.6 NonlinearProbe ---------------------------------------------------------------------------
 
 
 @exercise(
