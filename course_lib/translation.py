@@ -20,22 +20,32 @@ def tokenizers(pairs: Sequence[Pair]) -> tuple[WordTokenizer, WordTokenizer]:
 def encode(
     pairs: Sequence[Pair], source: WordTokenizer, target: WordTokenizer
 ) -> list[tuple[list[int], list[int]]]:
-    """Pairs as ids, without begin and end marks."""
+    """Lab pairs as ids, without begin and end marks."""
     return [
         (source.encode(" ".join(pair.source)), target.encode(" ".join(pair.target)))
         for pair in pairs
     ]
 
 
+def translate_ids(
+    model: nn.Module, sentences: Sequence[Sequence[int]], limit: int | None = None
+) -> list[list[int]]:
+    """Greedy translations of source ids, in the order of ``sentences``.
+
+    ``limit`` is the most tokens of a translation; by default twice the source and ten more.
+    """
+    out: list[list[int]] = [[] for _ in sentences]
+    for indices in batches_by_length(sentences, 100):
+        batch = pad([sentences[i] for i in indices]).to(next(model.parameters()).device)
+        written = decode.greedy(model, batch, limit or 2 * batch.shape[1] + 10)
+        for i, ids in zip(indices, written, strict=True):
+            out[i] = ids
+    return out
+
+
 def translate(
     model: nn.Module, source: WordTokenizer, target: WordTokenizer, pairs: Sequence[Pair]
 ) -> list[list[str]]:
-    """Greedy translations of the pairs' sources as words, in the order of ``pairs``."""
+    """Greedy translations of the sources of lab pairs, as words."""
     sentences = [source.encode(" ".join(pair.source)) for pair in pairs]
-    out: list[list[str]] = [[] for _ in pairs]
-    for indices in batches_by_length(sentences, 100):
-        batch = pad([sentences[i] for i in indices]).to(next(model.parameters()).device)
-        limit = 2 * batch.shape[1] + 10
-        for i, ids in zip(indices, decode.greedy(model, batch, limit), strict=True):
-            out[i] = target.vocabulary.decode(ids)
-    return out
+    return [target.vocabulary.decode(ids) for ids in translate_ids(model, sentences)]

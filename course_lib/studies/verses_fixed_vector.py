@@ -15,16 +15,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from course_lib import decode, evaluate, schedules, train
+from course_lib import evaluate, schedules, train
 from course_lib.bpe import BPE
 from course_lib.data import verses
-from course_lib.data.batching import PairSampler, batches_by_length, pad
+from course_lib.data.batching import PairSampler
 from course_lib.data.verses import VersePair
 from course_lib.dictionary import WordDictionary
 from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
 from course_lib.studies import artifacts
 from course_lib.studies.core import Config, Metrics, Study, device
 from course_lib.text import Vocabulary, WordTokenizer
+from course_lib.translation import translate_ids
 
 NAME = "verses_fixed_vector"
 DICTIONARY_WORDS = 15  # the dictionary learns from the pairs whose English is this short
@@ -44,12 +45,7 @@ def translate(
 ) -> list[str]:
     """Greedy translations of at most ``limit`` tokens, in the order of ``sentences``."""
     ids = [source.encode(sentence) for sentence in sentences]
-    out = [""] * len(ids)
-    for indices in batches_by_length(ids, 100):
-        batch = pad([ids[i] for i in indices]).to(next(model.parameters()).device)
-        for i, tokens in zip(indices, decode.greedy(model, batch, limit), strict=True):
-            out[i] = target.decode(tokens)
-    return out
+    return [target.decode(tokens) for tokens in translate_ids(model, ids, limit)]
 
 
 def learn_dictionary(pairs: Sequence[VersePair]) -> WordDictionary:
