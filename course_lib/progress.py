@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 from tqdm.auto import tqdm
+
+# tqdm's own lock spans processes; ours draw no common bar, and a worker that is ended would leak
+# its semaphore.
+tqdm.set_lock(threading.RLock())
 
 
 def progress_bar(total: int, label: str, *, show: bool = True, start: int = 0) -> tqdm:
