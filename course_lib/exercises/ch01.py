@@ -88,6 +88,24 @@ def transposed_state_matrix(inputs, hidden, weight_ih, weight_hh, bias):
     return torch.tanh(inputs @ weight_ih.T + hidden @ weight_hh + bias)
 
 
+@rnn_step.mistake("the_state_matters", says="The bias is missing from your sum.")
+def without_bias(inputs, hidden, weight_ih, weight_hh, bias):
+    return torch.tanh(inputs @ weight_ih.T + hidden @ weight_hh.T)
+
+
+@rnn_step.mistake(
+    "the_state_matters",
+    says="Your state lies between 0 and 1: that is the sigmoid. A plain RNN uses tanh.",
+)
+def sigmoid_for_tanh(inputs, hidden, weight_ih, weight_hh, bias):
+    return torch.sigmoid(inputs @ weight_ih.T + hidden @ weight_hh.T + bias)
+
+
+@rnn_step.mistake("the_state_matters", says="You subtract the part of the state; it is added.")
+def state_subtracted(inputs, hidden, weight_ih, weight_hh, bias):
+    return torch.tanh(inputs @ weight_ih.T - hidden @ weight_hh.T + bias)
+
+
 @rnn_step.mistake("the_state_matters", says="The new state does not depend on the old one.")
 def without_memory(inputs, hidden, weight_ih, weight_hh, bias):
     return torch.tanh(inputs @ weight_ih.T + bias)
