@@ -4,6 +4,7 @@ This is the convention of `torch.nn.functional.scaled_dot_product_attention`. A 
 to the scores (B, H, T, S) or, without heads, to (B, T, S).
 """
 
+from collections.abc import Sequence
 from functools import reduce
 
 import torch
@@ -68,6 +69,23 @@ def combine(*masks: Tensor) -> Tensor:
         raise ValueError(f"Masks of shapes {shapes} do not broadcast to one shape.") from error
 
 
+def fit_mask(mask: Tensor, shape: Sequence[int]) -> Tensor:
+    """The mask broadcast to the shape of the scores, without a copy.
+
+    Raises:
+        TypeError: the mask is not boolean.
+        ValueError: the mask does not broadcast to that shape.
+    """
+    _check_bool(mask)
+    try:
+        return mask.expand(shape)
+    except RuntimeError as error:
+        raise ValueError(
+            f"A mask of shape {tuple(mask.shape)} does not broadcast to scores of shape "
+            f"{tuple(shape)}."
+        ) from error
+
+
 def masked_softmax(scores: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
     """Softmax over the places where the mask is True; all other weights are exactly 0.
 
@@ -87,14 +105,7 @@ def masked_softmax(scores: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
         TypeError: the mask is not boolean.
         ValueError: the mask does not broadcast to the shape of the scores.
     """
-    _check_bool(mask)
-    try:
-        mask = mask.expand(scores.shape)
-    except RuntimeError as error:
-        raise ValueError(
-            f"A mask of shape {tuple(mask.shape)} does not broadcast to scores of shape "
-            f"{tuple(scores.shape)}."
-        ) from error
+    mask = fit_mask(mask, scores.shape)
     somewhere = mask.any(dim=dim, keepdim=True)
     scores = scores.masked_fill(~mask, -torch.inf)
     # A row of −∞ only has the softmax 0/0. Such rows get harmless scores before the softmax, so
