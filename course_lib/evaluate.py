@@ -1,12 +1,13 @@
-"""Scores, and how sure we may be of them: BLEU, exact match, perplexity, intervals."""
+"""Scores, and how sure we may be of them: BLEU, exact match, alignments, perplexity, intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import sacrebleu
 from scipy import stats
+from torch import Tensor
 
 _MOST_DRAWS = 2_000_000  # of a bootstrap at a time, which bounds its memory
 
@@ -69,6 +70,69 @@ def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> list[bo
     """
     _check_texts(hypotheses, references)
     return [h == r for h, r in zip(hypotheses, references, strict=True)]
+
+
+def hard_links(weights: Tensor) -> set[tuple[int, int]]:
+    """One link per target word: to the source word that it looks at most.
+
+    That is how Luong et al. (2015), section 5.4, read an alignment off a model that is made to
+    write the reference. A target word has one link, never two or none, so even a perfect model
+    does not reach an error rate of 0 where the gold alignment has two or none.
+
+    Args:
+        weights: (T, S), real words only: cut off padding and the row of the end mark first. Each
+            row sums to one, or is 0 throughout, which gives no link.
+
+    Returns:
+        Links (source index, target index), both from 0. Of equal weights the first counts.
+
+    Raises:
+        ValueError: another shape, a negative weight or NaN, or rows that do not sum to one.
+    """
+    if weights.dim() != 2 or weights.numel() == 0:
+        raise ValueError(
+            f"weights have shape {tuple(weights.shape)}, expected (T, S): the words of one "
+            "sentence pair."
+        )
+    totals = weights.sum(dim=1)
+    if not (weights >= 0).all() or not (((totals - 1).abs() < 0.01) | (totals == 0)).all():
+        raise ValueError(
+            "weights must be 0 or more, and each row, a target word, must sum to one over the "
+            "source. Did you pass scores before the softmax, or (S, T)?"
+        )
+    sources = weights.argmax(dim=1).tolist()
+    return {(s, t) for t, s in enumerate(sources) if totals[t] > 0}
+
+
+def alignment_error_rate(
+    links: Sequence[Iterable[tuple[int, int]]], gold: Sequence[Iterable[tuple[int, int]]]
+) -> float:
+    """Share of wrong and missing links (Och & Ney 2003, section 5), over all sentences at once.
+
+    AER = 1 − (|A ∩ S| + |A ∩ P|) / (|A| + |S|) for links A, sure gold links S and possible gold
+    links P. Here every gold link is sure, S = P, so this is 1 − 2|A ∩ S| / (|A| + |S|), which is
+    1 − F1. Our numbers cannot be compared with published ones, where P is the larger set.
+
+    Args:
+        links: for each sentence its links (source index, target index), as from `hard_links`.
+        gold: for each sentence the links that are right, as in `lab.Pair.alignment`.
+
+    Returns:
+        0 where the links are the gold ones, 1 where none of them is.
+
+    Raises:
+        ValueError: no sentences, not as many as in the gold, or not a single link on both sides.
+        TypeError: a link is not a pair of whole numbers from 0.
+    """
+    if len(links) != len(gold):
+        raise ValueError(
+            f"Got links of {len(links)} sentences but gold links of {len(gold)}; one each is "
+            "needed."
+        )
+    ours, right = _all_links("links", links), _all_links("gold", gold)
+    if not ours and not right:
+        raise ValueError("There are no links to score.")
+    return 1 - 2 * len(ours & right) / (len(ours) + len(right))
 
 
 def by_length(
@@ -209,6 +273,27 @@ def _check_texts(hypotheses: Sequence[str], references: Sequence[str]) -> None:
         )
     if not hypotheses:
         raise ValueError("There are no sentences to score.")
+
+
+def _all_links(
+    name: str, sentences: Sequence[Iterable[tuple[int, int]]]
+) -> set[tuple[int, int, int]]:
+    """The links of all sentences as (sentence, source, target)."""
+    found = set()
+    for number, sentence in enumerate(sentences):
+        for link in sentence:
+            if not (
+                isinstance(link, tuple | list)
+                and len(link) == 2
+                and all(isinstance(index, int | np.integer) and index >= 0 for index in link)
+            ):
+                raise TypeError(
+                    f"{name} of sentence {number} contain {link!r}, expected pairs (source "
+                    "index, target index) of whole numbers from 0. Weights become such pairs "
+                    "with hard_links."
+                )
+            found.add((number, *link))
+    return found
 
 
 def _numbers(values: Sequence[float]) -> np.ndarray:

@@ -17,7 +17,7 @@ linear layers, normal(0, 1) for embeddings.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -67,12 +67,12 @@ class Seq2SeqConfig:
             )
 
     @classmethod
-    def tiny(cls, source_vocab: int, target_vocab: int, **changes) -> Seq2SeqConfig:
+    def tiny(cls, source_vocab: int, target_vocab: int, **changes) -> Self:
         """D = 32, E = 16: for tests and toy numbers."""
         return replace(cls(source_vocab, target_vocab, width=32, embedding=16), **changes)
 
     @classmethod
-    def lab(cls, source_vocab: int, target_vocab: int, **changes) -> Seq2SeqConfig:
+    def lab(cls, source_vocab: int, target_vocab: int, **changes) -> Self:
         """D = 128, E = 64: about 250 000 parameters with the vocabulary of the lab."""
         return replace(cls(source_vocab, target_vocab, width=128, embedding=64), **changes)
 
@@ -100,6 +100,15 @@ def check_ids(ids: Tensor, vocabulary: int, what: str) -> None:
         raise ValueError(
             f"{what} contains id {wrong}; the model knows ids 0 to {vocabulary - 1}. Encode the "
             f"text with the tokenizer that the model was built for"
+        )
+
+
+def check_pairs(source: Tensor, target_in: Tensor) -> None:
+    """Raise ``ValueError`` unless there are as many targets as sources."""
+    if source.shape[0] != target_in.shape[0]:
+        raise ValueError(
+            f"source has {source.shape[0]} sentences, target_in has {target_in.shape[0]}; "
+            f"they must be pairs"
         )
 
 
@@ -214,9 +223,13 @@ class Decoder(nn.Module):
 
     def init_state(self, context: Tensor) -> DecoderState:
         """(B, D) -> the state before the first target word."""
+        return DecoderState(self.first_hidden(context), context)  # (L, B, D), (B, D)
+
+    def first_hidden(self, context: Tensor) -> Tensor:
+        """tanh(V c): (B, D) -> (L, B, D)."""
         first = torch.tanh(self.start(context))  # (B, L * D)
         hidden = first.view(context.shape[0], self.config.layers, self.config.width)
-        return DecoderState(hidden.transpose(0, 1).contiguous(), context)  # (L, B, D), (B, D)
+        return hidden.transpose(0, 1).contiguous()
 
     def forward(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """Read ``tokens`` and predict the word after each of them.
@@ -255,11 +268,7 @@ class EncoderDecoder(nn.Module):
         Raises:
             ValueError: see :meth:`Encoder.forward`; or the two batches differ in size.
         """
-        if source.shape[0] != target_in.shape[0]:
-            raise ValueError(
-                f"source has {source.shape[0]} sentences, target_in has {target_in.shape[0]}; "
-                f"they must be pairs"
-            )
+        check_pairs(source, target_in)
         logits, _ = self.decoder(target_in, self.init_state(source))
         return logits
 

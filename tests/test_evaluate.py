@@ -1,18 +1,22 @@
-"""BLEU, exact match, intervals, perplexity."""
+"""BLEU, exact match, alignments, intervals, perplexity."""
 
 import math
 
 import numpy as np
 import pytest
 import sacrebleu
+import torch
 from scipy import stats
 
 from course_lib import evaluate
+from course_lib.data import lab
 from course_lib.evaluate import (
+    alignment_error_rate,
     bleu,
     bootstrap_interval,
     by_length,
     exact_match,
+    hard_links,
     perplexity,
     t_interval,
 )
@@ -152,3 +156,66 @@ def test_perplexity_of_a_guess_is_the_size_of_the_choice():
 def test_perplexity_refuses_nonsense(wrong):
     with pytest.raises(ValueError, match="expected"):
         perplexity(*wrong)
+
+
+def test_hard_links_take_the_source_word_each_target_word_looks_at_most():
+    weights = torch.tensor([[0.1, 0.7, 0.2], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0], [0.0, 0.9, 0.1]])
+    assert hard_links(weights) == {(1, 0), (0, 1), (1, 3)}
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (torch.ones(2, 3, 4) / 4, "expected \\(T, S\\)"),
+        (torch.ones(0, 3), "expected \\(T, S\\)"),
+        (torch.tensor([[2.0, -1.0]]), "0 or more"),
+        (torch.tensor([[math.nan, 1.0]]), "0 or more"),
+        (torch.tensor([[1.3, 0.1], [0.2, 0.9]]), "sum to one"),
+        (torch.tensor([[0.5, 0.5], [0.8, 0.2], [0.1, 0.9]]).T, "sum to one"),
+    ],
+)
+def test_hard_links_refuse_what_are_no_weights(weights, message):
+    with pytest.raises(ValueError, match=message):
+        hard_links(weights)
+
+
+def test_alignment_error_rate_by_hand():
+    gold = [[(0, 0), (1, 2), (2, 1)], [(0, 0)]]
+    links = [{(0, 0), (1, 1), (2, 1), (2, 2)}, {(0, 0)}]
+    # 5 links, 4 gold links, 3 of them found: (0, 0) and (2, 1), and (0, 0) of the second.
+    assert alignment_error_rate(links, gold) == pytest.approx(1 - (3 + 3) / (5 + 4))
+    assert alignment_error_rate(links[:1], gold[:1]) == pytest.approx(1 - (2 + 2) / (4 + 3))
+
+
+def test_alignment_error_rate_is_0_for_the_gold_and_1_for_nothing_right():
+    gold = [pair.alignment for pair in lab.generate(5, seed=0, target="korean")]
+    assert alignment_error_rate(gold, gold) == 0
+    assert alignment_error_rate([[] for _ in gold], gold) == 1
+    turned = [[(t, s) for s, t in pair if s != t] for pair in gold]
+    assert alignment_error_rate(turned, gold) > 0.9
+
+
+def test_alignment_error_rate_counts_both_kinds_of_error_and_each_link_once():
+    gold = [[(0, 0), (1, 1)]]
+    missing = alignment_error_rate([[(0, 0)]], gold)
+    wrong = alignment_error_rate([[(0, 0), (1, 1), (1, 0)]], gold)
+    assert missing == pytest.approx(1 / 3)
+    assert wrong == pytest.approx(1 / 5)
+    assert alignment_error_rate([[(0, 0), (0, 0)]], gold) == missing
+
+
+@pytest.mark.parametrize(
+    ("links", "gold", "error", "message"),
+    [
+        ([[(0, 0)]], [], ValueError, "Got links of 1 sentences but gold links of 0"),
+        ([], [], ValueError, "no links to score"),
+        ([[]], [[]], ValueError, "no links to score"),
+        ([[(0, 0)]], [[(0,)]], TypeError, "gold of sentence 0"),
+        ([[(0, 0)], [(0, 0.5)]], [[(0, 0)], []], TypeError, "links of sentence 1"),
+        ([[(0, -1)]], [[(0, 0)]], TypeError, "from 0"),
+        ([torch.ones(2, 2)], [[(0, 0)]], TypeError, "hard_links"),
+    ],
+)
+def test_alignment_error_rate_refuses_what_are_no_links(links, gold, error, message):
+    with pytest.raises(error, match=message):
+        alignment_error_rate(links, gold)

@@ -1,0 +1,345 @@
+"""Attention: look at all encoder states, weighted, instead of at one fixed vector.
+
+Every kind of attention here is a *score* followed by the same three lines: softmax over the
+source, weighted sum of the values. So there is one function, :func:`attend`, and four scores:
+
+    additive     v · tanh(W q + U k)    Bahdanau et al. (2015), appendix A.1.2
+    dot          q · k                  Luong et al. (2015), section 3.1
+    general      q · W k                Luong et al. (2015), section 3.1
+    scaled_dot   q · k / √K             Vaswani et al. (2017), equation 1
+
+Below it stands the translator of chapter 02 with attention: the same encoder, and a decoder whose
+vector c is a new one, c_t, at every step.
+
+Shapes: B batch, S source length, T target length, E embedding width, D model width, K width of
+queries and keys, A width inside the additive score, L layers, V target vocabulary; "…" is any
+number of leading dimensions, such as (B,) or (B, H) with heads. Masks are boolean with True = may
+attend, as everywhere (``course_lib.masks``). Weights are returned, never stored on a module.
+
+Weights of the linear maps start with the default of ``torch.nn.Linear``, uniform in ±1/√fan_in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_lib.masks import fit_mask, masked_softmax, padding_mask
+from course_lib.seq2seq import Decoder, Encoder, Seq2SeqConfig, check_ids, check_pairs
+
+# (…, T, K) and (…, S, K) -> (…, T, S); a function or a module
+Score = Callable[[Tensor, Tensor], Tensor]
+
+
+def dot(queries: Tensor, keys: Tensor) -> Tensor:
+    """q · k for every pair: (…, T, K), (…, S, K) -> (…, T, S) (Luong et al. 2015, section 3.1).
+
+    Raises:
+        ValueError: queries and keys differ in width.
+    """
+    _check_same_width(queries, keys)
+    return queries @ keys.transpose(-2, -1)
+
+
+def scaled_dot(queries: Tensor, keys: Tensor) -> Tensor:
+    """q · k / √K: (…, T, K), (…, S, K) -> (…, T, S) (Vaswani et al. 2017, equation 1).
+
+    The sum of K products of independent numbers with variance 1 has variance K. Divided by √K it
+    has variance 1 again, whatever the width, and the softmax does not saturate.
+
+    Raises:
+        ValueError: queries and keys differ in width.
+    """
+    # Dividing the queries is T·K divisions, dividing the scores would be T·S.
+    return dot(queries / math.sqrt(queries.shape[-1]), keys)
+
+
+class GeneralScore(nn.Module):
+    """q · W k, which also fits queries and keys of different widths (Luong et al. 2015, 3.1)."""
+
+    def __init__(self, query_width: int, key_width: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(query_width, key_width, bias=False)
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """(…, T, query_width), (…, S, key_width) -> (…, T, S).
+
+        Raises:
+            ValueError: a width is not the one that the score was built for.
+        """
+        _check_width("queries", queries, self.query.in_features)
+        _check_width("keys", keys, self.query.out_features)
+        # q · W k = (Wᵀ q) · k, and there are fewer queries than keys: one, while decoding.
+        return dot(self.query(queries), keys)
+
+
+class AdditiveScore(nn.Module):
+    """v · tanh(W q + U k): a small network reads both (Bahdanau et al. 2015, appendix A.1.2).
+
+    Args:
+        query_width, key_width: of the vectors to be compared; they may differ.
+        width: A, the units of the network.
+    """
+
+    def __init__(self, query_width: int, key_width: int, width: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(query_width, width, bias=False)
+        self.key = nn.Linear(key_width, width, bias=False)
+        self.energy = nn.Linear(width, 1, bias=False)
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """(…, T, query_width), (…, S, key_width) -> (…, T, S).
+
+        Raises:
+            ValueError: a width is not the one that the score was built for.
+        """
+        return self.from_prepared(queries, self.prepare(keys))
+
+    def prepare(self, keys: Tensor) -> Tensor:
+        """U k: (…, S, key_width) -> (…, S, A). Independent of the query, so once a sentence."""
+        _check_width("keys", keys, self.key.in_features)
+        return self.key(keys)
+
+    def from_prepared(self, queries: Tensor, prepared: Tensor) -> Tensor:
+        """The same score from U k: (…, T, query_width), (…, S, A) -> (…, T, S)."""
+        _check_width("queries", queries, self.query.in_features)
+        _check_width("prepared keys", prepared, self.key.out_features)
+        mixed = self.query(queries).unsqueeze(-2) + prepared.unsqueeze(-3)  # (…, T, S, A)
+        return self.energy(torch.tanh(mixed)).squeeze(-1)  # (…, T, S)
+
+
+def attend(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor | None = None,
+    *,
+    score: Score = scaled_dot,
+    need_weights: bool = True,
+) -> tuple[Tensor, Tensor | None]:
+    """For each query, the mean of the values, weighted by how well their keys fit the query.
+
+    Args:
+        queries: (…, T, K).
+        keys: (…, S, K), with the leading dimensions of the queries.
+        values: (…, S, D), one for each key; may have a width of their own.
+        mask: bool, True = may attend; broadcasts to (…, T, S). A padding mask (B, S) goes in as
+            ``mask[:, None, :]``.
+        score: gives (…, T, S) from queries and keys; see the top of this file.
+        need_weights: False returns None for the weights. ``dot`` and ``scaled_dot`` then take
+            the fast path, ``torch.nn.functional.scaled_dot_product_attention``, whose kernels
+            never hold all (T, S) weights at once where values are as wide as keys. Both paths
+            give equal results; the other scores know the explicit path only.
+
+    Returns:
+        The context (…, T, D) and the weights (…, T, S). Each row of weights sums to one over the
+        source. A query that may attend to nothing gets weights and context of exactly 0.
+
+    Raises:
+        TypeError: the mask is not boolean.
+        ValueError: shapes that do not belong together, or a mask that does not broadcast.
+    """
+    leading, length = queries.shape[:-2], keys.shape[-2]
+    if min(queries.dim(), keys.dim(), values.dim()) < 2 or not (
+        leading == keys.shape[:-2] == values.shape[:-2] and length == values.shape[-2]
+    ):
+        raise ValueError(
+            f"queries, keys and values have shapes {tuple(queries.shape)}, {tuple(keys.shape)} "
+            f"and {tuple(values.shape)}, expected (…, T, K), (…, S, K) and (…, S, D) with the "
+            "same leading dimensions: one value for each key."
+        )
+    shape = (*leading, queries.shape[-2], length)  # (…, T, S)
+    if mask is not None:
+        fit_mask(mask, shape)
+    if not need_weights and score in (dot, scaled_dot):
+        _check_same_width(queries, keys)
+        scale = 1.0 if score is dot else None  # None: 1 / √K
+        return _fused(queries, keys, values, mask, scale), None
+    scores = score(queries, keys)
+    if scores.shape != shape:
+        raise ValueError(
+            f"The score returned shape {tuple(scores.shape)}, expected {shape}: one number for "
+            "each query and key."
+        )
+    weights = scores.softmax(-1) if mask is None else masked_softmax(scores, mask)  # (…, T, S)
+    return weights @ values, weights if need_weights else None
+
+
+def _fused(
+    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float | None
+) -> Tensor:
+    """torch's attention, which chooses its frugal kernels for exactly four dimensions only."""
+    missing = (None,) * (4 - queries.dim())
+    out = F.scaled_dot_product_attention(
+        queries[missing],
+        keys[missing],
+        values[missing],
+        # Not expanded: the kernels broadcast a mask without writing it out as (…, T, S).
+        attn_mask=None if mask is None else mask[(None,) * (4 - mask.dim())],
+        scale=scale,
+    )
+    return out[(0,) * len(missing)]
+
+
+@dataclass(frozen=True)
+class AttentionConfig(Seq2SeqConfig):
+    """Sizes of an :class:`AttentionEncoderDecoder`: those of the fixed-vector model and a score.
+
+    Args:
+        bidirectional: on by default, as in Bahdanau et al. (2015), section 3.2: a state then
+            knows the words on both sides of its own.
+        score: "additive", "dot", "general" or "scaled_dot". The additive score has A = D units.
+
+    Raises:
+        ValueError: an unknown score, or see :class:`~course_lib.seq2seq.Seq2SeqConfig`.
+    """
+
+    bidirectional: bool = True
+    score: str = "additive"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.score not in _SCORES:
+            raise ValueError(f"score must be one of {', '.join(_SCORES)}, got {self.score!r}")
+
+
+_SCORES: dict[str, Callable[[int], Score]] = {
+    "additive": lambda width: AdditiveScore(width, width, width),
+    "dot": lambda width: dot,
+    "general": lambda width: GeneralScore(width, width),
+    "scaled_dot": lambda width: scaled_dot,
+}
+
+
+class AttentionState(NamedTuple):
+    """What the decoder carries from step to step. Only ``hidden`` changes.
+
+    hidden: (L, B, D), its own recurrent state. keys: (B, S, D), what the score compares with: the
+    encoder's states, for the additive score already multiplied by U. values: (B, S, D), the
+    encoder's states. mask: (B, 1, S), True where the source has a word.
+    """
+
+    hidden: Tensor
+    keys: Tensor
+    values: Tensor
+    mask: Tensor
+
+
+class AttentionDecoder(Decoder):
+    """The decoder of chapter 02 with c_t, a new mean of the encoder's states, in place of c.
+
+    The query is the state *before* the word is written, s_{t-1} (Bahdanau et al. 2015, equations
+    4 to 6), of the top layer. So c_t enters the recurrence, and with it the model knows where it
+    has looked; the price is a loop over the target also in training. Luong et al. (2015) ask with
+    the state after it instead. Everything else, the first state and the output layer included,
+    stays as it was, so that what the two models do differently has one cause.
+    """
+
+    def __init__(self, config: AttentionConfig) -> None:
+        super().__init__(config)
+        # Last, so that the same seed gives the other weights the values they have without it.
+        self.score = _SCORES[config.score](config.width)
+
+    def init_state(self, states: Tensor, last: Tensor, mask: Tensor) -> AttentionState:
+        """Encoder states (B, S, D), its last (B, D), mask (B, S) -> state before the first word."""
+        additive = isinstance(self.score, AdditiveScore)
+        keys = self.score.prepare(states) if additive else states  # (B, S, D)
+        return AttentionState(self.first_hidden(last), keys, states, mask.unsqueeze(1))
+
+    def forward(self, tokens: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
+        """As :meth:`Decoder.forward`: (B, T) previous ids -> logits (B, T, V), next state."""
+        logits, _, state = self.read(tokens, state, need_weights=False)
+        return logits, state
+
+    def read(
+        self, tokens: Tensor, state: AttentionState, *, need_weights: bool = True
+    ) -> tuple[Tensor, Tensor | None, AttentionState]:
+        """As :meth:`forward`, with the weights (B, T, S) or None between the two results."""
+        check_ids(tokens, self.config.target_vocab, "target")
+        additive = isinstance(self.score, AdditiveScore)
+        score = self.score.from_prepared if additive else self.score
+        hidden, outputs, looks = state.hidden, [], []
+        for embedded in self.dropout(self.embedding(tokens)).split(1, dim=1):  # (B, 1, E) each
+            query = hidden[-1].unsqueeze(1)  # (B, 1, D), s_{t-1}
+            context, weights = attend(
+                query, state.keys, state.values, state.mask, score=score, need_weights=need_weights
+            )  # (B, 1, D), (B, 1, S)
+            output, hidden = self.rnn(torch.cat([embedded, context], dim=-1), hidden)
+            outputs.append(output)
+            looks.append(weights)
+        logits = self.output(self.dropout(torch.cat(outputs, dim=1)))  # (B, T, V)
+        weights = torch.cat(looks, dim=1) if need_weights else None  # (B, T, S)
+        return logits, weights, state._replace(hidden=hidden)
+
+
+class AttentionEncoderDecoder(nn.Module):
+    """Translation with attention (Bahdanau et al. 2015); used as ``EncoderDecoder`` is."""
+
+    def __init__(self, config: AttentionConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = AttentionDecoder(config)
+
+    def forward(self, source: Tensor, target_in: Tensor) -> Tensor:
+        """Teacher forcing: (B, S), (B, T) -> logits (B, T, V).
+
+        Raises:
+            ValueError: see :meth:`Encoder.forward`; or the two batches differ in size.
+        """
+        check_pairs(source, target_in)
+        return self.decoder(target_in, self.init_state(source))[0]
+
+    def alignments(self, source: Tensor, target_in: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the model looks while it is made to write a given target.
+
+        ``target_in`` is ``BOS`` and the target, so row t of the weights belongs to the target's
+        word t (from 0) and the row after its last word to the end mark. Rows at the padding of
+        the target mean nothing. Call ``eval()`` first, or dropout blurs the picture.
+
+        Returns:
+            logits (B, T, V), those of :meth:`forward`, and weights (B, T, S), 0 at padding of the
+            source.
+
+        Raises:
+            ValueError: as :meth:`forward`.
+        """
+        check_pairs(source, target_in)
+        logits, weights, _ = self.decoder.read(target_in, self.init_state(source))
+        return logits, weights
+
+    def init_state(self, source: Tensor) -> AttentionState:
+        """Encode: (B, S) ids -> the decoder's first state."""
+        states, last = self.encoder(source)  # (B, S, D), (B, D)
+        return self.decoder.init_state(states, last, padding_mask(source))
+
+    def step(self, tokens: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
+        """One target word: previous ids (B,), state -> log-probabilities (B, V), next state."""
+        logits, state = self.decoder(tokens.unsqueeze(1), state)
+        return logits.squeeze(1).log_softmax(-1), state
+
+    def reorder(self, state: AttentionState, index: Tensor) -> AttentionState:
+        """Rows ``index`` (B',) of the state, for beam search; a row may appear several times."""
+        hidden = state.hidden.index_select(1, index)
+        return AttentionState(hidden, state.keys[index], state.values[index], state.mask[index])
+
+
+def _check_same_width(queries: Tensor, keys: Tensor) -> None:
+    if queries.shape[-1] != keys.shape[-1]:
+        raise ValueError(
+            f"queries have width {queries.shape[-1]}, keys have width {keys.shape[-1]}; a dot "
+            "product needs the same. Project one of them, or use AdditiveScore or GeneralScore."
+        )
+
+
+def _check_width(what: str, vectors: Tensor, width: int) -> None:
+    if vectors.shape[-1] != width:
+        raise ValueError(
+            f"{what} have width {vectors.shape[-1]}, but this score was built for {width}."
+        )
