@@ -6,6 +6,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 CHECKED := course_lib tests tools notebooks
+# In a container one is often root, where JupyterLab does not start unless told to.
+AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book test serve lab fetch vendor studies studies-check bench check format \
@@ -36,7 +38,7 @@ serve: $(READY) ## show the built book in the browser (PORT=8000)
 	@$(PY) -m tools.serve $(PORT)
 
 lab: $(READY) ## open the notebooks in JupyterLab
-	@$(VENV)/bin/jupyter lab --notebook-dir=notebooks
+	@$(VENV)/bin/jupyter lab --notebook-dir=notebooks $(AS_ROOT)
 
 fetch: $(READY) ## download the data archives into the cache
 	@$(PY) -m course_lib.data fetch
