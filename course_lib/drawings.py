@@ -84,7 +84,7 @@ def gru_cell() -> Drawing:
     return sketch.finish(
         "The old state runs along a road at the top. The update gate z multiplies it, one minus z "
         "multiplies the candidate n, and their sum is the new state. The reset gate r scales the "
-        "old state inside the candidate. All three gates read the input and the old state."
+        "old state inside the candidate. Both gates and the candidate read input and old state."
     )
 
 
@@ -113,7 +113,7 @@ def lstm_cell() -> Drawing:
     return sketch.finish(
         "The memory c runs along a road at the top. The forget gate f multiplies it, then the "
         "input gate i times the candidate g is added. The output gate o times tanh of the new "
-        "memory is the new state h. All four gates read the input and the old state."
+        "memory is the new state h. The three gates and the candidate read input and old state."
     )
 
 
