@@ -1,4 +1,5 @@
-/* Names for the controls that ipywidgets leaves unnamed: slider handles and the buttons of Play. */
+/* Names for the controls that ipywidgets leaves unnamed: slider handles and the buttons of Play.
+   And the state of a choice, which it shows by color alone. */
 (function () {
   function name(element, text) {
     if (!element.getAttribute("aria-label")) element.setAttribute("aria-label", text);
@@ -18,9 +19,14 @@
         name(button, names[i] || "button");
       });
     });
+    document.querySelectorAll(".widget-toggle-button").forEach(function (button) {
+      button.setAttribute("aria-pressed", String(button.classList.contains("mod-active")));
+    });
   }
   document.addEventListener("DOMContentLoaded", function () {
     pass();
-    new MutationObserver(pass).observe(document.body, { childList: true, subtree: true });
+    new MutationObserver(pass).observe(document.body, {
+      attributeFilter: ["class"], childList: true, subtree: true,
+    });
   });
 })();

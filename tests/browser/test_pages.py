@@ -121,6 +121,28 @@ def test_predictions_and_notes_are_dressed(chromium, site, name):
         assert visit.page.locator(plain).all_inner_texts() == []
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("notebooks/")])
+def test_outputs_take_the_dark_page_as_their_ground(chromium, site, name):
+    with Visit(chromium, site, name, "dark") as visit:
+        grounds = visit.page.locator(".cell_output .text_html").evaluate_all(
+            "(all) => [...new Set(all.map((one) => getComputedStyle(one).backgroundColor))]"
+        )
+        assert grounds == ["rgba(0, 0, 0, 0)"]
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("notebooks/")])
+def test_choices_say_which_one_is_pressed(chromium, site, name):
+    with Visit(chromium, site, name, "light") as visit:
+        groups = visit.page.locator(".cell_output .widget-toggle-buttons")
+        for number in range(groups.count()):
+            buttons = groups.nth(number).locator("button")
+            buttons.nth(1).focus()
+            visit.page.keyboard.press("Space")
+            visit.page.wait_for_timeout(200)
+            pressed = [button.get_attribute("aria-pressed") for button in buttons.all()]
+            assert pressed.index("true") == 1 and pressed.count("true") == 1
+
+
 def test_switch_between_light_and_dark(chromium, site):
     with Visit(chromium, site, PAGES[0], "light") as visit:
         seen = set()
