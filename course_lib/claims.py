@@ -120,7 +120,7 @@ def table(chapter: str) -> None:
     plots.table(
         rows,
         ["Claim", "Published", "Measured here", "Verdict"],
-        "**Claims.** Means over seeds with 95 % t intervals in brackets. The verdict is computed "
+        "**Claims.** Means over seeds with 95 % t-intervals in brackets. The verdict is computed "
         "from the difference of the two quantities, seed by seed.",
     )
 

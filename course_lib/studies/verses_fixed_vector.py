@@ -1,6 +1,6 @@
 """A fixed vector on real text: English→French verses, books held out.
 
-A few minutes of training on one processor core, on verses of up to ``longest`` subword tokens.
+Some minutes of training on one processor core, on verses of up to ``longest`` subword tokens.
 The point is not a good translator but an honest number: BLEU beside two translators without a
 network, on verses as short as those trained on and on all verses of the held-out books. The
 first seed's weights and tokenizers are kept for the notebooks.
