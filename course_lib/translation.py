@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from course_lib import decode
 from course_lib.data.batching import batches_by_length, pad
 from course_lib.data.lab import Pair
-from course_lib.text import WordTokenizer
+from course_lib.text import BOS, WordTokenizer
 
 
 def tokenizers(pairs: Sequence[Pair]) -> tuple[WordTokenizer, WordTokenizer]:
@@ -40,6 +41,32 @@ def translate_ids(
         written = decode.greedy(model, batch, limit or 2 * batch.shape[1] + 10)
         for i, ids in zip(indices, written, strict=True):
             out[i] = ids
+    return out
+
+
+@torch.no_grad()
+def weights_of(
+    model: nn.Module, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
+) -> list[Tensor]:
+    """Where a model with attention looks while it is made to write the given targets.
+
+    Args:
+        model: an ``AttentionEncoderDecoder``; put into evaluation mode.
+        pairs: source and target ids without begin and end marks.
+
+    Returns:
+        For each pair the weights (T, S) of its real words: a row for each target word, without
+        the one of the end mark, and a column for each source word.
+    """
+    model.eval()
+    where = next(model.parameters()).device
+    out: list[Tensor] = [torch.empty(0)] * len(pairs)
+    for indices in batches_by_length([source for source, _ in pairs], 100):
+        sources = pad([pairs[i][0] for i in indices]).to(where)
+        targets = pad([[BOS, *pairs[i][1]] for i in indices]).to(where)
+        weights = model.alignments(sources, targets)[1].cpu()  # (B, T, S)
+        for row, i in zip(weights, indices, strict=True):
+            out[i] = row[: len(pairs[i][1]), : len(pairs[i][0])]
     return out
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib import evaluate, schedules, train
 from course_lib.data import lab
@@ -26,6 +26,7 @@ TEST_SEED = 1_000_003
 LENGTHS = (4, 30)  # English words in training
 EDGES = (4, 7, 10, 13, 16, 19, 22, 25, 28, 31)
 LONGER = (31, 40)  # longer than any training sentence
+RANGES = [(low, high - 1) for low, high in zip(EDGES, EDGES[1:], strict=False)] + [LONGER]
 PROBE_LENGTHS = (8, 16, 28)
 POSITIONS = 24  # target positions for the accuracy by position, in sentences of 25 words or more
 
@@ -66,15 +67,22 @@ def buckets(edges: Sequence[int] = EDGES) -> list[str]:
 
 
 def by_length(
-    model: EncoderDecoder, source: WordTokenizer, target: WordTokenizer, *, sentences: int
+    model: nn.Module,
+    source: WordTokenizer,
+    target: WordTokenizer,
+    *,
+    sentences: int,
+    ranges: Sequence[tuple[int, int]] = RANGES,
+    language: str = "french",
 ) -> Metrics:
     """Exact match and BLEU of greedy translations, by English length; the last is LONGER."""
     exact: dict[str, float] = {}
     bleu: dict[str, float] = {}
     signature = ""
-    edges = list(zip(EDGES, [edge - 1 for edge in EDGES[1:]], strict=False)) + [LONGER]
-    for low, high in edges:
-        test = lab.generate(sentences, seed=TEST_SEED, lengths=(low, high), split="test")
+    for low, high in ranges:
+        test = lab.generate(
+            sentences, seed=TEST_SEED, lengths=(low, high), target=language, split="test"
+        )
         hypotheses = [lab.detokenize(words) for words in translate(model, source, target, test)]
         references = [lab.detokenize(pair.target) for pair in test]
         hits = evaluate.exact_match(hypotheses, references)
