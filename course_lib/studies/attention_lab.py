@@ -8,12 +8,15 @@ see what hangs on them.
 
 ``score`` "uniform" is a control: the model is trained with equal weights on all source words, so
 it gets a new mean of the states at no step. ``score`` "none" is the fixed vector.
+
+Two models of the first seed are kept for the notebooks, one for each language.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +26,7 @@ from course_lib.attention import AttentionConfig, AttentionEncoderDecoder, Score
 from course_lib.data import lab
 from course_lib.data.batching import PairSampler, pad
 from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
+from course_lib.studies import artifacts
 from course_lib.studies.bottleneck import LENGTHS, RANGES, TEST_SEED, by_length
 from course_lib.studies.core import Config, Metrics, Study, device
 from course_lib.text import BOS, PAD, WordTokenizer
@@ -273,7 +277,51 @@ def run(config: Config, seed: int) -> Metrics:
         metrics["agreement"] = looks_and_gradients(
             model, source, target, sentences=n // 4, **shared
         )
+    if seed == STUDY.seeds[0] and config in KEPT.values():
+        _keep(model, source, target, config, metrics)
     return metrics
+
+
+def load_translator(
+    language: str = "french", *, folder: Path = artifacts.CHECKPOINTS
+) -> tuple[AttentionEncoderDecoder, WordTokenizer, WordTokenizer]:
+    """The kept model for "french" or "korean" with its two tokenizers.
+
+    Raises:
+        KeyError: there is no such model.
+        FileNotFoundError: a tokenizer is not there.
+    """
+    name = f"attention_lab_{language}"
+    source, target = (
+        WordTokenizer.load(folder / f"{name}.{side}.json") for side in ("source", "target")
+    )
+    model = build(KEPT[language], len(source), len(target))
+    artifacts.load(name, model, folder=folder)
+    return model.eval(), source, target
+
+
+def _keep(
+    model: nn.Module,
+    source: WordTokenizer,
+    target: WordTokenizer,
+    config: Config,
+    metrics: Metrics,
+) -> None:
+    language = config["language"]
+    card = {
+        "what": f"English→{language.title()} GRU encoder–decoder with attention, for chapter 04",
+        "config": config,
+        "seed": STUDY.seeds[0],
+        "data": "the translation lab, which is generated",
+        "licence": "MIT",
+        "storage": "16-bit floats",
+        "scores": {name: metrics[name] for name in ("overall", "alignment")},
+        "limits": "Knows the words and the grammar of the lab and nothing else.",
+    }
+    path = artifacts.save(f"attention_lab_{language}", model.half(), card)
+    if path is not None:
+        source.save(path.with_name(f"{path.stem}.source.json"))
+        target.save(path.with_name(f"{path.stem}.target.json"))
 
 
 def _cell(
@@ -288,6 +336,8 @@ def _cell(
         "sentences": 200,
     }
 
+
+KEPT = {language: _cell(language=language) for language in ("french", "korean")}
 
 STUDY = Study(
     name="attention_lab",
