@@ -1,0 +1,173 @@
+"""Positions: what self-attention does not know by itself, the order of the words.
+
+Three ways to tell it, each as old as a paper:
+
+    sinusoidal   added to the embeddings, fixed     Vaswani et al. (2017), section 3.5
+    learned      added to the embeddings, trained   Gehring et al. (2017), section 3.1
+    rotary       queries and keys are rotated       Su et al. (2021), section 3.2
+
+Positions are added (or rotated) once. In the first two they go into the embeddings, below the
+first layer; in the third into the queries and keys of every layer, never into the values.
+
+Shapes: B batch, T positions, D model width, K width of queries and keys; "…" is any number of
+leading dimensions. The first position is 0. ``start`` is the position of the first row, for models
+that read a sentence in pieces, as in decoding word by word.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def sinusoidal(
+    length: int,
+    width: int,
+    *,
+    start: int = 0,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """Sines and cosines of the position, from fast ones to slow ones (Vaswani et al. 2017, 3.5).
+
+        PE(pos, 2i)     = sin(pos / 10000^(2i / D))
+        PE(pos, 2i + 1) = cos(pos / 10000^(2i / D))
+
+    So sine and cosine alternate, as in the paper; other programs write all sines first, which is
+    the same code with its columns in another order. The wavelengths grow from 2π to almost
+    10000 · 2π. Whatever the position, going k positions further is one fixed rotation of each pair.
+
+    Args:
+        length: T, how many positions.
+        width: D, an even number.
+        start: the first position.
+        dtype, device: of the result; torch's defaults if None. The angles are computed in double
+            precision: in single precision those of far positions would be off.
+
+    Returns:
+        (T, D), all numbers within ±1.
+
+    Raises:
+        ValueError: length below 1, width odd or below 2, or start below 0.
+    """
+    if length < 1 or start < 0:
+        raise ValueError(
+            f"length is {length} and start is {start}, expected at least 1 position, from 0 on."
+        )
+    if width < 2 or width % 2:
+        raise ValueError(
+            f"width is {width}, expected an even number: each frequency fills two places, "
+            "a sine and a cosine."
+        )
+    position = torch.arange(start, start + length, dtype=torch.double)  # (T,)
+    frequency = 10000.0 ** -(torch.arange(0, width, 2, dtype=torch.double) / width)  # (D / 2,)
+    angle = position[:, None] * frequency  # (T, D / 2)
+    table = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)  # (T, D)
+    return table.to(device=device, dtype=dtype or torch.get_default_dtype())
+
+
+class SinusoidalPositions(nn.Module):
+    """Add :func:`sinusoidal` to the embeddings. Nothing to train, nothing kept, no last position.
+
+    Args:
+        width: D, an even number.
+
+    Raises:
+        ValueError: width odd or below 2.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        sinusoidal(1, width)  # says so now if the width does not do
+        self.width = width
+
+    def forward(self, x: Tensor, start: int = 0) -> Tensor:
+        """(B, T, D), its first position -> x + positions, (B, T, D).
+
+        Raises:
+            TypeError: x holds token ids, not embeddings.
+            ValueError: x is not (…, T, D) with T of at least 1, or start is below 0.
+        """
+        length = _check_vectors(x, self.width)
+        return x + sinusoidal(length, self.width, start=start, dtype=x.dtype, device=x.device)
+
+
+class LearnedPositions(nn.Module):
+    """Add a vector for each position, trained like an embedding (Gehring et al. 2017, 3.1).
+
+    A position never seen in training has a vector that was never trained, and beyond
+    ``max_length`` there is none at all. The vectors start as those of ``torch.nn.Embedding``,
+    normal(0, 1), about as long as the sinusoidal ones, which are fixed at half that variance.
+
+    Args:
+        max_length: how many positions there are.
+        width: D.
+
+    Raises:
+        ValueError: a size below 1.
+    """
+
+    def __init__(self, max_length: int, width: int) -> None:
+        super().__init__()
+        if max_length < 1 or width < 1:
+            raise ValueError(
+                f"max_length is {max_length} and width is {width}, expected at least 1 each."
+            )
+        self.embedding = nn.Embedding(max_length, width)
+
+    def forward(self, x: Tensor, start: int = 0) -> Tensor:
+        """(B, T, D), its first position -> x + positions, (B, T, D).
+
+        Raises:
+            TypeError: x holds token ids, not embeddings.
+            ValueError: x is not (…, T, D) with T of at least 1, start is below 0, or a position
+                lies beyond the last one.
+        """
+        known = self.embedding.num_embeddings
+        length = _check_vectors(x, self.embedding.embedding_dim)
+        if start < 0 or start + length > known:
+            raise ValueError(
+                f"Positions {start} to {start + length - 1} are asked for; there are vectors for "
+                f"0 to {known - 1}. Shorten the input, or build LearnedPositions with a larger "
+                "max_length and train it on inputs that long."
+            )
+        return x + self.embedding.weight[start : start + length]
+
+
+def rotate(x: Tensor, start: int = 0) -> Tensor:
+    """Rotary positions: turn each pair of numbers by an angle that grows with the position.
+
+    Su et al. (2021), equations 14 to 16 and 34: the pair (2i, 2i + 1) of position m turns by
+    m / 10000^(2i / K), which are the angles of :func:`sinusoidal`. Rotate queries and keys, not
+    values: the dot product of the two then depends on how far apart they stand, m - n, and not on
+    where. Lengths are kept.
+
+    Args:
+        x: (…, T, K), queries or keys, split into heads if there are heads. K is even.
+        start: the position of the first row.
+
+    Returns:
+        The same shape.
+
+    Raises:
+        TypeError: x holds whole numbers.
+        ValueError: x is not (…, T, K) with T of at least 1 and K even, or start is below 0.
+    """
+    length, width = _check_vectors(x), x.shape[-1]
+    table = sinusoidal(length, width, start=start, dtype=x.dtype, device=x.device)  # (T, K)
+    sin, cos = table[:, 0::2], table[:, 1::2]  # (T, K / 2) each
+    first, second = x[..., 0::2], x[..., 1::2]  # (…, T, K / 2) each
+    turned = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    return turned.flatten(-2)  # (…, T, K)
+
+
+def _check_vectors(x: Tensor, width: int | None = None) -> int:
+    """The length T of (…, T, D), or an error with a name."""
+    if not x.is_floating_point():
+        raise TypeError(f"Positions belong to vectors, got {x.dtype}. Embed the token ids first.")
+    if x.dim() < 2 or x.shape[-2] < 1 or (width is not None and x.shape[-1] != width):
+        raise ValueError(
+            f"Got shape {tuple(x.shape)}, expected (…, T, {'K' if width is None else width}) "
+            "with at least one position."
+        )
+    return x.shape[-2]
