@@ -97,7 +97,7 @@ class LearnedPositions(nn.Module):
 
     A position never seen in training has a vector that was never trained, and beyond
     ``max_length`` there is none at all. The vectors start as those of ``torch.nn.Embedding``,
-    normal(0, 1), about as long as the sinusoidal ones, which are fixed at half that variance.
+    normal(0, 1), which makes them about √2 times as long as the sinusoidal ones.
 
     Args:
         max_length: how many positions there are.

@@ -192,10 +192,8 @@ def test_nothing_is_stored_and_inputs_stay():
 
 
 def test_parameter_names():
-    names = [
-        f"{part}.{kind}" for part in ("query", "key", "value", "output") for kind in ("w", "b")
-    ]
-    expected = [name.replace(".w", ".weight").replace(".b", ".bias") for name in names]
+    parts = ("query", "key", "value", "output")
+    expected = [f"{part}.{kind}" for part in parts for kind in ("weight", "bias")]
     assert list(build().state_dict()) == expected
     assert list(FeedForward(4, 8).state_dict()) == [
         "hidden.weight",
