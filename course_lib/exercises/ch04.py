@@ -103,6 +103,15 @@ def mean_over_the_width(queries, keys):
 
 @dot_scores.mistake(
     "scores_by_hand",
+    says="You reshape the keys where they must be transposed. The shape comes out right, and the "
+    "numbers of different keys are mixed.",
+)
+def reshaped(queries, keys):
+    return queries @ keys.reshape(*keys.shape[:-2], keys.shape[-1], keys.shape[-2])
+
+
+@dot_scores.mistake(
+    "scores_by_hand",
     says="You divide by the lengths of the vectors. That is the cosine: a long key no longer "
     "counts more than a short one.",
 )
