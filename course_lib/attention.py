@@ -175,16 +175,12 @@ def _fused(
     queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float | None
 ) -> Tensor:
     """torch's attention, which chooses its frugal kernels for exactly four dimensions only."""
-    missing = (None,) * (4 - queries.dim())
-    out = F.scaled_dot_product_attention(
-        queries[missing],
-        keys[missing],
-        values[missing],
+    if queries.dim() < 4:
+        return _fused(queries[None], keys[None], values[None], mask, scale)[0]
+    if mask is not None and mask.dim() < 4:
         # Not expanded: the kernels broadcast a mask without writing it out as (…, T, S).
-        attn_mask=None if mask is None else mask[(None,) * (4 - mask.dim())],
-        scale=scale,
-    )
-    return out[(0,) * len(missing)]
+        mask = mask[(None,) * (4 - mask.dim())]
+    return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=scale)
 
 
 @dataclass(frozen=True)

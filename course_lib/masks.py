@@ -105,13 +105,13 @@ def masked_softmax(scores: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
         TypeError: the mask is not boolean.
         ValueError: the mask does not broadcast to the shape of the scores.
     """
-    mask = fit_mask(mask, scores.shape)
+    fit_mask(mask, scores.shape)
+    mask = mask[(None,) * (scores.dim() - mask.dim())]  # aligned, and no larger than it was given
     somewhere = mask.any(dim=dim, keepdim=True)
-    scores = scores.masked_fill(~mask, -torch.inf)
     # A row of −∞ only has the softmax 0/0. Such rows get harmless scores before the softmax, so
     # that neither the values nor the gradients ever meet a NaN, and weights of 0 after it.
-    weights = scores.masked_fill(~somewhere, 0.0).softmax(dim=dim)
-    return weights.masked_fill(~somewhere, 0.0)
+    hidden = torch.zeros_like(somewhere, dtype=scores.dtype).masked_fill(somewhere, -torch.inf)
+    return torch.where(mask, scores, hidden).softmax(dim=dim) * somewhere
 
 
 def to_torch_key_padding(mask: Tensor) -> Tensor:
