@@ -16,6 +16,8 @@ import ipywidgets
 from IPython.display import display
 from matplotlib.figure import Figure
 
+from course_lib import heatmap
+from course_lib.heatmap import Alignment
 from course_lib.plots import CAPTION, Rich, frame, markdown_light, picture, plain, require_text
 
 MOST_BYTES = 1_500_000  # of all frames together; the static page carries every one of them
@@ -49,20 +51,11 @@ def slider_figure(
     _same_length("values", names, shown)
     if _lacks_stack():
         names = names or [str(number) for number in range(len(shown))]
-        _display_plain(_range_input(label, names), shown, caption)
+        markups, said = zip(*shown, strict=True)
+        _display_plain(_range_input(label, names), _hidden_but_one(markups), said, caption)
         return
-    layout = ipywidgets.Layout(width="24em", max_width="100%")
-    common = {"description": label, "style": {"description_width": "initial"}, "layout": layout}
-    if names is None:
-        slider = ipywidgets.IntSlider(min=0, max=len(shown) - 1, **common)
-        position = "value"
-    else:
-        options = list(zip(names, range(len(names)), strict=True))
-        slider = ipywidgets.SelectionSlider(options=options, **common)
-        position = "index"
-    play = ipywidgets.Play(min=0, max=len(shown) - 1, interval=700)
-    ipywidgets.jslink((play, "value"), (slider, position))
-    _display_stack([play, slider], (slider, position), shown, caption)
+    controls, source = _slider(label, names, len(shown))
+    _display_interactive(controls, _stack(source, _frames(shown)), caption)
 
 
 def choice_figure(
@@ -81,21 +74,74 @@ def choice_figure(
     shown = _render(frames, alts, caption)
     names = [require_text(choice, "choice") for choice in choices]
     _same_length("choices", names, shown)
-    if len(set(names)) < len(names):
-        raise ValueError(f"choices must differ from one another, got {names}")
+    _distinct("choices", names)
     if _lacks_stack():
-        _display_plain(_select_input(label, names), shown, caption)
+        markups, said = zip(*shown, strict=True)
+        _display_plain(_select_input(label, names), _hidden_but_one(markups), said, caption)
         return
-    options = list(zip(names, range(len(names)), strict=True))
-    common = {"options": options, "description": label, "index": 0}
-    if sum(map(len, names)) <= _MOST_BUTTONS:
-        style = {"description_width": "initial", "button_width": "auto"}
-        control = ipywidgets.ToggleButtons(style=style, **common)
-    else:
-        style = {"description_width": "initial"}
-        layout = ipywidgets.Layout(width="auto", max_width="calc(100% - 4px)")
-        control = ipywidgets.Dropdown(style=style, layout=layout, **common)
-    _display_stack([control], (control, "index"), shown, caption)
+    control = _choice(label, names)
+    _display_interactive([control], _stack((control, "index"), _frames(shown)), caption)
+
+
+def alignment_figure(
+    examples: Sequence[Alignment],
+    *,
+    caption: str,
+    label: str = "sentence",
+    rows: str = "output word",
+    columns: str = "source word",
+) -> None:
+    """Display where attention looks: pick a sentence, then step through its output words.
+
+    Brighter is stronger, on a light page and on a dark one. Below the map its numbers unfold as a
+    table. Every state describes itself, so no text alternatives are asked for.
+
+    Args:
+        examples: one or more; see :class:`~course_lib.heatmap.Alignment`.
+        caption: one paragraph with light Markdown; begin it with ``**Figure 4.1**``.
+        label: what the choice of an example is called.
+        rows: what a row is; the slider bears this name.
+        columns: what a column is.
+
+    Raises:
+        ValueError: no examples, two of one name, an empty text, or more than the page can carry.
+    """
+    label, caption = require_text(label, "label"), require_text(caption, "caption")
+    rows, columns = require_text(rows, "rows"), require_text(columns, "columns")
+    names = [example.name for example in examples]
+    if not names:
+        raise ValueError("an alignment figure needs one example at least")
+    _distinct("names of examples", names)
+    shown = [
+        [heatmap.state(example, step, rows, columns) for step in range(len(example.target))]
+        for example in examples
+    ]
+    tables = [heatmap.numbers(example, rows, columns) for example in examples]
+    legend = heatmap.style() + heatmap.legend(any(one.gold is not None for one in examples))
+    _require_light([legend, *tables, *(markup for states in shown for markup, _ in states)])
+    steps = [
+        [f"{number}. {word}" for number, word in enumerate(example.target, 1)]
+        for example in examples
+    ]
+    if _lacks_stack():
+        parts = [
+            f"<div>{_range_input(rows, words)}</div>"
+            + _hidden_but_one([markup for markup, _ in states])
+            + table
+            for words, states, table in zip(steps, shown, tables, strict=True)
+        ]
+        alts = [alt for states in shown for _, alt in states]
+        control = _select_input(label, names, "data-part") if len(names) > 1 else ""
+        _display_plain(control, _hidden_but_one(parts, "data-part") + legend, alts, caption)
+        return
+    pages = []
+    for words, states, table in zip(steps, shown, tables, strict=True):
+        controls, source = _slider(rows, words, len(words), interval=1500)
+        below = ipywidgets.HTML(table)
+        pages.append(ipywidgets.VBox([_row(controls), _stack(source, _frames(states)), below]))
+    control = [_choice(label, names)] if len(pages) > 1 else []
+    body = _stack((control[0], "index"), pages) if control else pages[0]
+    _display_interactive(control, ipywidgets.VBox([body, ipywidgets.HTML(legend)]), caption)
 
 
 def _render(
@@ -113,11 +159,20 @@ def _render(
         else:
             markup = picture(content, alt=alt, key=f"{caption} {number}")
         shown.append((markup, alt))
-    weight = sum(len(markup.encode()) for markup, _ in shown)
+    _require_light([markup for markup, _ in shown])
+    return shown
+
+
+def _require_light(markups: Sequence[str]) -> None:
+    weight = sum(len(markup.encode()) for markup in markups)
     if weight > MOST_BYTES:
         message = f"the frames weigh {weight // 1000} kB, the most is {MOST_BYTES // 1000} kB"
-        raise ValueError(f"{message}: draw fewer frames, or fewer points in each")
-    return shown
+        raise ValueError(f"{message}: draw fewer frames, or less in each")
+
+
+def _distinct(what: str, names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{what} must differ from one another, got {list(names)}")
 
 
 def _same_length(name: str, texts: Sequence[object] | None, frames: Sequence[object]) -> None:
@@ -129,34 +184,72 @@ def _lacks_stack() -> bool:
     return "google.colab" in sys.modules or not hasattr(ipywidgets, "Stack")
 
 
-def _display_stack(
-    controls: list[ipywidgets.Widget],
-    source: tuple[ipywidgets.Widget, str],
-    shown: list[tuple[str, str]],
-    caption: str,
-) -> None:
+def _slider(
+    label: str, names: list[str] | None, count: int, interval: int = 700
+) -> tuple[list[ipywidgets.Widget], tuple[ipywidgets.Widget, str]]:
+    """A play button and a slider over ``count`` places, and the trait that holds the place."""
+    layout = ipywidgets.Layout(width="24em", max_width="100%")
+    common = {"description": label, "style": {"description_width": "initial"}, "layout": layout}
+    if names is None:
+        slider = ipywidgets.IntSlider(min=0, max=count - 1, **common)
+        source = (slider, "value")
+    else:
+        options = list(zip(names, range(count), strict=True))
+        slider = ipywidgets.SelectionSlider(options=options, **common)
+        source = (slider, "index")
+    play = ipywidgets.Play(min=0, max=count - 1, interval=interval)
+    ipywidgets.jslink((play, "value"), source)
+    return [play, slider], source
+
+
+def _choice(label: str, names: list[str]) -> ipywidgets.Widget:
+    options = list(zip(names, range(len(names)), strict=True))
+    common = {"options": options, "description": label, "index": 0}
+    if sum(map(len, names)) <= _MOST_BUTTONS:
+        style = {"description_width": "initial", "button_width": "auto"}
+        return ipywidgets.ToggleButtons(style=style, **common)
+    style = {"description_width": "initial"}
+    layout = ipywidgets.Layout(width="auto", max_width="calc(100% - 4px)")
+    return ipywidgets.Dropdown(style=style, layout=layout, **common)
+
+
+def _frames(shown: list[tuple[str, str]]) -> list[ipywidgets.Widget]:
     # All frames share one layout and one style: each would add half a kilobyte to the page.
     first = ipywidgets.HTML(frame(shown[0][0]))
     common = {"layout": first.layout, "style": first.style}
-    rest = [ipywidgets.HTML(frame(markup), **common) for markup, _ in shown[1:]]
-    stack = ipywidgets.Stack([first, *rest], selected_index=0)
+    return [first, *(ipywidgets.HTML(frame(markup), **common) for markup, _ in shown[1:])]
+
+
+def _stack(
+    source: tuple[ipywidgets.Widget, str], pages: list[ipywidgets.Widget]
+) -> ipywidgets.Widget:
+    stack = ipywidgets.Stack(pages, selected_index=0)
     ipywidgets.jslink(source, (stack, "selected_index"))
+    return stack
+
+
+def _row(controls: list[ipywidgets.Widget]) -> ipywidgets.Widget:
+    layout = ipywidgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
+    return ipywidgets.HBox(controls, layout=layout)
+
+
+def _display_interactive(
+    controls: list[ipywidgets.Widget], body: ipywidgets.Widget, caption: str
+) -> None:
     below = ipywidgets.HTML(
         f'<div class="am-caption" style="{CAPTION}">{markdown_light(caption)}</div>'
     )
-    row = ipywidgets.HBox(
-        controls, layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
-    )
-    box = ipywidgets.VBox([row, stack, below])
+    box = ipywidgets.VBox([_row(controls), body, below])
     box.add_class("am-interactive")
     display(box)
 
 
 # The plain control. It finds its frames by their place in the page, so it needs no identifiers.
-_PICK = (
-    "const f=this.closest('figure');"
-    "f.querySelectorAll('[data-frame]').forEach((e,i)=>e.hidden=i!=this.value);"
-)
+def _pick(kind: str = "data-frame") -> str:
+    return (
+        "const f=this.closest('figure,[data-part]');"
+        f"f.querySelectorAll('[{kind}]').forEach((e,i)=>e.hidden=i!=this.value);"
+    )
 
 
 def _range_input(label: str, names: list[str]) -> str:
@@ -166,27 +259,27 @@ def _range_input(label: str, names: list[str]) -> str:
     return (
         f'<label>{html.escape(label)} <input type="range" min="0" max="{len(names) - 1}" '
         f'value="0" aria-valuetext="{html.escape(names[0])}" data-names="{joined}" '
-        f'oninput="{_PICK}{say}"></label> <output>{html.escape(names[0])}</output>'
+        f'oninput="{_pick()}{say}"></label> <output>{html.escape(names[0])}</output>'
     )
 
 
-def _select_input(label: str, names: list[str]) -> str:
+def _select_input(label: str, names: list[str], kind: str = "data-frame") -> str:
     options = "".join(
         f'<option value="{number}">{html.escape(name)}</option>'
         for number, name in enumerate(names)
     )
-    return f'<label>{html.escape(label)} <select onchange="{_PICK}">{options}</select></label>'
+    choose = f'<select onchange="{_pick(kind)}">{options}</select>'
+    return f"<label>{html.escape(label)} {choose}</label>"
 
 
-def _display_plain(control: str, shown: list[tuple[str, str]], caption: str) -> None:
-    pictures = "".join(
-        f"<div data-frame{' hidden' if number else ''}>{markup}</div>"
-        for number, (markup, _) in enumerate(shown)
+def _hidden_but_one(markups: Sequence[str], kind: str = "data-frame") -> str:
+    return "".join(
+        f"<div {kind}{' hidden' if number else ''}>{markup}</div>"
+        for number, markup in enumerate(markups)
     )
-    words = "\n".join(f"[{alt}]" for _, alt in shown)
-    display(
-        Rich(
-            frame(f'<div style="margin:.3em 0">{control}</div>{pictures}', caption),
-            f"{plain(caption)}\n{words}",
-        )
-    )
+
+
+def _display_plain(control: str, inside: str, alts: Sequence[str], caption: str) -> None:
+    words = "\n".join(f"[{alt}]" for alt in alts)
+    markup = frame(f'<div style="margin:.3em 0">{control}</div>{inside}', caption)
+    display(Rich(markup, f"{plain(caption)}\n{words}"))
