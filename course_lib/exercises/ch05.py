@@ -406,6 +406,15 @@ def without_relu(x, W1, b1, W2, b2):
 
 
 @feed_forward.mistake(
+    "biases",
+    says="That bends like a GELU: small negative numbers come through. Later models use it. The "
+    "ReLU of the paper cuts them off.",
+)
+def gelu_for_relu(x, W1, b1, W2, b2):
+    return nn.functional.gelu(x @ W1 + b1) @ W2 + b2
+
+
+@feed_forward.mistake(
     "both_layers",
     says="The ReLU acts on x. That throws away every negative number of the input before the "
     "network has read it.",
@@ -697,6 +706,12 @@ def _mix(x: Tensor) -> Tensor:
     return (x @ x.transpose(1, 2) / math.sqrt(x.shape[-1])).softmax(dim=-1) @ x
 
 
+def _verdict(value: object) -> object:
+    """A truth value in a tensor or from NumPy is one as well; anything else stays what it is."""
+    single = isinstance(value, Tensor) and value.dtype == torch.bool and value.dim() == 0
+    return bool(value) if single or isinstance(value, np.bool_) else value
+
+
 def _verdicts(answer: Callable) -> list:
     """What the answer says about each layer of EQUIVARIANT and then of POSITIONAL."""
     # Numbers near 1, so that rounding is small beside them. No axis is shorter than the one of
@@ -722,7 +737,7 @@ def _verdicts(answer: Callable) -> list:
         (lambda x: first * x, order),
         (lambda x: x + 1e-3 * positions, order),
     ]
-    return [answer(layer, x.clone(), which.clone()) for layer, which in layers]
+    return [_verdict(answer(layer, x.clone(), which.clone())) for layer, which in layers]
 
 
 EQUIVARIANT = (
@@ -745,7 +760,7 @@ POSITIONAL = (
 @is_permutation_equivariant.case
 def a_truth_value(answer):
     order = torch.tensor([1, 2, 0])
-    expect_type(answer(lambda x: 2 * x, torch.rand(4, 3, 3), order), bool)
+    expect_type(_verdict(answer(lambda x: 2 * x, torch.rand(4, 3, 3), order)), bool)
 
 
 @is_permutation_equivariant.case
@@ -865,6 +880,12 @@ def undoes_the_order(layer, x, order):
     """Reorders, applies the layer, and puts the positions back."""
     back = layer(x.index_select(1, order)).index_select(1, order.argsort())
     return (back - layer(x)).abs().max().item() <= 1e-5
+
+
+@is_permutation_equivariant.alternative
+def as_a_tensor(layer, x, order):
+    difference = layer(x[:, order]) - layer(x)[:, order]
+    return torch.all(difference.abs() <= 1e-5)
 
 
 @is_permutation_equivariant.alternative
@@ -1229,6 +1250,21 @@ def from_row_one(ids, embedding, positions):
 )
 def rows_for_sentences(ids, embedding, positions):
     return embedding(ids) * embedding.embedding_dim**0.5 + positions[: ids.shape[0]]
+
+
+@embed.mistake(
+    "positions_once",
+    says="You take a single row, the one *at* the length, and not the rows *up to* it: a colon is "
+    "missing.",
+)
+def row_at_the_length(ids, embedding, positions):
+    return embedding(ids) * embedding.embedding_dim**0.5 + positions[ids.shape[1]]
+
+
+@embed.mistake("words_times_root_of_width", says="The words are in it twice.")
+def words_twice(ids, embedding, positions):
+    words = embedding(ids) * embedding.embedding_dim**0.5
+    return words + (words + positions[: ids.shape[1]])
 
 
 @embed.mistake("words_times_root_of_width", says="The words are not multiplied by √D.")
