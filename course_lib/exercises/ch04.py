@@ -422,8 +422,13 @@ def gradients_are_numbers(answer):
     scores, values, mask = _attention(empty=True)
     scores.requires_grad_(), values.requires_grad_()
     context, _ = answer(scores, values, mask)
-    context.square().sum().backward()
-    bad = [0 if one.grad is None else int(one.grad.isnan().sum()) for one in (scores, values)]
+    loss = context.square().sum()
+    if loss.requires_grad:
+        loss.backward()
+    for what, one in (("scores", scores), ("values", values)):
+        message = f"No gradient reaches the {what}: a model with them cannot learn."
+        expect(one.grad is not None, message, what)
+    bad = [int(one.grad.isnan().sum()) for one in (scores, values)]
     expect(
         sum(bad) == 0,
         f"The result is right, but {sum(bad)} of its gradients are NaN. One step of training "
@@ -546,6 +551,12 @@ def a_large_negative_number(scores, values, mask):
 def repaired_afterwards(scores, values, mask):
     added = torch.zeros_like(scores).masked_fill(~mask, -torch.inf)
     weights = (scores + added).softmax(dim=-1).nan_to_num(0.0)
+    return weights @ values, weights
+
+
+@attend.mistake("gradients_are_numbers")
+def weights_cut_off(scores, values, mask):
+    weights = attend.answer(scores.detach(), values, mask)[1]
     return weights @ values, weights
 
 
@@ -783,10 +794,7 @@ def weights_read_the_states(answer):
     _, weights = answer(query, previous, states, W, mask)
     _, others = answer(query, previous, torch.randn_like(states), W, mask)
     change = (weights - others).abs().max().item()
-    message = (
-        "Other encoder states, the same weights: nothing that you changed makes the scores read "
-        "the source."
-    )
+    message = "Other encoder states, the same weights: the scores do not read the source."
     expect(change > 1e-4, message, weights)
 
 
