@@ -1,40 +1,113 @@
 """The bench compares like with like (no timing is tested)."""
 
 import json
+import time
 
+import pytest
 import torch
 
+from course_lib.attention import attend
 from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
-from tools import bench
+from tools.bench import __main__ as bench
+from tools.bench import attention, memory, pairs, recurrent
 
 
 def test_both_models_compute_the_same():
     config = Seq2SeqConfig.tiny(9, 11)
-    ours, bare = EncoderDecoder(config), bench.BareEncoderDecoder(config)
-    bench.copy_weights(ours, bare)
+    ours, bare = EncoderDecoder(config), recurrent.BareEncoderDecoder(config)
+    recurrent.copy_weights(ours, bare)
     source, target = torch.tensor([[4, 5, 6], [7, 0, 0]]), torch.tensor([[1, 4], [1, 5]])
     torch.testing.assert_close(ours(source, target), bare(source, target))
-    assert len(bench.ours_in_bare_order(ours)) == len(list(ours.parameters()))
+    assert len(recurrent.ours_in_bare_order(ours)) == len(list(ours.parameters()))
 
 
-def test_a_missed_target_is_an_exit_code(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(bench, "hand_written", lambda kind, pairs: fake(1.2, None))
-    for ratio, code in ((1.04, 0), (1.06, 1)):
-        monkeypatch.setattr(bench, "training_step", lambda pairs, r=ratio: fake(r, 1.05))
-        report = tmp_path / "bench.json"
-        assert bench.main(["--report", str(report)]) == code
-        assert json.loads(report.read_text())["results"][0]["ratio"] == ratio
+@pytest.mark.parametrize(
+    ("ratio", "slope", "peak", "code"),
+    [(1.04, 1.0, 5, 0), (1.06, 1.0, 5, 1), (1.04, 2.0, 5, 1), (1.04, 1.0, 50, 1)],
+)
+def test_a_missed_target_is_an_exit_code(tmp_path, monkeypatch, capsys, ratio, slope, peak, code):
+    lengths = attention.SOURCES
+    times = [[length**slope for length in lengths]]
+    monkeypatch.setattr(bench, "comparisons", lambda n: [fake(ratio, 1.05), fake(9.0, None)])
+    monkeypatch.setattr(
+        bench, "exponents", lambda n: [attention.exponent("step", lengths, times, 512, 1.2)]
+    )
+    monkeypatch.setattr(bench, "peaks", lambda: [memory.Peak("x", 8, peak, 10, peak < 10)])
+    report = tmp_path / "bench.json"
+    assert bench.main(["--report", str(report)]) == code
+    written = json.loads(report.read_text())
+    assert written["results"][0]["ratio"] == ratio
+    assert written["exponents"][0]["exponent"] == pytest.approx(slope)
+    assert written["memory"][0]["peak"] == peak
     printed = capsys.readouterr().out
-    assert "<= 1.05 pass" in printed and "<= 1.05 FAIL" in printed
+    assert f"<= 1.05 {'pass' if ratio < 1.05 else 'FAIL'}" in printed
+    assert f"<= 1.20 {'pass' if slope < 1.2 else 'FAIL'}" in printed
+    assert printed.count("FAIL") == code
 
 
 def test_pairs_are_interleaved():
     calls = []
-    bench.compare("x", lambda: calls.append("a"), lambda: calls.append("b"), 3, 1, None)
+    pairs.compare("x", lambda: calls.append("a"), lambda: calls.append("b"), 3, 1, None)
     assert "".join(calls) == "ab" * 5
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_attention_is_timed_on_equal_work(monkeypatch, padded):
+    """The two sides of each pair give the same context, of as many tokens at every length."""
+    given, mask = attention.inputs(64, padded)
+    assert given[0].shape == (64, 4, 64, 32)
+    assert attention.inputs(512, padded)[0][0].shape == (8, 4, 512, 32)
+    if padded:
+        assert mask.any(-1).all() and not mask.all()  # some padding, no empty sentence
+    seen = []
+    monkeypatch.setattr(attention, "compare", lambda *arguments: seen.append(arguments))
+    attention.fast_path(64, padded, 3)
+    attention.explicit_path(64, padded, 3)
+    attention.explicit_path(512, padded, 3)
+    assert [arguments[-1] for arguments in seen] == [1 / 0.95, 3.0, None]
+    for function in seen[0][1:3]:
+        function()
+    torch.testing.assert_close(attend(*given, mask)[0], attend(*given, mask, need_weights=False)[0])
+
+
+def test_an_exponent_is_fitted_at_the_upper_end():
+    lengths = (1, 10, 100, 1000)
+    times = [[5.0, 5.0, 0.1, 1.0], [5.0, 5.0, 0.2, 2.0], [5.0, 5.0, 0.1, 10.0]]
+    found = attention.exponent("x", lengths, times, 100, 1.2)
+    assert found.exponent == pytest.approx(1)
+    assert found.passed and found.interval[0] <= 1 <= found.interval[1]
+    assert found.milliseconds[2] == pytest.approx(100)
+    assert not attention.exponent("x", lengths, times[2:], 100, 1.2).passed
+
+
+def test_each_decoding_step_is_as_long_as_its_name(monkeypatch):
+    read = []
+    monkeypatch.setattr(attention, "SOURCES", (4, 1024, 2048))
+    monkeypatch.setattr(
+        attention.AttentionEncoderDecoder,
+        "step",
+        lambda self, tokens, state: read.append(state.values.shape[1]),
+    )
+    found = attention.decoding_step("dot", rounds=2)
+    assert read == [4, 1024, 2048] + 2 * (256 * [4] + [1024] + [2048])
+    assert found.lengths == (4, 1024, 2048) and found.rounds == 2
+
+
+def test_peak_memory_is_that_of_a_fresh_process():
+    held = torch.ones(50_000_000)  # 200 MB here, which the other process does not see
+    fast, explicit = (memory.peak_of(path, length=1024) for path in ("fast", "explicit"))
+    assert 50e6 < fast.peak < memory.own_peak() - 0.5 * held.nbytes
+    # Weights, scores and their gradients: 8 heads of 1,024 × 1,024 numbers each, long since freed.
+    assert explicit.peak > fast.peak + 2 * 8 * 1024**2 * 4
+    assert fast.passed and explicit.passed is None
+
+
+def test_processor_time_does_not_count_waiting():
+    cpu, wall = pairs.timed(lambda: time.sleep(0.05))
+    assert wall >= 0.05 > cpu + 0.01
 
 
 def fake(ratio, target):
     passed = None if target is None else ratio <= target
     pair = (ratio, ratio)
-    return bench.Result("fake", 1, pair, ratio, pair, ratio, pair, target, passed)
+    return pairs.Result("fake", 1, pair, ratio, pair, ratio, pair, target, passed)

@@ -1,27 +1,7 @@
-"""How much our code costs: pairs of runs, interleaved, and the ratios of their times.
-
-1. Our training step (``EncoderDecoder``, ``translation_loss``, ``PairSampler``, ``fit``) against
-   the same model and loop in bare ``torch.nn``, which reads the same batches, already made.
-2. The hand-written cells of chapter 01 against ``torch.nn``, forward and backward.
-
-Every pair times A and then B, so that what else the machine does weighs on both. The table shows
-the median ratio A / B with a 95 % bootstrap interval, of processor time (one thread; the target
-is judged by it, for other programs do not change it) and of wall time.
-"""
+"""The training step of chapter 02 and the cells of chapter 01 against bare ``torch.nn``."""
 
 from __future__ import annotations
 
-import argparse
-import gc
-import json
-import statistics
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,31 +10,13 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from course_lib import cells
 from course_lib.data import lab
 from course_lib.data.batching import Batch, PairSampler
-from course_lib.files import write_atomically
 from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
-from course_lib.studies.environment import describe
 from course_lib.text import WordTokenizer
 from course_lib.train import fit, translation_loss
-from tools.project import BUILD
+from tools.bench.pairs import Result, compare
 
-REPORT = BUILD / "bench.json"
 STEPS = 8  # training steps in one half of a pair
 BATCH = 64
-
-
-@dataclass(frozen=True)
-class Result:
-    """Ratios A / B of one comparison; ``passed`` is None where there is no target."""
-
-    name: str
-    pairs: int
-    milliseconds: tuple[float, float]  # processor time of A and B, per unit
-    ratio: float
-    interval: tuple[float, float]
-    wall_ratio: float
-    wall_interval: tuple[float, float]
-    target: float | None
-    passed: bool | None
 
 
 class BareEncoderDecoder(nn.Module):
@@ -161,96 +123,3 @@ def hand_written(kind: str, pairs: int) -> Result:
         library(inputs)[0].sum().backward()
 
     return compare(f"hand-written {kind} / nn.{kind}", run_by_hand, run_library, pairs, 1, None)
-
-
-def compare(
-    name: str,
-    a: Callable[[], None],
-    b: Callable[[], None],
-    pairs: int,
-    units: int,
-    target: float | None,
-) -> Result:
-    """Time ``pairs`` interleaved pairs; each call does ``units`` units of work."""
-    for _ in range(2):  # first calls allocate
-        a()
-        b()
-    cpu, wall = [], []
-    gc.collect()
-    gc.disable()  # a collection would hit one half of a pair by chance
-    for _ in range(pairs):
-        times = [timed(function) for function in (a, b)]
-        cpu.append((times[0][0], times[1][0]))
-        wall.append((times[0][1], times[1][1]))
-    gc.enable()
-    ratios = [one / other for one, other in cpu]
-    wall_ratios = [one / other for one, other in wall]
-    ratio = statistics.median(ratios)
-    return Result(
-        name=name,
-        pairs=pairs,
-        milliseconds=tuple(
-            1000 * statistics.median(side) / units for side in zip(*cpu, strict=True)
-        ),
-        ratio=ratio,
-        interval=median_interval(ratios),
-        wall_ratio=statistics.median(wall_ratios),
-        wall_interval=median_interval(wall_ratios),
-        target=target,
-        passed=None if target is None else ratio <= target,
-    )
-
-
-def timed(function: Callable[[], None]) -> tuple[float, float]:
-    """Processor seconds and wall seconds of one call."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    function()
-    return time.process_time() - cpu, time.perf_counter() - wall
-
-
-def median_interval(values: list[float]) -> tuple[float, float]:
-    """95 % bootstrap interval of the median."""
-    draws = np.random.default_rng(0).choice(values, size=(2000, len(values)))
-    low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
-    return float(low), float(high)
-
-
-def row(result: Result) -> str:
-    """One line of the table."""
-    verdict = (
-        "no target"
-        if result.target is None
-        else f"<= {result.target:.2f} {'pass' if result.passed else 'FAIL'}"
-    )
-    a, b = result.milliseconds
-    return (
-        f"{result.name:<32} {a:>8.2f} {b:>8.2f}   "
-        f"{result.ratio:>6.3f} [{result.interval[0]:.3f}, {result.interval[1]:.3f}]   "
-        f"{result.wall_ratio:>6.3f} [{result.wall_interval[0]:.3f}, "
-        f"{result.wall_interval[1]:.3f}]   {verdict}"
-    )
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Print the table, write the report; exit code 1 when a target is missed."""
-    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=30, help="pairs per comparison")
-    parser.add_argument("--report", type=Path, default=REPORT, help="JSON file to write")
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    print(f"{'A / B':<32} {'A ms':>8} {'B ms':>8}   ratio, processor time    ratio, wall time")
-    results = []
-    for measure in (
-        training_step,
-        *(lambda pairs, kind=kind: hand_written(kind, pairs) for kind in ("RNN", "GRU", "LSTM")),
-    ):
-        results.append(measure(options.pairs))
-        print(row(results[-1]), flush=True)
-    report = {"environment": describe("cpu"), "results": [asdict(result) for result in results]}
-    write_atomically(options.report, (json.dumps(report, indent=1) + "\n").encode())
-    print(f"report: {options.report}")
-    return 1 if any(result.passed is False for result in results) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

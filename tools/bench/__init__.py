@@ -1,0 +1,1 @@
+"""How much our code costs; ``python -m tools.bench`` measures it."""

@@ -1,0 +1,104 @@
+"""How much our code costs: pairs of runs, interleaved, and the ratios of their times.
+
+1. Our training step (``EncoderDecoder``, ``translation_loss``, ``PairSampler``, ``fit``) against
+   the same model and loop in bare ``torch.nn``, which reads the same batches, already made.
+2. The hand-written cells of chapter 01 against ``torch.nn``, forward and backward.
+3. ``attend`` without weights against ``scaled_dot_product_attention``, and with weights against
+   without, over the length, with and without a padding mask.
+4. One decoding step with attention over the length of the source: the fitted exponent.
+5. Peak memory of ``attend`` over 4,096 words, forward and backward.
+
+Every pair times A and then B, so that what else the machine does weighs on both. The table shows
+the median ratio A / B with a 95 % bootstrap interval, of processor time (one thread; the target
+is judged by it, for other programs do not change it) and of wall time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from course_lib.files import write_atomically
+from course_lib.studies.environment import describe
+from tools.bench import attention, memory, recurrent
+from tools.bench.pairs import Result, row
+from tools.project import BUILD
+
+REPORT = BUILD / "bench.json"
+KEPT_BY_MALLOC = 7_500_000  # floats: 30 MB
+
+
+def comparisons(pairs: int) -> Iterator[Result]:
+    """The ratios, one after the other."""
+    yield recurrent.training_step(pairs)
+    for kind in ("RNN", "GRU", "LSTM"):
+        yield recurrent.hand_written(kind, pairs)
+    for length in (64, 512, 4096):
+        for padded in (False, True):
+            yield attention.fast_path(length, padded, pairs)
+    for length in (16, 64):
+        for padded in (False, True):
+            for backward in (False, True):
+                yield attention.explicit_path(length, padded, pairs, backward=backward)
+    for length, fewer in ((512, pairs), (4096, min(pairs, 8))):  # the last takes a second a call
+        for padded in (False, True):
+            yield attention.explicit_path(length, padded, fewer)
+
+
+def exponents(rounds: int) -> Iterator[attention.Exponent]:
+    """The cost of a decoding step, score by score."""
+    for score in attention.SCORES:
+        yield attention.decoding_step(score, rounds)
+
+
+def peaks() -> Iterator[memory.Peak]:
+    """Peak memory, path by path."""
+    yield from map(memory.peak_of, memory.PATHS)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the tables, write the report; exit code 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=30, help="pairs per comparison")
+    parser.add_argument("--report", type=Path, default=REPORT, help="JSON file to write")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    # glibc's malloc gives memory back to the system, and asks for it again at the next call, until
+    # the process has freed a large block once. Any process that trains has; so has this one.
+    torch.ones(KEPT_BY_MALLOC)
+    print(f"{'A / B':<47} {'A ms':>8} {'B ms':>8}   ratio, processor time    ratio, wall time")
+    results = printed(comparisons(options.pairs), row)
+    lengths = " ".join(f"{length:>8}" for length in attention.SOURCES)
+    print(f"\n{'ms at source length':<32} {lengths}   exponent, from {attention.UPPER_END}")
+    slopes = printed(exponents(options.pairs), attention.exponent_row)
+    print(f"\n{'peak memory':<32} {'MB':>8}")
+    sizes = printed(peaks(), memory.peak_row)
+    report = {
+        "environment": describe("cpu"),
+        "results": [asdict(result) for result in results],
+        "exponents": [asdict(result) for result in slopes],
+        "memory": [asdict(result) for result in sizes],
+    }
+    write_atomically(options.report, (json.dumps(report, indent=1) + "\n").encode())
+    print(f"\nreport: {options.report}")
+    return 1 if any(result.passed is False for result in (*results, *slopes, *sizes)) else 0
+
+
+def printed(results: Iterator[Any], line: Callable[[Any], str]) -> list[Any]:
+    """Print each result as soon as it is there."""
+    found = []
+    for result in results:
+        found.append(result)
+        print(line(result), flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
