@@ -349,8 +349,6 @@ STUDY = Study(
         _cell(language="korean"),
         _cell("none", reading="forward", steps=6000),
         _cell("none", language="korean", reading="forward"),
-        _cell(reading="forward"),
-        _cell(reading="reversed"),
     ],
     seeds=(0, 1, 2, 3, 4),
     run=run,
