@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import json
 import random
@@ -57,6 +58,12 @@ def random_states() -> tuple:
 
 
 # Every registered exercise ------------------------------------------------------------------------
+
+
+@each_exercise
+def test_is_reached_under_its_id(exercise):
+    chapter, name = exercise.id.split(".")
+    assert getattr(importlib.import_module(f"course_lib.exercises.{chapter}"), name) is exercise
 
 
 @each_exercise

@@ -16,7 +16,8 @@ How to add an exercise to chapter NN
    function takes no arguments and returns the answer itself (a tensor, a number, a model, any
    object). A solution may use what its file imports at the top by absolute imports (`import torch`,
    `from course_lib.masks import causal_mask`), and nothing else: `solution()` prints those imports
-   with it.
+   with it. Where one file would be too long to read, make a folder `chNN/` with a file for each
+   concept, and import every exercise in its `__init__.py`; ids and use stay the same.
 
 2. Add cases in the order type → shape → property → value; the first that fails is reported. A case
    takes the learner's answer and uses the `expect…` functions of `expect.py`. It starts with
@@ -120,7 +121,8 @@ class Exercise:
 
     def __init__(self, function: Any, hints: tuple[str, ...], answer: str, seconds: float) -> None:
         self.name = function.__name__
-        self.id = f"{function.__module__.rpartition('.')[2]}.{self.name}"
+        chapter = function.__module__.removeprefix(f"{__package__}.").partition(".")[0]
+        self.id = f"{chapter}.{self.name}"
         self.hints = hints
         self.seconds = seconds
         self.is_value = answer == "value"
