@@ -120,7 +120,7 @@ def ink(number: int) -> str:
 
 def style() -> str:
     """The rules that every map and legend on a page needs, once or more often."""
-    ring = "box-shadow:inset 0 0 0 2px #fff,inset 0 0 0 4px #000"
+    ring = "box-shadow:inset 0 0 0 1.5px #9db8e8,inset 0 0 0 3px #000"
     levels = "".join(
         f".am-look .w{n}{{background:#{bytes(color(n)).hex()};color:{ink(n)}}}"
         for n in range(LEVELS + 1)
@@ -134,17 +134,17 @@ def style() -> str:
         ".am-look>*{display:flex;align-items:center;justify-content:center;box-sizing:border-box;"
         "min-width:2.1em;min-height:1.6em;padding:0 .3em;border-radius:2px;font-style:normal;"
         "font-weight:400;white-space:nowrap}"
-        ".am-map>.r{justify-content:flex-end;padding:0 .5em}"
+        f".am-map>.r{{justify-content:flex-end;padding:0 .5em;position:sticky;left:0;"
+        f"background:{_GROUND}}}"
         ".am-map>.now{min-height:2.3em;font-weight:700}"
         ".am-map>.r.now{background:#f2f2f2;color:#000}"
-        ".am-map>.k{color:#c9ced6;font-size:12px;white-space:normal;text-align:right;"
-        "justify-content:flex-end}"
+        ".am-map>.k{color:#c9ced6;font-size:12px;text-align:right}"
         f".am-look>.g{{{ring}}}"
         ".am-key{display:flex;flex-wrap:wrap;margin:.4em 0;width:auto;max-width:max-content}"
         ".am-key>*{min-width:1.3em}"
         f"{levels}"
         "@media (max-width:600px){.am-map>.h{writing-mode:vertical-rl;padding:.4em 0}"
-        ".am-said{min-height:4.5em}}"
+        ".am-said{min-height:3em}}"
         "</style>"
     )
 
@@ -180,12 +180,13 @@ def state(example: Alignment, step: int, rows: str, columns: str) -> tuple[str, 
         for source, weight in zip(example.source, weights, strict=True)
     )
     body = "".join(_row(example, t, t == step) for t in range(len(example.target)))
-    corner = f"<span class=k>{html.escape(rows)} ↓ {html.escape(columns)} →</span>"
+    corner = f'<span class="r k">{html.escape(columns)} →<br>{html.escape(rows)} ↓</span>'
     grid = (
         f'<div class="am-look am-map" role="img" aria-label="{html.escape(alt)}" '
         f'style="grid-template-columns:auto repeat({len(weights)},auto)">{corner}{head}{body}</div>'
     )
-    return f'<p class="am-said" style="margin:.3em 0">{said}</p>{_sideways(grid, "map")}', alt
+    line = f'<p class="am-said" style="margin:.3em 0;white-space:normal">{said}</p>'
+    return line + _sideways(grid, "map"), alt
 
 
 def _row(example: Alignment, t: int, now: bool) -> str:
@@ -215,14 +216,14 @@ def numbers(example: Alignment, rows: str, columns: str) -> str:
         )
         header = f'<th scope="row" lang={own} style="{_CELL}">{html.escape(word)}</th>'
         body += f"<tr>{header}{cells}</tr>"
-    gold = "" if example.gold is None else "; * marks a gold link"
+    gold = "" if example.gold is None else " * marks a gold link."
     return (
         f"<details><summary>The numbers: {html.escape(example.name)}</summary>"
+        f'<p style="margin:.3em 0;white-space:normal">One row for each {html.escape(rows)}, one '
+        f"column for each {html.escape(columns)}.{gold}</p>"
         + _sideways(
             '<table style="border-collapse:collapse;margin:.4em 0;color:inherit;'
-            'font-variant-numeric:tabular-nums"><caption style="caption-side:top;text-align:left;'
-            f'color:inherit">Weights: one row for each {html.escape(rows)}, one column for each '
-            f'{html.escape(columns)}{gold}</caption><thead><tr><td style="{_CELL}"></td>{head}</tr>'
+            f'font-variant-numeric:tabular-nums"><thead><tr><td style="{_CELL}"></td>{head}</tr>'
             f"</thead><tbody>{body}</tbody></table>",
             "table",
         )

@@ -116,9 +116,13 @@ def alignment_figure(
         [heatmap.state(example, step, rows, columns) for step in range(len(example.target))]
         for example in examples
     ]
-    tables = [heatmap.numbers(example, rows, columns) for example in examples]
-    legend = heatmap.style() + heatmap.legend(any(one.gold is not None for one in examples))
-    _require_light([legend, *tables, *(markup for states in shown for markup, _ in states)])
+    below = [
+        heatmap.style()
+        + heatmap.legend(example.gold is not None)
+        + heatmap.numbers(example, rows, columns)
+        for example in examples
+    ]
+    _require_light([*below, *(markup for states in shown for markup, _ in states)])
     steps = [
         [f"{number}. {word}" for number, word in enumerate(example.target, 1)]
         for example in examples
@@ -127,21 +131,25 @@ def alignment_figure(
         parts = [
             f"<div>{_range_input(rows, words)}</div>"
             + _hidden_but_one([markup for markup, _ in states])
-            + table
-            for words, states, table in zip(steps, shown, tables, strict=True)
+            + under
+            for words, states, under in zip(steps, shown, below, strict=True)
         ]
         alts = [alt for states in shown for _, alt in states]
         control = _select_input(label, names, "data-part") if len(names) > 1 else ""
-        _display_plain(control, _hidden_but_one(parts, "data-part") + legend, alts, caption)
+        _display_plain(control, _hidden_but_one(parts, "data-part"), alts, caption)
         return
     pages = []
-    for words, states, table in zip(steps, shown, tables, strict=True):
+    for words, states, under in zip(steps, shown, below, strict=True):
         controls, source = _slider(rows, words, len(words), interval=1500)
-        below = ipywidgets.HTML(table)
-        pages.append(ipywidgets.VBox([_row(controls), _stack(source, _frames(states)), below]))
+        parts = [
+            _row(controls),
+            _stack(source, _frames(states)),
+            ipywidgets.HTML(under, layout=_narrow()),
+        ]
+        pages.append(ipywidgets.VBox(parts))
     control = [_choice(label, names)] if len(pages) > 1 else []
     body = _stack((control[0], "index"), pages) if control else pages[0]
-    _display_interactive(control, ipywidgets.VBox([body, ipywidgets.HTML(legend)]), caption)
+    _display_interactive(control, body, caption)
 
 
 def _render(
@@ -215,9 +223,14 @@ def _choice(label: str, names: list[str]) -> ipywidgets.Widget:
 
 def _frames(shown: list[tuple[str, str]]) -> list[ipywidgets.Widget]:
     # All frames share one layout and one style: each would add half a kilobyte to the page.
-    first = ipywidgets.HTML(frame(shown[0][0]))
+    first = ipywidgets.HTML(frame(shown[0][0]), layout=_narrow())
     common = {"layout": first.layout, "style": first.style}
     return [first, *(ipywidgets.HTML(frame(markup), **common) for markup, _ in shown[1:])]
+
+
+def _narrow() -> ipywidgets.Layout:
+    """No wider than the page: what is wide scrolls inside."""
+    return ipywidgets.Layout(max_width="calc(100% - 4px)")
 
 
 def _stack(

@@ -1,5 +1,6 @@
 /* Names for the controls that ipywidgets leaves unnamed: slider handles and the buttons of Play.
-   And the state of a choice, which it shows by color alone. */
+   And the state of a choice, which it shows by color alone, and of a slider over words, which it
+   says as a number. */
 (function () {
   function name(element, text) {
     if (!element.getAttribute("aria-label")) element.setAttribute("aria-label", text);
@@ -10,6 +11,8 @@
       const text = (label && label.textContent.trim()) || "slider";
       slider.querySelectorAll(".noUi-handle").forEach(function (handle) { name(handle, text); });
       slider.querySelectorAll(".widget-readout").forEach(function (readout) {
+        const handles = slider.querySelectorAll(".noUi-handle");
+        if (handles.length === 1) handles[0].setAttribute("aria-valuetext", readout.textContent);
         name(readout, text + ", value");
       });
     });
