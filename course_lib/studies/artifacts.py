@@ -44,21 +44,30 @@ def save(name: str, model: nn.Module, card: dict[str, Any]) -> Path | None:
     return path
 
 
+def find(name: str, *, folder: Path = CHECKPOINTS) -> Path:
+    """The file of the kept weights ``name``; their card, and what else was kept, lie beside it.
+
+    Raises:
+        KeyError: no such weights; the message lists those there are.
+    """
+    path = Path(folder) / f"{name}.safetensors"
+    if not (path.is_file() and path.with_suffix(".json").is_file()):
+        there = sorted(file.stem for file in Path(folder).glob("*.safetensors"))
+        raise KeyError(f"no weights {name!r}; there are: {', '.join(there) or 'none yet'}")
+    return path
+
+
 def load(name: str, model: nn.Module, *, folder: Path = CHECKPOINTS) -> dict[str, Any]:
     """Load the kept weights ``name`` into ``model`` and return their card.
 
     Raises:
-        KeyError: no such weights; the message lists those there are.
+        KeyError: as ``find``.
         ValueError: weights and card do not belong together, or do not fit the model.
     """
     from course_lib.checkpoint import load_weights
 
-    path = Path(folder) / f"{name}.safetensors"
-    card_path = path.with_suffix(".json")
-    if not (path.is_file() and card_path.is_file()):
-        there = sorted(file.stem for file in Path(folder).glob("*.safetensors"))
-        raise KeyError(f"no weights {name!r}; there are: {', '.join(there) or 'none yet'}")
-    card = json.loads(card_path.read_text(encoding="utf-8"))
+    path = find(name, folder=folder)
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     if hashlib.sha256(path.read_bytes()).hexdigest() != card["sha256"]:
         raise ValueError(f"{path.name} is not the file its card describes; make both again")
     load_weights(model, path)

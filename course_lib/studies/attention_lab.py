@@ -288,12 +288,16 @@ def load_translator(
     """The kept model for "french" or "korean" with its two tokenizers.
 
     Raises:
-        KeyError: there is no such model.
+        KeyError: another language, or the study has not kept that model yet.
         FileNotFoundError: a tokenizer is not there.
     """
+    if language not in KEPT:
+        raise KeyError(f"no translator into {language!r}; there are: {', '.join(KEPT)}")
     name = f"attention_lab_{language}"
+    weights = artifacts.find(name, folder=folder)
     source, target = (
-        WordTokenizer.load(folder / f"{name}.{side}.json") for side in ("source", "target")
+        WordTokenizer.load(weights.with_name(f"{name}.{side}.json"))
+        for side in ("source", "target")
     )
     model = build(KEPT[language], len(source), len(target))
     artifacts.load(name, model, folder=folder)

@@ -55,7 +55,10 @@ def load_translator(
         KeyError: the weights are not there.
         FileNotFoundError: a tokenizer is not there.
     """
-    source, target = (BPE.load(folder / f"{NAME}.{side}.json") for side in ("source", "target"))
+    weights = artifacts.find(NAME, folder=folder)
+    source, target = (
+        BPE.load(weights.with_name(f"{NAME}.{side}.json")) for side in ("source", "target")
+    )
     model = build(KEPT, source, target)
     artifacts.load(NAME, model, folder=folder)
     return model.eval(), source, target
