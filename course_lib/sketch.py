@@ -12,6 +12,12 @@ from collections.abc import Sequence
 
 TEXT = 14.0
 _STROKE = 1.5
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def indexed(letter: str, number: int) -> str:
+    """A letter with a number below it: h₃."""
+    return letter + str(number).translate(_SUBSCRIPTS)
 
 
 class Drawing(str):

@@ -2,15 +2,18 @@
 
 import functools
 import itertools
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+import torch
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from course_lib import drawings, plots
+from course_lib.drawings import attentive, recurrent, story
 from course_lib.sketch import Drawing, Sketch
 from course_lib.svg import inline
 
@@ -27,6 +30,10 @@ NAMES = [
     "bottleneck",
     "linear_probe",
     "reversed_source",
+    "attention",
+    "one_step",
+    "self_attention",
+    "paths",
     "arc",
 ]
 
@@ -61,10 +68,12 @@ def overlap(a, b):
 
 
 def test_every_drawing_is_listed_here():
+    assert set(drawings.__all__) == set(NAMES)
     made = {
         name
-        for name, item in vars(drawings).items()
-        if getattr(item, "__module__", "") == drawings.__name__ and not name.startswith("_")
+        for part in (attentive, recurrent, story)
+        for name, item in vars(part).items()
+        if getattr(item, "__module__", "") == part.__name__ and not name.startswith("_")
     }
     assert made == set(NAMES)
 
@@ -133,6 +142,32 @@ def test_padding_and_packing_counts_right():
     tokens = int(re.search(r"\d+", title)[0])
     alive = [int(word) for word in words if word.isdigit()]
     assert sum(alive) == tokens == 15 - words.count("pad")
+
+
+def numbers_in(drawing):
+    return [float(text.text.replace("−", "-")) for text in texts(drawing) if "." in text.text[1:]]
+
+
+def test_one_step_computes_a_softmax():
+    shown = numbers_in(drawings.one_step())
+    scores, weights = torch.tensor(shown[::2]), torch.tensor(shown[1::2])
+    assert torch.allclose(scores.softmax(0), weights, atol=0.0051)
+    alt = re.findall(r"[−\d]+\.\d", drawings.one_step().alt)
+    assert [float(number.replace("−", "-")) for number in alt] == scores.tolist()
+
+
+def test_attention_weights_sum_to_one():
+    weights = [f"{weight:.2f}" for weight in numbers_in(drawings.attention())]
+    assert sum(map(float, weights)) == pytest.approx(1)
+    assert all(weight in drawings.attention().alt for weight in weights)
+
+
+def test_paths_counts_right():
+    said = [text.text for text in texts(drawings.paths())]
+    length, kernel = 9, 3
+    assert f"{length - 1} steps" in said and "1 layer" in said
+    assert f"{math.ceil((length - 1) / (kernel - 1))} layers" in said
+    assert f"{round(math.log(length, kernel))} layers" in said  # reach after two: 1 + 2 + 2 · 3
 
 
 def test_the_map_in_the_book_is_this_one():

@@ -1,30 +1,19 @@
-"""The course's own schematic drawings, chapters 01 to 03 and the map of the whole book.
-
-Each function returns a :class:`~course_lib.sketch.Drawing`, SVG text with its text alternative::
-
-    drawing = drawings.state_passing()
-    plots.show(drawing, alt=drawing.alt, caption="**Figure 1.1** …")
-"""
+"""Part I, chapters 01 to 03: recurrence, the encoder–decoder and its bottleneck."""
 
 from __future__ import annotations
 
 from course_lib.plots import COLORS
-from course_lib.sketch import Drawing, Sketch
+from course_lib.sketch import Drawing, Sketch, indexed
 
 _SOURCE, _TARGET, _STATE = COLORS["source"], COLORS["target"], COLORS["green"]
 _WRONG, _QUIET = COLORS["pink"], COLORS["gray"]
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-
-def _h(number: int, letter: str = "h") -> str:
-    return f"{letter}{number}".translate(_SUBSCRIPTS)
 
 
 def state_passing() -> Drawing:
     """Chapter 01: one cell, used at every time step, hands its state to itself."""
     words, after = ["the", "small", "cat", "sleeps"], ["small", "cat", "sleeps", "."]
     sketch = Sketch(520, 232)
-    sketch.text(8, 112, _h(0), anchor="start")
+    sketch.text(8, 112, indexed("h", 0), anchor="start")
     sketch.arrow(28, 112, 60, 112, color=_STATE, width=2.5)
     for number, (word, following) in enumerate(zip(words, after, strict=True)):
         x = 96 + 118 * number
@@ -35,7 +24,7 @@ def state_passing() -> Drawing:
         sketch.text(x, 24, f"{following}?", bold=True)
         end = x + 82 if number < 3 else x + 66
         sketch.arrow(x + 36, 112, end, 112, color=_STATE, width=2.5)
-        sketch.text(x + 58, 94, _h(number + 1))
+        sketch.text(x + 58, 94, indexed("h", number + 1))
     sketch.text(104, 172, "xₜ", anchor="start", faded=True)
     sketch.text(104, 64, "p(next word)", size=13, anchor="start", faded=True)
     return sketch.finish(
@@ -50,11 +39,11 @@ def gradient_back() -> Drawing:
     widths = [0.8, 1.3, 2.2, 3.8]
     for number in range(5):
         x = 42 + 92 * number
-        sketch.box(x, 56, 46, 36, _h(number + 1), color=_SOURCE)
+        sketch.box(x, 56, 46, 36, indexed("h", number + 1), color=_SOURCE)
         if number < 4:
             sketch.arrow(x + 24, 56, x + 68, 56)
             sketch.arrow(x + 84, 80, x + 8, 80, color=_TARGET, width=widths[number], bend=20)
-            label = f"∂{_h(number + 2)}/∂{_h(number + 1)}"
+            label = f"∂{indexed('h', number + 2)}/∂{indexed('h', number + 1)}"
             sketch.text(x + 46, 128, label, size=13)
     sketch.arrow(434, 56, 470, 56)
     sketch.box(494, 56, 40, 36, "loss", size=13)
@@ -144,7 +133,7 @@ def encoder_decoder() -> Drawing:
         x = 36 + 62 * number
         sketch.text(x, 222, word)
         sketch.arrow(x, 208, x, 162)
-        sketch.box(x, 142, 42, 38, _h(number + 1), color=_SOURCE)
+        sketch.box(x, 142, 42, 38, indexed("h", number + 1), color=_SOURCE)
         sketch.arrow(x + 22, 142, x + 40, 142, color=_STATE, width=2.5)
     sketch.vector(214, 142, [0.9, 0.2, 0.6, 0.4, 1.0, 0.1], color=_STATE)
     sketch.text(214, 196, "c", bold=True)
@@ -154,7 +143,7 @@ def encoder_decoder() -> Drawing:
         x = 282 + 66 * number
         sketch.text(x, 222, fed)
         sketch.arrow(x, 208, x, 162)
-        sketch.box(x, 142, 44, 38, _h(number + 1, "s"), color=_TARGET)
+        sketch.box(x, 142, 44, 38, indexed("s", number + 1), color=_TARGET)
         sketch.arrow(x, 122, x, 44)
         sketch.text(x, 28, said, bold=True)
         if number < 3:
@@ -186,7 +175,7 @@ def teacher_forcing() -> Drawing:
         for number in range(4):
             x = 70 + 126 * number
             wrong = said[number] == "chien"
-            sketch.box(x, top + 96, 56, 36, _h(number + 1, "s"), color=_SOURCE)
+            sketch.box(x, top + 96, 56, 36, indexed("s", number + 1), color=_SOURCE)
             sketch.arrow(x, top + 78, x, top + 58)
             sketch.text(
                 x, top + 44, said[number], bold=True, color=_WRONG if wrong else "currentColor"
@@ -272,7 +261,7 @@ def linear_probe() -> Drawing:
         x = 34 + 56 * number
         sketch.text(x, 214, word, size=13)
         sketch.arrow(x, 202, x, 150)
-        sketch.box(x, 128, 36, 36, _h(number + 1), color=_SOURCE)
+        sketch.box(x, 128, 36, 36, indexed("h", number + 1), color=_SOURCE)
         if number < 3:
             sketch.arrow(x + 19, 128, x + 37, 128)
     sketch.arrow(222, 128, 258, 128, color=_STATE, width=2.5)
@@ -314,37 +303,4 @@ def reversed_source() -> Drawing:
         "Two rows of four source and four target words with arcs between the words that belong "
         "together. In order, each pair is 4 steps apart. Reversed, the pairs are 1, 3, 5 and 7 "
         "steps apart: the mean is 4 in both, but the first pair has become neighbors."
-    )
-
-
-def arc() -> Drawing:
-    """The map of the book: what led to what, and the chapters that measure it."""
-    sketch = Sketch(520, 316)
-    recurrent, attentive, transfer = _SOURCE, _TARGET, _STATE
-    left, middle, right = 81, 260, 439
-    for x, y, title, chapters, color in (
-        (left, 40, "RNN, LSTM", "1997 · chapter 1", recurrent),
-        (middle, 40, "Encoder–decoder", "2014 · chapters 2, 3", recurrent),
-        (right, 40, "Attention", "2015 · chapter 4", attentive),
-        (middle, 158, "Transfer in vision", "2014 · chapter 8", transfer),
-        (right, 158, "Transformer", "2017 · chapters 5–7", attentive),
-        (left, 276, "ULMFiT", "2018 · chapter 9", transfer),
-        (middle, 276, "GPT", "2018 · chapter 10", attentive),
-        (right, 276, "BERT", "2018 · chapter 11", attentive),
-    ):
-        sketch.box(x, y, 156, 62, color=color)
-        sketch.text(x, y - 11, title, bold=True)
-        sketch.text(x, y + 13, chapters, size=13)
-    for x in (left, middle):
-        sketch.arrow(x + 79, 40, x + 100, 40)
-        sketch.arrow(x + 79, 276, x + 100, 276, dashed=True)
-    sketch.arrow(left, 72, left, 244)
-    sketch.arrow(right, 72, right, 126)
-    sketch.arrow(right, 190, right, 244)
-    sketch.arrow(middle - 40, 190, left + 40, 244)
-    sketch.arrow(right - 40, 190, middle + 40, 244)
-    return sketch.finish(
-        "Map of the course. Recurrent networks lead to the encoder–decoder, then to attention, "
-        "then to the Transformer, and from it to GPT and BERT. Recurrent language models and "
-        "transfer learning in vision lead to ULMFiT, which prepares GPT and BERT."
     )

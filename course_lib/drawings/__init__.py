@@ -1,0 +1,40 @@
+"""The course's own schematic drawings, one function each, in a file for each part of the book.
+
+Each function returns a :class:`~course_lib.sketch.Drawing`, SVG text with its text alternative::
+
+    drawing = drawings.state_passing()
+    plots.show(drawing, alt=drawing.alt, caption="**Figure 1.1** …")
+"""
+
+from course_lib.drawings.attentive import attention, one_step, paths, self_attention
+from course_lib.drawings.recurrent import (
+    bottleneck,
+    encoder_decoder,
+    gradient_back,
+    gru_cell,
+    linear_probe,
+    lstm_cell,
+    padding_and_packing,
+    reversed_source,
+    state_passing,
+    teacher_forcing,
+)
+from course_lib.drawings.story import arc
+
+__all__ = [
+    "arc",
+    "attention",
+    "bottleneck",
+    "encoder_decoder",
+    "gradient_back",
+    "gru_cell",
+    "linear_probe",
+    "lstm_cell",
+    "one_step",
+    "padding_and_packing",
+    "paths",
+    "reversed_source",
+    "self_attention",
+    "state_passing",
+    "teacher_forcing",
+]
