@@ -6,6 +6,10 @@ two quantities, seed by seed, with Student's t interval of the difference:
 - *reproduced*: the interval lies on the claimed side;
 - *direction only*: the mean lies on the claimed side, the interval does not;
 - *not reproduced at this scale*: the mean does not lie there.
+
+A quantity is a fixed ``value``, or a ``metric`` of the cell that ``select`` names, in the record of
+the claim's study or of a ``study`` of its own. ``minus`` is another metric, taken off seed by seed:
+a gain, or a loss.
 """
 
 from __future__ import annotations
@@ -22,7 +26,8 @@ from course_lib.evaluate import Interval, t_interval
 LEDGER = Path(__file__).with_name("claims.yml")
 VERDICTS = ("reproduced", "direction only", "not reproduced at this scale")
 _FIELDS = ("id", "chapter", "claim", "source", "where", "published", "study", "a", "is", "b")
-_SIDE_FIELDS = {"label", "metric", "select", "value"}
+_METRIC_FIELDS = {"metric", "select", "study"}
+_SIDE_FIELDS = _METRIC_FIELDS | {"label", "value", "minus"}
 
 
 class LedgerError(ValueError):
@@ -35,10 +40,11 @@ class Side:
 
     label: str
     values: tuple[float, ...]
+    seeds: tuple[int, ...] = ()  # of the values; none for a fixed value
 
     @property
     def fixed(self) -> bool:
-        return len(self.values) == 1
+        return not self.seeds
 
     @property
     def text(self) -> str:
@@ -139,8 +145,8 @@ def _claim(entry: dict[str, Any], sources: dict[str, Any], path: Path) -> Claim:
     if entry["verdict"] not in VERDICTS:
         raise LedgerError(f"{where}: verdict {entry['verdict']!r}; expected one of {VERDICTS}")
     a, b = (_side(entry[name], entry["study"], f"{where}, {name}") for name in ("a", "b"))
-    if not a.fixed and not b.fixed and len(a.values) != len(b.values):
-        raise LedgerError(f"{where}: a has {len(a.values)} seeds, b has {len(b.values)}")
+    if not a.fixed and not b.fixed and a.seeds != b.seeds:
+        raise LedgerError(f"{where}: a has the seeds {a.seeds}, b has {b.seeds}")
     if a.fixed and b.fixed:
         raise LedgerError(f"{where}: neither side comes from several seeds of a record")
     source = sources[entry["source"]]
@@ -166,11 +172,29 @@ def _side(side: dict[str, Any], study: str, where: str) -> Side:
         raise LedgerError(f"{where}: expected label and either value, or metric and select")
     if "value" in side:
         return Side(side["label"], (float(side["value"]),))
+    seeds, values = _read(side, study, where)
+    if "minus" in side:
+        less = side["minus"]
+        if "metric" not in less or set(less) - _METRIC_FIELDS:
+            raise LedgerError(f"{where}, minus: expected metric, select and study only")
+        other_seeds, taken = _read(less, side.get("study", study), f"{where}, minus")
+        if other_seeds != seeds:
+            raise LedgerError(f"{where}: it has the seeds {seeds}, minus has {other_seeds}")
+        values = tuple(x - y for x, y in zip(values, taken, strict=True))
+    return Side(side["label"], values, seeds)
+
+
+def _read(
+    quantity: dict[str, Any], study: str, where: str
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Seeds and values of one metric."""
+    select = quantity.get("select", {})
     try:
-        values = studies.load(study).values(side["metric"], **side.get("select", {}))
+        record = studies.load(quantity.get("study", study))
+        values = record.values(quantity["metric"], **select)
     except LookupError as error:
         raise LedgerError(f"{where}: {error.args[0]}") from error
-    return Side(side["label"], tuple(float(value) for value in values))
+    return tuple(record.seeds(**select)), tuple(float(value) for value in values)
 
 
 def _number(value: float) -> str:

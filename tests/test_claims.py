@@ -15,11 +15,19 @@ SOURCES = {"one2014": {"citation": "One (2014)", "url": "https://example.org"}}
 
 class FakeRecord:
     numbers = {1: [0.5, 0.6, 0.7], 2: [0.1, 0.2, 0.1], 3: [0.5, 0.2, 1.1], 4: [0.5, 0.6]}
+    numbers[5] = numbers[2]  # of other seeds
 
     def values(self, metric, size):
         if metric != "score":
             raise KeyError(f"no metric {metric!r}")
         return self.numbers[size]
+
+    def seeds(self, size):
+        return [7, 8, 9] if size == 5 else list(range(len(self.numbers[size])))
+
+
+class OtherRecord(FakeRecord):
+    numbers = {1: [0.9, 0.8, 0.4]}
 
 
 @pytest.fixture
@@ -41,7 +49,9 @@ def entry():
 
 @pytest.fixture
 def load(entry, tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "load", lambda name: FakeRecord())
+    monkeypatch.setattr(
+        studies, "load", lambda name: OtherRecord() if name == "other" else FakeRecord()
+    )
 
     def load(count=1):
         path = tmp_path / "ledger.yml"
@@ -87,6 +97,26 @@ def test_turning_the_relation_turns_the_difference(entry, load):
     assert load()[0].difference.mean == pytest.approx(-first.mean)
 
 
+def test_a_side_may_come_from_another_study(entry, load):
+    entry["b"] = {"label": "other", **SIDE, "study": "other"}
+    entry["verdict"] = "not reproduced at this scale"
+    [claim] = load()
+    assert claim.b.values == (0.9, 0.8, 0.4)
+    assert claim.difference.mean == pytest.approx(-0.1)
+
+
+def test_minus_is_taken_off_seed_by_seed(entry, load):
+    entry["a"]["minus"] = {"metric": "score", "select": {"size": 2}}
+    entry["b"] = {"label": "nothing", "value": 0}
+    [claim] = load()
+    assert claim.a.values == pytest.approx((0.4, 0.4, 0.6))
+    assert claim.verdict == "reproduced"
+    entry["a"] = {"label": "lost", **SIDE, "study": "other", "minus": SIDE}
+    assert load()[0].a.values == (0, 0, 0)  # the study of the side is that of its minus
+    entry["a"]["minus"] = {**SIDE, "study": "fake"}
+    assert load()[0].a.values == pytest.approx((0.4, 0.2, -0.3))
+
+
 @pytest.mark.parametrize("field", ["id", "claim", "source", "published", "study", "a", "verdict"])
 def test_a_missing_field_is_named(entry, load, field):
     del entry[field]
@@ -103,7 +133,17 @@ def test_a_missing_field_is_named(entry, load, field):
         ({"note": "x"}, "does not know"),
         ({"a": {"label": "one", "metric": "nothing", "select": {"size": 1}}}, "no metric"),
         ({"a": {"label": "one"}}, "either value, or metric"),
-        ({"a": {"label": "four", "metric": "score", "select": {"size": 4}}}, "2 seeds, b has 3"),
+        (
+            {"a": {"label": "four", "metric": "score", "select": {"size": 4}}},
+            r"\(0, 1\), b has \(0, 1, 2\)",
+        ),
+        ({"a": {"label": "five", "metric": "score", "select": {"size": 5}}}, r"seeds \(7, 8, 9\)"),
+        ({"a": {"label": "one", **SIDE, "minus": {"value": 1}}}, "minus: expected metric"),
+        ({"a": {"label": "one", **SIDE, "minus": {**SIDE, "label": "x"}}}, "expected metric"),
+        (
+            {"a": {"label": "one", **SIDE, "minus": {"metric": "score", "select": {"size": 4}}}},
+            r"minus has \(0, 1\)",
+        ),
         (
             {"a": {"label": "x", "value": 1}, "b": {"label": "y", "value": 2}},
             "neither side comes from",
