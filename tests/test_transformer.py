@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from test_attention import LargestTensor
 from torch import nn
 from torch.nn import functional as F
 
@@ -178,6 +179,19 @@ def test_prepared_keys_give_the_same():
     for given in (prepared, grown):
         ours = layer.from_prepared(queries, *given, CAUSAL, need_weights=True)
         torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_fast_path_never_holds_all_weights_of_a_long_text(masked):
+    length = 2048
+    layer, x = MultiHeadAttention(16, 2), torch.randn(1, length, 16)
+    mask = (torch.arange(length) < length - 7)[None, None, None] if masked else None
+    with LargestTensor() as seen:
+        layer(x, x, x, mask)[0].sum().backward()
+    assert seen.numbers < 64 * length
+    with LargestTensor() as seen:
+        layer(x, x, x, mask, need_weights=True)
+    assert seen.numbers >= 2 * length**2  # the measure works
 
 
 def test_nothing_is_stored_and_inputs_stay():

@@ -137,6 +137,21 @@ def test_cache_equals_no_cache(model):
 
 
 @torch.no_grad()
+def test_the_decoder_reads_in_pieces_of_any_length(model):
+    source, x = batch(ROWS), torch.randn(3, 7, 32)
+    states, mask, _ = model.encode(source)
+    first = model.decoder.init_state(states, mask)
+    whole, _, looks = model.decoder(x, first, need_weights=True)
+    state, pieces = first, []
+    for start, end in ((0, 2), (2, 3), (3, 7)):
+        out, state, part = model.decoder(x[:, start:end], state, need_weights=True)
+        pieces.append(out)
+        for (own, _), (expected, _) in zip(part, looks, strict=True):
+            torch.testing.assert_close(own, expected[:, :, start:end, :end], atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
 def test_source_words_are_prepared_once_and_states_stay_as_they_are(model):
     first = model.init_state(batch(ROWS))
     _, second = model.step(torch.tensor([1, 2, 3]), first)
