@@ -28,7 +28,8 @@ output at the last position depends on the input at the first? Layers are added 
 is not exactly 0.
 
 Exponents are slopes of straight lines in log-log scales over the upper half of the grid
-(:func:`upper_half`): at small sizes the fixed price of calling an operation covers everything.
+(:func:`upper_half`): at small sizes the fixed price of calling an operation covers everything. Each
+cell keeps its own ("exponent.forward.lstm"), so the seeds give an interval.
 """
 
 from __future__ import annotations
@@ -252,7 +253,19 @@ def times(config: Config, seed: int) -> Metrics:
                 for layer, seconds in medians.items():
                     found[mode][layer][str(size)] = float(f"{1000 * seconds:.5g}")
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return {**found, "cpu_share": round(cpu / wall, 3)}
+    return {**found, "exponent": _exponents(found), "cpu_share": round(cpu / wall, 3)}
+
+
+def _exponents(found: Metrics) -> Metrics:
+    """The slope over the upper half of the grid for each row of {name: {layer: {size: value}}}."""
+    slopes: Metrics = {}
+    for name, rows in found.items():
+        slopes[name] = {}
+        for layer, row in rows.items():
+            chosen = upper_half([int(size) for size in row])
+            slope = fit_exponent(chosen, [row[str(size)] for size in chosen])
+            slopes[name][layer] = round(slope, 4)
+    return slopes
 
 
 def _grid(config: Config) -> Iterator[tuple[int, int, int]]:
@@ -336,7 +349,7 @@ def memory(config: Config, seed: int) -> Metrics:
         for layer in LAYERS:
             call = training_pass(build(layer, width).to(where), x)
             found[layer][str(size)] = peak_memory(call, where)
-    return {"peak": found}
+    return {"peak": found, "exponent": _exponents({"peak": found})}
 
 
 # --- sequential operations --------------------------------------------------------------------
@@ -369,7 +382,7 @@ class ChainLength(TorchDispatchMode):
         returned = [entry.alias_info for entry in func._schema.returns]
         view = bool(returned) and all(alias and not alias.is_write for alias in returned)
         name = func._schema.name.split("::")[1]
-        if name in self.FREE:
+        if name in self.FREE or not read:
             height = 0
         elif not view:
             height += 1
@@ -383,9 +396,8 @@ class ChainLength(TorchDispatchMode):
 
 def sequential_operations(layer: nn.Module, length: int, width: int) -> int:
     """The longest chain of dependent operations in one forward pass."""
+    x = torch.randn(1, length, width)
     with torch.no_grad(), ChainLength() as chain:
-        x = torch.randn(1, length, width)
-        chain._heights.clear()
         return chain.of(layer(x))
 
 
@@ -476,9 +488,10 @@ def series(record: Record, metric: str, **select: object) -> tuple[list[int], li
 
 
 def upper_half(sizes: Sequence[int]) -> list[int]:
-    """The sizes from the middle of the grid on; the middle is that of the logarithms."""
+    """The sizes from the middle of the grid on, two at least; in logarithms, and in order."""
     middle = math.sqrt(min(sizes) * max(sizes))
-    return [size for size in sizes if size >= 0.999 * middle]
+    chosen = [size for size in sizes if size >= 0.999 * middle]
+    return chosen if len(chosen) > 1 else list(sizes[-2:])
 
 
 def fit_exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
@@ -499,7 +512,7 @@ def exponent(
 ) -> Interval:
     """The exponent over the upper half of the grid (or ``sizes``): mean over seeds, t interval.
 
-    Arguments as for :func:`series`.
+    Arguments as for :func:`series`. Over the upper half it is the "exponent" of the cells.
     """
     grid, rows = series(record, metric, **select)
     chosen = upper_half(grid) if sizes is None else list(sizes)
