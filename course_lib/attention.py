@@ -134,8 +134,9 @@ def attend(
         score: gives (…, T, S) from queries and keys; see the top of this file.
         need_weights: False returns None for the weights. ``dot`` and ``scaled_dot`` then take
             the fast path, ``torch.nn.functional.scaled_dot_product_attention``, whose kernels
-            never hold all (T, S) weights at once where values are as wide as keys. Both paths
-            give equal results; the other scores know the explicit path only.
+            never hold all (T, S) weights at once where values are as wide as keys and two
+            dimensions lead at most. Both paths give equal results; the other scores know the
+            explicit path only.
 
     Returns:
         The context (…, T, D) and the weights (…, T, S). Each row of weights sums to one over the

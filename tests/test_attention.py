@@ -143,6 +143,19 @@ def test_scaled_dot_equals_torch(leading, need_weights):
         torch.testing.assert_close(mine, other)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_score_equals_torch_that_is_given_the_scores(name):
+    """With queries of 0, torch's attention is the softmax of what is added to its scores."""
+    queries, keys, values = given = inputs((2, 3))
+    score, mask = build(name), masks((2, 3))["full"]
+    added = score(queries, keys).masked_fill(~mask, -torch.inf)
+    theirs = F.scaled_dot_product_attention(queries * 0, keys, values, attn_mask=added)
+    ours, _ = attend(*given, mask, score=score)
+    seen = mask.any(-1)
+    torch.testing.assert_close(ours[seen], theirs[seen])
+    assert ours[~seen].abs().max() == 0
+
+
 @pytest.mark.parametrize("name", ["additive", "general"])
 def test_without_weights_the_other_scores_give_the_same_context(name):
     given, score = inputs(), build(name)
@@ -174,6 +187,18 @@ def test_nothing_to_attend_to_gives_zeros_and_no_nan(name, need_weights):
         assert weights[0, 1].abs().max() == 0
     for gradient in torch.autograd.grad(context.sum(), given[2:] + given[:2], allow_unused=True):
         assert gradient is None or gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_nothing_to_attend_to_in_each_precision(dtype, need_weights):
+    given = [tensor.detach().to(dtype).requires_grad_() for tensor in inputs((2, 1), s=40, t=40)]
+    mask = causal_mask(40).tril(-1)  # the first query sees nothing
+    context, _ = attend(*given, mask, need_weights=need_weights)
+    assert context.dtype == dtype and context.isfinite().all()
+    assert context[..., 0, :].abs().max() == 0 < context[..., 1, :].abs().max()
+    for gradient in torch.autograd.grad(context.float().square().sum(), given):
+        assert gradient.isfinite().all()
 
 
 def looks_at_the_keys(score) -> bool:
@@ -245,13 +270,35 @@ class LargestTensor(TorchDispatchMode):
         super().__init__()
         self.numbers = 0
 
+    def counts(self, tensor: torch.Tensor) -> bool:
+        return True
+
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
         for tensor in out if isinstance(out, tuple | list) else [out]:
-            if isinstance(tensor, torch.Tensor):
+            if isinstance(tensor, torch.Tensor) and self.counts(tensor):
                 size = tensor.untyped_storage().nbytes() // tensor.element_size()
                 self.numbers = max(self.numbers, size)
         return out
+
+
+class BooleanTensors(LargestTensor):
+    """The same of boolean tensors only."""
+
+    def counts(self, tensor: torch.Tensor) -> bool:
+        return tensor.dtype == torch.bool
+
+
+def test_a_padding_mask_is_never_written_out():
+    length = 600
+    given = [torch.randn(1, 1, length, 8) for _ in range(3)]
+    mask = torch.ones(1, 1, 1, length, dtype=torch.bool)
+    with LargestTensor() as seen:
+        attend(*given, mask, need_weights=False)
+    assert seen.numbers <= 32 * length
+    with BooleanTensors() as seen:
+        attend(*given, mask)
+    assert 0 < seen.numbers <= length
 
 
 def largest_tensor(leading: tuple[int, ...], length: int, need_weights: bool) -> int:
@@ -426,6 +473,28 @@ def test_the_query_is_the_top_state_before_the_word(model):
         _, expected = attend(query, state.keys, state.values, state.mask, score=score)
         torch.testing.assert_close(weights[:, t], expected[:, 0], atol=1e-6, rtol=0)
         _, state = model.decoder(tokens[:, t : t + 1], state)
+
+
+def test_another_source_moves_the_weights_and_a_blind_score_is_found(model):
+    """What stayed unseen for years in a tutorial: weights that no source word can change."""
+    source, target = batch(ROWS[:1]), torch.randint(1, 9, (1, 4))
+    first, last = model.encoder(source)
+
+    def weights_move() -> bool:
+        changed = first.clone()
+        changed[:, 2] = -changed[:, 2]  # one source word says something else
+        mask = torch.ones(1, 5, dtype=torch.bool)
+        before, after = (
+            model.decoder.read(target, model.decoder.init_state(states, last, mask))[1]
+            for states in (first, changed)
+        )
+        return (before[:, 0] - after[:, 0]).abs().max().item() > 1e-4  # the same first query
+
+    assert weights_move()
+    blind = nn.Linear(model.config.width, 5)
+    del model.decoder.score  # a module, perhaps, which only a module may replace
+    model.decoder.score = lambda queries, keys: blind(queries)
+    assert not weights_move()
 
 
 def test_looks_differ_from_step_to_step(model):

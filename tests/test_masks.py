@@ -93,6 +93,16 @@ def test_gradients_pass_the_numeric_check():
     assert torch.autograd.gradcheck(lambda s: masked_softmax(s, mask), scores)
 
 
+@pytest.mark.parametrize("dim", [-1, 0, 1, 2])
+@pytest.mark.parametrize("shape", [(4,), (3, 1), (2, 1, 1), (1, 3, 4), ()])
+def test_a_small_mask_equals_the_same_mask_written_out(shape, dim):
+    scores = random_scores(2, 3, 4)
+    mask = torch.rand(shape, generator=torch.Generator().manual_seed(1)) < 0.6
+    torch.testing.assert_close(
+        masked_softmax(scores, mask, dim), masked_softmax(scores, mask.expand(2, 3, 4).clone(), dim)
+    )
+
+
 @pytest.mark.filterwarnings("ignore:Anomaly Detection")
 @pytest.mark.parametrize("dim", [-1, 0])
 def test_nothing_to_attend_to_gives_zeros_and_finite_gradients(dim):
