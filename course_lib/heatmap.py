@@ -1,17 +1,24 @@
-"""An attention heat map as HTML: one state for each output word, and the numbers as a table.
+"""An attention heat map as HTML: the map, one state for each output word, the numbers as a table.
 
 The map lies on a ground of its own, near black in every theme, so that brighter means stronger on
-a white page and on a dark one. Words stay text: the reader's own fonts write them.
+a white page and on a dark one. Words stay text: the reader's own fonts write them. A state does not
+repeat the map. It is a line of text and a style that picks out one row, so a page can carry many.
 """
 
 from __future__ import annotations
 
+import hashlib
 import html
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from course_lib.plots import require_text
@@ -19,9 +26,11 @@ from course_lib.plots import require_text
 LEVELS = 20  # steps of brightness between weight 0 and weight 1
 _GROUND = "#0b0d11"
 _RAMP = ((0.0, (27, 30, 37)), (0.35, (128, 62, 12)), (0.65, (226, 118, 24)), (1.0, (255, 246, 222)))
-_SLACK = 1e-3  # how far a row may sum from one
+_SLACK = 5e-3  # how far a row may sum from one; half precision rounds
 _SAID = 3  # words that the line above the map names
-_CELL = "padding:.25em .6em;border-bottom:1px solid rgba(128,128,128,.35);text-align:right"
+
+
+_seen: Counter[str] = Counter()  # how often one map was drawn, so that its class stays its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +89,7 @@ class Alignment:
             why = "; the columns do: softmax over the source, not over the target" * columns
             raise ValueError(
                 f"{self.name}: the weights of row {worst} ({self.target[worst]}) sum to "
-                f"{float(sums[worst]):.3f}, expected 1{why}"
+                f"{float(sums[worst]):.3f}, not 1{why}"
             )
         return weights
 
@@ -101,12 +110,11 @@ def level(weight: float) -> int:
 
 def color(number: int) -> tuple[int, int, int]:
     """Red, green and blue of a brightness level."""
-    at = number / LEVELS
-    for (start, low), (end, high) in zip(_RAMP, _RAMP[1:], strict=False):
-        if at <= end:
-            share = (at - start) / (end - start)
-            return tuple(round(a + share * (b - a)) for a, b in zip(low, high, strict=True))
-    raise ValueError(f"level {number}, expected 0 to {LEVELS}")
+    if not 0 <= number <= LEVELS:
+        raise ValueError(f"level {number}, expected 0 to {LEVELS}")
+    stops = [stop for stop, _ in _RAMP]
+    parts = zip(*(color for _, color in _RAMP), strict=True)
+    return tuple(round(float(np.interp(number / LEVELS, stops, part))) for part in parts)
 
 
 def ink(number: int) -> str:
@@ -121,29 +129,29 @@ def ink(number: int) -> str:
 def style() -> str:
     """The rules that every map and legend on a page needs, once or more often."""
     ring = "box-shadow:inset 0 0 0 1.5px #9db8e8,inset 0 0 0 3px #000"
-    levels = "".join(
-        f".am-look .w{n}{{background:#{bytes(color(n)).hex()};color:{ink(n)}}}"
-        for n in range(LEVELS + 1)
-    )
+    levels = "".join(f".am-look .w{number}{{{_paint(number)}}}" for number in range(LEVELS + 1))
     return (
         "<style>"
         f".am-look{{background:{_GROUND};color:#f2f2f2;border:1px solid #6d737b;border-radius:6px;"
         "padding:8px;gap:2px;width:max-content;font-size:14px;line-height:1.25;"
         "forced-color-adjust:none;print-color-adjust:exact}"
-        ".am-map{display:grid}"
-        ".am-look>*{display:flex;align-items:center;justify-content:center;box-sizing:border-box;"
-        "min-width:2.1em;min-height:1.6em;padding:0 .3em;border-radius:2px;font-style:normal;"
-        "font-weight:400;white-space:nowrap}"
-        f".am-map>.r{{justify-content:flex-end;padding:0 .5em;position:sticky;left:0;"
+        ".am-map{display:grid}.am-map>div{display:contents}"
+        ".am-key>*,.am-map>div>*{display:flex;align-items:center;justify-content:center;"
+        "box-sizing:border-box;min-width:2.1em;min-height:1.6em;padding:0 .3em;border-radius:2px;"
+        "font-style:normal;font-weight:400;white-space:nowrap}"
+        f".am-map .r{{justify-content:flex-end;padding:0 .5em;position:sticky;left:0;"
         f"background:{_GROUND}}}"
-        ".am-map>.now{min-height:2.3em;font-weight:700}"
-        ".am-map>.r.now{background:#f2f2f2;color:#000}"
-        ".am-map>.k{color:#c9ced6;font-size:12px;text-align:right}"
-        f".am-look>.g{{{ring}}}"
+        ".am-map .k{color:#c9ced6;font-size:12px;text-align:right}"
+        f".am-look .g{{{ring}}}"
         ".am-key{display:flex;flex-wrap:wrap;margin:.4em 0;width:auto;max-width:max-content}"
+        ".am-said{margin:.3em 0;white-space:normal;min-height:1.6em}"
         ".am-key>*{min-width:1.3em}"
+        "table.am-numbers{border-collapse:collapse;margin:.4em 0;color:inherit;"
+        "font-variant-numeric:tabular-nums}"
+        "table.am-numbers td,table.am-numbers th{padding:.25em .6em;text-align:right;"
+        "border-bottom:1px solid rgba(128,128,128,.35)}"
         f"{levels}"
-        "@media (max-width:600px){.am-map>.h{writing-mode:vertical-rl;padding:.4em 0}"
+        "@media (max-width:600px){.am-map .h{writing-mode:vertical-rl;padding:.4em 0}"
         ".am-said{min-height:3em}}"
         "</style>"
     )
@@ -159,62 +167,95 @@ def legend(with_gold: bool) -> str:
     )
 
 
-def state(example: Alignment, step: int, rows: str, columns: str) -> tuple[str, str]:
-    """The map with row ``step`` picked out, and its text alternative."""
+def name_of(example: Alignment) -> str:
+    """A class name for the map of one example, which its states refer to."""
+    seen = f"{example.name}\n{example.source}\n{example.target}\n{example.weights.tolist()}"
+    digest = hashlib.sha256(seen.encode()).hexdigest()[:8]
+    _seen[digest] += 1
+    return f"am{digest}-{_seen[digest]}"
+
+
+def grid(example: Alignment, key: str, rows: str, columns: str) -> str:
+    """The map, as class ``key``, with no row picked out."""
+    foreign, own = example.languages
+    head = "".join(
+        f'<span class="h w0" lang={foreign}>{html.escape(word)}</span>' for word in example.source
+    )
+    corner = f'<span class="r k">{html.escape(columns)} →<br>{html.escape(rows)} ↓</span>'
+    body = ""
+    for t, word in enumerate(example.target):
+        cells = "".join(
+            f"<i {_shade(weight, (s, t) in (example.gold or ()))}></i>"
+            for s, weight in enumerate(example.weights[t].tolist())
+        )
+        body += f"<div><span class=r lang={own}>{html.escape(word)}</span>{cells}</div>"
+    alt = (
+        f"Heat map: {len(example.target)} rows ({rows}), {len(example.source)} columns ({columns})"
+    )
+    return _sideways(
+        f'<div class="am-look am-map {key}" role="img" aria-label="{html.escape(alt)}" '
+        f'style="grid-template-columns:auto repeat({len(example.source)},auto)">'
+        f"<div>{corner}{head}</div>{body}</div>",
+        "map",
+    )
+
+
+def state(example: Alignment, step: int, key: str) -> tuple[str, str]:
+    """What picks out row ``step`` of map ``key``: a line about it with a style, and its text."""
     word, weights = example.target[step], example.weights[step].tolist()
     first = sorted(range(len(weights)), key=lambda s: -weights[s])[:_SAID]
     named = [s for s in first if weights[s] >= 0.05] or first[:1]
     foreign, own = example.languages
-    looks = ", ".join(f"{_word(example.source[s], foreign)} {_percent(weights[s])}" for s in named)
-    said = f"<strong>{_word(word, own)}</strong> ({step + 1} of {len(example.target)}): {looks}"
-    if example.gold is not None:
-        links = [_word(example.source[s], foreign) for s, t in sorted(example.gold) if t == step]
-        said += f"; gold: {' + '.join(links) or 'none'}"
-    alt = (
-        f"Heat map of {len(example.target)} rows ({rows}) and {len(weights)} columns ({columns}); "
-        f"row {step + 1}, {word}, is picked out and is brightest at "
-        f"{example.source[first[0]]}, {_percent(weights[first[0]])}."
-    )
-    head = "".join(
-        f'<span class="h w{level(weight)}" lang={foreign}>{html.escape(source)}</span>'
-        for source, weight in zip(example.source, weights, strict=True)
-    )
-    body = "".join(_row(example, t, t == step) for t in range(len(example.target)))
-    corner = f'<span class="r k">{html.escape(columns)} →<br>{html.escape(rows)} ↓</span>'
-    grid = (
-        f'<div class="am-look am-map" role="img" aria-label="{html.escape(alt)}" '
-        f'style="grid-template-columns:auto repeat({len(weights)},auto)">{corner}{head}{body}</div>'
-    )
-    line = f'<p class="am-said" style="margin:.3em 0;white-space:normal">{said}</p>'
-    return line + _sideways(grid, "map"), alt
-
-
-def _row(example: Alignment, t: int, now: bool) -> str:
-    mark = " now" if now else ""
-    cells = [
-        f'<span class="r{mark}" lang={example.languages[1]}>{html.escape(example.target[t])}</span>'
+    looks = [(example.source[s], f" {_percent(weights[s])} %") for s in named]
+    gold = [(example.source[s], "") for s, t in sorted(example.gold or ()) if t == step] or [
+        ("none", "")
+    ] * (example.gold is not None)
+    place = f"({step + 1} of {len(example.target)})"
+    said = f"<strong>{_word(word, own)}</strong> {place}: {_listed(looks, ', ', foreign)}"
+    alt = f"{word} {place}: {', '.join(word + share for word, share in looks)}"
+    if gold:
+        said += f"; gold: {_listed(gold, ' + ', foreign)}"
+        alt += f"; gold: {' + '.join(word for word, _ in gold)}"
+    row, head = f".{key}>div:nth-child({step + 2})", f".{key}>div:first-child"
+    rules = [
+        f"{row}>*{{min-height:2.3em;font-weight:700}}",
+        f"{row}>i::after{{content:attr(data-p)}}",
+        f"{row}>span{{background:#f2f2f2;color:#000}}",
     ]
-    for s, weight in enumerate(example.weights[t].tolist()):
-        names = f"w{level(weight)}" + " g" * ((s, t) in (example.gold or ())) + mark
-        names = f'"{names}"' if " " in names else names
-        cells.append(f"<i class={names}>{_percent(weight)[:-2] if now else ''}</i>")
-    return "".join(cells)
+    rules += [
+        f"{head}>:nth-child({s + 2}){{{_paint(level(weight))}}}"
+        for s, weight in enumerate(weights)
+        if level(weight)
+    ]
+    return f'<p class="am-said">{said}</p><style>{"".join(rules)}</style>', alt
+
+
+def _shade(weight: float, is_gold: bool) -> str:
+    names = f'"w{level(weight)} g"' if is_gold else f"w{level(weight)}"
+    return f"class={names} data-p={_percent(weight)}"
+
+
+def _paint(number: int) -> str:
+    return f"background:#{bytes(color(number)).hex()};color:{ink(number)}"
+
+
+def _listed(words: Sequence[tuple[str, str]], comma: str, language: str) -> str:
+    return comma.join(_word(word, language) + share for word, share in words)
 
 
 def numbers(example: Alignment, rows: str, columns: str) -> str:
     """The weights as a table that folds away."""
     foreign, own = example.languages
     head = "".join(
-        f'<th scope="col" lang={foreign} style="{_CELL}">{html.escape(word)}</th>'
-        for word in example.source
+        f'<th scope="col" lang={foreign}>{html.escape(word)}</th>' for word in example.source
     )
     body = ""
     for t, word in enumerate(example.target):
         cells = "".join(
-            f'<td style="{_CELL}">{weight:.2f}{"*" * ((s, t) in (example.gold or ()))}</td>'
+            f"<td>{weight:.2f}{'*' * ((s, t) in (example.gold or ()))}</td>"
             for s, weight in enumerate(example.weights[t].tolist())
         )
-        header = f'<th scope="row" lang={own} style="{_CELL}">{html.escape(word)}</th>'
+        header = f'<th scope="row" lang={own}>{html.escape(word)}</th>'
         body += f"<tr>{header}{cells}</tr>"
     gold = "" if example.gold is None else " * marks a gold link."
     return (
@@ -222,13 +263,50 @@ def numbers(example: Alignment, rows: str, columns: str) -> str:
         f'<p style="margin:.3em 0;white-space:normal">One row for each {html.escape(rows)}, one '
         f"column for each {html.escape(columns)}.{gold}</p>"
         + _sideways(
-            '<table style="border-collapse:collapse;margin:.4em 0;color:inherit;'
-            f'font-variant-numeric:tabular-nums"><thead><tr><td style="{_CELL}"></td>{head}</tr>'
+            f'<table class="am-numbers"><thead><tr><td></td>{head}</tr>'
             f"</thead><tbody>{body}</tbody></table>",
             "table",
         )
         + "</details>"
     )
+
+
+def draw(
+    axes: Axes,
+    weights: Any,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    gold: Iterable[tuple[int, int]] | None = None,
+) -> None:
+    """Draw one map with Matplotlib, for a figure of several; words in the Latin script only.
+
+    Args:
+        axes: where to draw; its grid goes, and row 0 is on top.
+        weights: (T, S), each row sums to one.
+        rows: T words.
+        columns: S words.
+        gold: links (column, row) to outline.
+
+    Raises:
+        ValueError: as :class:`Alignment`.
+    """
+    example = Alignment("heat map", columns, rows, weights, gold)
+    colors = ListedColormap([[part / 255 for part in color(n)] for n in range(LEVELS + 1)])
+    shown = [[level(weight) for weight in row] for row in example.weights.tolist()]
+    axes.grid(visible=False)
+    axes.pcolormesh(shown, cmap=colors, vmin=0, vmax=LEVELS, edgecolors=_GROUND, linewidth=0.8)
+    for s, t in sorted(example.gold or ()):
+        for inset, ink_color, width in ((0.06, "#9db8e8", 1.5), (0.14, "#000001", 1.0)):
+            side = 1 - 2 * inset
+            place = (s + inset, t + inset)
+            ring = Rectangle(place, side, side, fill=False, edgecolor=ink_color, linewidth=width)
+            axes.add_patch(ring)
+    axes.set_xticks([s + 0.5 for s in range(len(columns))], columns, rotation=60, ha="left")
+    axes.set_yticks([t + 0.5 for t in range(len(rows))], rows)
+    axes.tick_params(length=0)
+    axes.xaxis.tick_top()
+    axes.spines[:].set_visible(False)
+    axes.invert_yaxis()
 
 
 def _sideways(inside: str, what: str) -> str:
@@ -243,4 +321,4 @@ def _word(word: str, language: str) -> str:
 
 
 def _percent(weight: float) -> str:
-    return f"{100 * weight:.0f} %"
+    return f"{100 * weight:.0f}"

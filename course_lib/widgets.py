@@ -112,15 +112,17 @@ def alignment_figure(
     if not names:
         raise ValueError("an alignment figure needs one example at least")
     _distinct("names of examples", names)
+    keys = [heatmap.name_of(example) for example in examples]
     shown = [
-        [heatmap.state(example, step, rows, columns) for step in range(len(example.target))]
-        for example in examples
+        [heatmap.state(example, step, key) for step in range(len(example.target))]
+        for example, key in zip(examples, keys, strict=True)
     ]
     below = [
         heatmap.style()
+        + heatmap.grid(example, key, rows, columns)
         + heatmap.legend(example.gold is not None)
         + heatmap.numbers(example, rows, columns)
-        for example in examples
+        for example, key in zip(examples, keys, strict=True)
     ]
     _require_light([*below, *(markup for states in shown for markup, _ in states)])
     steps = [
@@ -262,6 +264,8 @@ def _pick(kind: str = "data-frame") -> str:
     return (
         "const f=this.closest('figure,[data-part]');"
         f"f.querySelectorAll('[{kind}]').forEach((e,i)=>e.hidden=i!=this.value);"
+        "f.querySelectorAll('[data-frame]>style').forEach("
+        "e=>e.media=e.parentNode.hidden?'not all':'all');"
     )
 
 
@@ -286,9 +290,12 @@ def _select_input(label: str, names: list[str], kind: str = "data-frame") -> str
 
 
 def _hidden_but_one(markups: Sequence[str], kind: str = "data-frame") -> str:
-    return "".join(
-        f"<div {kind}{' hidden' if number else ''}>{markup}</div>"
-        for number, markup in enumerate(markups)
+    """All markups, the first one to be seen and its own style in force."""
+    first, *others = markups
+    off = "" if kind == "data-part" else ' media="not all"'
+    hidden = (markup.replace("<style>", f"<style{off}>") for markup in others)
+    return f"<div {kind}>{first}</div>" + "".join(
+        f"<div {kind} hidden>{markup}</div>" for markup in hidden
     )
 
 

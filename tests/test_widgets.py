@@ -181,8 +181,119 @@ class TestChoice:
             choose(choices=["a", "b"])
 
 
+def examples():
+    words = ["the", "cat", "sleeps", "."]
+    uniform = [[0.25] * 4] * 4
+    return [
+        widgets.Alignment("French", words, ["le", "chat", "dort", "."], uniform, {(0, 0)}),
+        widgets.Alignment("itself", words, words, uniform),
+    ]
+
+
+def align(**changes):
+    arguments = {"examples": examples(), "caption": CAPTION, "rows": "French word", **changes}
+    widgets.alignment_figure(arguments.pop("examples"), **arguments)
+
+
+class TestAlignmentFigure:
+    def test_the_choice_picks_a_sentence_and_its_slider_a_row(self, shown):
+        align()
+        (choice,), stack, caption = parts(shown[0])
+        assert links_to(stack, "selected_index") == [(choice.model_id, "index")]
+        assert choice.description == "sentence" and len(stack.children) == 2
+        for page in stack.children:
+            (play, slider), states, _ = parts(page)
+            assert links_to(states, "selected_index") == [(slider.model_id, "index")]
+            assert links_to(slider, "index") == [(play.model_id, "value")]
+            assert slider.description == "French word" and len(states.children) == 4
+        assert slider.get_state()["_options_labels"] == ("1. the", "2. cat", "3. sleeps", "4. .")
+        assert "<strong>Figure 3.2</strong>" in caption.value
+
+    def test_every_state_picks_out_its_own_map(self, shown):
+        align()
+        keys = set()
+        for page in parts(shown[0])[1].children:
+            _, states, below = parts(page)
+            key = re.search(r"am-map (\S+)\"", below.value)[1]
+            for number, state in enumerate(states.children):
+                assert f".{key}>div:nth-child({number + 2})>*" in state.value
+                assert f"({number + 1} of 4): the 25 %, cat 25 %" in re.sub(
+                    "<[^>]+>", "", state.value
+                )
+            keys.add(key)
+        assert len(keys) == 2
+
+    def test_the_map_its_legend_and_its_numbers_stay(self, shown):
+        align()
+        with_gold, without = (parts(page)[2].value for page in parts(shown[0])[1].children)
+        for text in ("<style>", 'role="img"', "brighter is stronger", "<details>"):
+            assert text in with_gold and text in without
+        assert "gold link" in with_gold and "gold link" not in without
+
+    def test_one_sentence_needs_no_choice(self, shown):
+        align(examples=examples()[:1])
+        controls, page, _ = parts(shown[0])
+        assert not controls and len(parts(page)[1].children) == 4
+
+    def test_shows_the_same_twice_without_mixing_them_up(self, shown):
+        align()
+        align()
+        pages = [page for box in shown for page in parts(box)[1].children]
+        maps = [re.search(r"am-map (\S+)\"", parts(page)[2].value)[1] for page in pages]
+        assert len(set(maps)) == 4
+
+    def test_four_sentences_of_twelve_words_are_light(self, shown):
+        words = [f"word{number}" for number in range(12)]
+        weights = [[1 / 12] * 12] * 12
+        align(examples=[widgets.Alignment(name, words, words, weights) for name in "abcd"])
+        boxes = [parts(page) for page in parts(shown[0])[1].children]
+        texts = [html for _, states, below in boxes for html in (*states.children, below)]
+        assert sum(len(html.value) for html in texts) < 150_000
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"examples": []}, "one example at least"),
+            ({"examples": examples()[:1] * 2}, "names of examples must differ"),
+            ({"caption": ""}, "caption is empty"),
+            ({"rows": " "}, "rows is empty"),
+            ({"columns": ""}, "columns is empty"),
+        ],
+    )
+    def test_refuses(self, shown, changes, message):
+        with pytest.raises(ValueError, match=message):
+            align(**changes)
+        assert not shown
+
+    def test_refuses_more_than_the_page_can_carry(self, shown):
+        words = ["word"] * 160
+        long = widgets.Alignment("long", words, words, [[1 / 160] * 160] * 160)
+        with pytest.raises(ValueError, match="kB, the most is 1500 kB"):
+            align(examples=[long])
+
+
 @pytest.mark.usefixtures("in_colab")
 class TestColab:
+    def test_alignment_is_plain_html(self, shown):
+        align()
+        markup = shown[0]._repr_html_()
+        assert markup.count("<select") == 1 and markup.count('<input type="range"') == 2
+        assert markup.count("data-part>") == 1 and markup.count("data-part hidden>") == 1
+        assert markup.count("data-frame>") == 2 and markup.count("data-frame hidden>") == 6
+        assert markup.count("<figure") == markup.count("<figcaption") == 1
+        assert "le (1 of 4)" in repr(shown[0])
+
+    def test_only_the_rows_on_show_are_picked_out(self, shown):
+        align()
+        states = re.findall(r"<div data-frame( hidden)?>.*?(<style[^>]*>)", shown[0]._repr_html_())
+        assert len(states) == 8
+        for hidden, style in states:
+            assert style == ('<style media="not all">' if hidden else "<style>")
+
+    def test_one_alignment_has_no_choice(self, shown):
+        align(examples=examples()[:1])
+        assert "<select" not in shown[0]._repr_html_()
+
     def test_slider_is_plain_html(self, shown):
         slide(values=["the", "cat", "<s>"])
         markup = shown[0]._repr_html_()
