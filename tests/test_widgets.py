@@ -266,8 +266,8 @@ class TestAlignmentFigure:
         assert not shown
 
     def test_refuses_more_than_the_page_can_carry(self, shown):
-        words = ["word"] * 160
-        long = widgets.Alignment("long", words, words, [[1 / 160] * 160] * 160)
+        words = ["word"] * 240
+        long = widgets.Alignment("long", words, words, [[1 / 240] * 240] * 240)
         with pytest.raises(ValueError, match="kB, the most is 1500 kB"):
             align(examples=[long])
 
