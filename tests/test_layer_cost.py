@@ -176,6 +176,27 @@ print(status("VmHWM:") - before, layer_cost.peak_memory(call))
     assert process == pytest.approx(log, rel=0.2)
 
 
+def test_on_a_gpu_the_allocator_is_asked(monkeypatch):
+    said = []
+    live = {"now": 100, "peak": 900}  # of some earlier work
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: said.append("wait"))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: live["now"])
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: live["peak"])
+    monkeypatch.setattr(
+        torch.cuda, "reset_peak_memory_stats", lambda: live.update(peak=live["now"])
+    )
+
+    def call():
+        said.append("call")
+        live["peak"] = max(live["peak"], live["now"] + 50)
+
+    assert layer_cost.peak_memory(call, "cuda") == 50
+    assert said == ["call", "wait", "call", "wait"]
+    said.clear()
+    layer_cost.take_turns({"a": call}, budget=0.0, where="cuda", seed=0)
+    assert said[0] == said[-1] == "wait"  # the clock starts and stops on an idle device
+
+
 # --- threads ----------------------------------------------------------------------------------
 
 
