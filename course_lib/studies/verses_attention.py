@@ -7,7 +7,7 @@ training. The first seed's model with attention is kept for the notebooks, with 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from course_lib.attention import AttentionConfig, AttentionEncoderDecoder
 from course_lib.bpe import BPE
 from course_lib.data import verses
 from course_lib.data.batching import PairSampler
+from course_lib.data.splits import Splits
 from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
 from course_lib.studies import artifacts
 from course_lib.studies.core import Config, Metrics, Study, device
@@ -64,22 +65,29 @@ def load_translator(
     return model.eval(), source, target
 
 
-def run(config: Config, seed: int) -> Metrics:
-    """Train on verses of the training books, score on those of the held-out ones."""
+def sampler(config: Config, seed: int) -> tuple[PairSampler, BPE, BPE, Splits[verses.VersePair]]:
+    """The batches of a cell, the tokenizers, and the verses of all parts."""
     parts = verses.split(verses.load("english", "french"))
     known = parts.train[: config["verses"]]
     source, target = tokenizers(config, known)
-    training = short(known, source, target, config["longest"])
+    pairs = [
+        (source.encode(pair.source), target.encode(pair.target))
+        for pair in short(known, source, target, config["longest"])
+    ]
+    return PairSampler(pairs, batch_size=64, seed=seed), source, target, parts
+
+
+def measure(
+    config: Config, seed: int, build: Callable[[Config, BPE, BPE], nn.Module]
+) -> tuple[Metrics, nn.Module, BPE, BPE]:
+    """Train what ``build`` makes on verses of the training books, score on held-out ones."""
+    batches, source, target, parts = sampler(config, seed)
     torch.manual_seed(seed)
     model = build(config, source, target).to(device())
     history = train.fit(
         model,
         train.translation_loss,
-        PairSampler(
-            [(source.encode(pair.source), target.encode(pair.target)) for pair in training],
-            batch_size=64,
-            seed=seed,
-        ),
+        batches,
         config["steps"],
         lr=config["lr"],
         schedule=schedules.cosine(config["steps"], warmup=min(100, config["steps"] // 4)),
@@ -91,11 +99,11 @@ def run(config: Config, seed: int) -> Metrics:
         if (piece := history.losses[i : i + 50])
     ]
     metrics: Metrics = {
-        "training_pairs": len(training),
+        "training_pairs": len(batches.pairs),
         "losses": losses,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
-    dictionary = learn_dictionary(known)
+    dictionary = learn_dictionary(parts.train[: config["verses"]])
     for name, pairs in (("validation", parts.validation), ("test", parts.test)):
         chosen = pairs[:: config["every"]]
         sentences = [pair.source for pair in chosen]
@@ -108,6 +116,12 @@ def run(config: Config, seed: int) -> Metrics:
             "dictionary": _bleu(by_dictionary, references),
             "by_words": _by_words(sentences, written, references),
         }
+    return metrics, model, source, target
+
+
+def run(config: Config, seed: int) -> Metrics:
+    """Train one translator and score it; keep the first one with attention."""
+    metrics, model, source, target = measure(config, seed, build)
     if seed == STUDY.seeds[0] and config["model"] == "attention":
         _keep(model, source, target, config, metrics)
     return metrics

@@ -1,0 +1,270 @@
+"""One corpus, one budget, one table: the fixed vector, attention, and the Transformer on the lab.
+
+Three translators with about the same number of parameters learn the same sentences, in the same
+batches and order. Each is trained with several numbers of steps, every time with a schedule of its
+own, so that a point of the curve "quality against cost" is a finished model and not one in the
+middle of its training.
+
+The cost of a training run is told in three ways: steps; FLOPs, counted by the formulas of
+``course_lib.costs`` with padding; and seconds of processor time on one thread, which other work on
+the machine lengthens little. :func:`at_cost` reads the quality at a given cost off the curve.
+
+The peak learning rate of each model was chosen from four on validation sentences, with 1,000 steps
+and a seed that the study does not use (:data:`LEARNING_RATES`).
+
+The Transformer of the first seed with the most steps is kept for the notebooks.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from course_lib import evaluate, schedules, train
+from course_lib.attention import AttentionConfig, AttentionEncoderDecoder
+from course_lib.costs import training_flops
+from course_lib.data import lab
+from course_lib.data.batching import PairSampler
+from course_lib.evaluate import Interval, t_interval
+from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
+from course_lib.studies import artifacts
+from course_lib.studies.bottleneck import LENGTHS, TEST_SEED, by_length
+from course_lib.studies.core import Config, Metrics, Record, Study, device
+from course_lib.text import WordTokenizer
+from course_lib.transformer_model import Transformer, TransformerConfig
+from course_lib.translation import encode, tokenizers, translate
+
+MODELS = ("fixed", "attention", "transformer")
+BUDGETS = {  # steps; a step of the three models takes different times
+    "french": {
+        "transformer": (3000, 2000, 1000, 500),
+        "attention": (2000, 1000, 500),
+        "fixed": (2000, 1000, 500),
+    },
+    "korean": {
+        "transformer": (2000, 1000),
+        "attention": (1000,),
+        "fixed": (2000, 1000),
+    },
+}
+BATCH = 64
+RANGES = [(4, 9), (10, 15), (16, 21), (22, 27), (28, 30), (31, 40)]  # the last: beyond training
+TRANSFORMER = {"width": 80, "heads": 4, "layers": 2, "hidden": 160}
+LEARNING_RATES = {"fixed": 4e-3, "attention": 4e-3, "transformer": 4e-3}
+NAME = "transformer_lab"
+
+
+def build(model: str, source_vocab: int, target_vocab: int) -> nn.Module:
+    """One of :data:`MODELS`, untrained, about 260 000 parameters."""
+    if model == "fixed":
+        return EncoderDecoder(Seq2SeqConfig.lab(source_vocab, target_vocab))
+    if model == "attention":
+        return AttentionEncoderDecoder(AttentionConfig.lab(source_vocab, target_vocab))
+    return Transformer(TransformerConfig(source_vocab, target_vocab, **TRANSFORMER))
+
+
+class Metered:
+    """A sampler that adds up what its batches cost to train on."""
+
+    def __init__(self, sampler: PairSampler, config: Seq2SeqConfig | TransformerConfig) -> None:
+        self.sampler, self.config = sampler, config
+        self.seed, self.batch_size = sampler.seed, sampler.batch_size
+        self.flops = 0
+
+    def batch(self, step: int):
+        """The sampler's own batch."""
+        batch = self.sampler.batch(step)
+        source, target = batch.source.shape[1], batch.target.shape[1] - 1
+        self.flops += len(batch) * training_flops(self.config, source, target)
+        return batch
+
+
+def train_model(
+    config: Config, seed: int, *, progress: bool = False
+) -> tuple[nn.Module, WordTokenizer, WordTokenizer, Metrics]:
+    """Train the translator of one cell; the metrics say what it cost."""
+    pairs = lab.generate(config["pairs"], seed=seed, lengths=LENGTHS, target=config["language"])
+    source, target = tokenizers(pairs)
+    torch.manual_seed(seed)
+    model = build(config["model"], len(source), len(target)).to(device())
+    sampler = Metered(
+        PairSampler(encode(pairs, source, target), batch_size=BATCH, seed=seed), model.config
+    )
+    started = time.process_time()
+    history = train.fit(
+        model,
+        train.translation_loss,
+        sampler,
+        config["steps"],
+        lr=config["lr"],
+        schedule=schedules.cosine(config["steps"], warmup=min(50, config["steps"] // 4)),
+        progress=progress,
+    )
+    last = history.losses[-50:]
+    cost = {
+        "seconds": round(time.process_time() - started, 2),
+        "flops": sampler.flops,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "training_loss": sum(last) / len(last),
+    }
+    return model, source, target, cost
+
+
+def run(config: Config, seed: int) -> Metrics:
+    """Train one translator; what it cost and how well it translates, by length and overall."""
+    model, source, target, cost = train_model(config, seed)
+    n, language = config["sentences"], config["language"]
+    split = config.get("split", "test")
+    overall = lab.generate(2 * n, seed=TEST_SEED, lengths=LENGTHS, target=language, split=split)
+    texts = [lab.detokenize(words) for words in translate(model, source, target, overall)]
+    references = [lab.detokenize(pair.target) for pair in overall]
+    hits = evaluate.exact_match(texts, references)
+    metrics = {
+        "cost": cost,
+        "overall": {
+            "exact_match": sum(hits) / len(hits),
+            "bleu": evaluate.bleu(texts, references).score,
+        },
+        **by_length(model, source, target, sentences=n, ranges=RANGES, language=language),
+    }
+    if seed == STUDY.seeds[0] and config == KEPT:
+        _keep(model, source, target, config, metrics)
+    return metrics
+
+
+def load_translator(
+    *, folder: Path = artifacts.CHECKPOINTS
+) -> tuple[Transformer, WordTokenizer, WordTokenizer]:
+    """The kept English→French Transformer of the lab with its two tokenizers.
+
+    Raises:
+        KeyError: the weights are not there.
+        FileNotFoundError: a tokenizer is not there.
+    """
+    weights = artifacts.find(NAME, folder=folder)
+    source, target = (
+        WordTokenizer.load(weights.with_name(f"{NAME}.{side}.json"))
+        for side in ("source", "target")
+    )
+    model = build("transformer", len(source), len(target))
+    artifacts.load(NAME, model, folder=folder)
+    return model.eval(), source, target
+
+
+def _keep(
+    model: nn.Module,
+    source: WordTokenizer,
+    target: WordTokenizer,
+    config: Config,
+    metrics: Metrics,
+) -> None:
+    card = {
+        "what": "English→French Transformer, 2 layers of 4 heads on each side, for chapters 06, 07",
+        "config": config | TRANSFORMER,
+        "seed": STUDY.seeds[0],
+        "data": "the translation lab, which is generated",
+        "licence": "MIT",
+        "storage": "16-bit floats",
+        "scores": metrics["overall"],
+        "limits": "Knows the words and the grammar of the lab and nothing else.",
+    }
+    path = artifacts.save(NAME, model.half(), card)
+    if path is not None:
+        source.save(path.with_name(f"{path.stem}.source.json"))
+        target.save(path.with_name(f"{path.stem}.target.json"))
+
+
+# --- reading the record -----------------------------------------------------------------------
+
+
+def curve(
+    record: Record, model: str, metric: str, *, cost: str, language: str = "french"
+) -> list[tuple[Interval, Interval]]:
+    """For each number of steps the cost and the metric: means over seeds with t intervals.
+
+    ``cost`` is "seconds", "flops" or "steps".
+    """
+    points = []
+    for steps in _steps(record, model, language):
+        cell = {"model": model, "language": language, "steps": steps}
+        spent = (
+            Interval(steps, steps, steps)
+            if cost == "steps"
+            else record.interval(f"cost.{cost}", **cell)
+        )
+        points.append((spent, record.interval(metric, **cell)))
+    return points
+
+
+def at_cost(
+    record: Record, model: str, metric: str, *, cost: str, budget: float, language: str = "french"
+) -> Interval:
+    """The metric at a given cost, seed by seed: mean and t interval over seeds.
+
+    Between two trained models the value is taken as straight over the logarithm of the cost.
+
+    Raises:
+        ValueError: the budget lies outside what the models of some seed have cost.
+    """
+    cells = [
+        {"model": model, "language": language, "steps": steps}
+        for steps in _steps(record, model, language)
+    ]
+    spent = list(zip(*(record.values(f"cost.{cost}", **cell) for cell in cells), strict=True))
+    found = list(zip(*(record.values(metric, **cell) for cell in cells), strict=True))
+    values = []
+    for costs, metrics in zip(spent, found, strict=True):
+        if not costs[0] <= budget <= costs[-1]:
+            raise ValueError(
+                f"{model} was trained for {costs[0]:.3g} to {costs[-1]:.3g} {cost}, not {budget}"
+            )
+        place = max(i for i, value in enumerate(costs[:-1]) if value <= budget)
+        low, high = math.log(costs[place]), math.log(costs[place + 1])
+        share = (math.log(budget) - low) / (high - low)
+        values.append(metrics[place] + share * (metrics[place + 1] - metrics[place]))
+    return t_interval(values)
+
+
+def _steps(record: Record, model: str, language: str) -> list[int]:
+    return sorted(
+        config["steps"]
+        for config in record.configs
+        if config["model"] == model and config["language"] == language
+    )
+
+
+# --- the study --------------------------------------------------------------------------------
+
+
+def _cell(model: str, steps: int, language: str = "french") -> Config:
+    return {
+        "model": model,
+        "language": language,
+        "steps": steps,
+        "lr": LEARNING_RATES[model],
+        "pairs": 20_000,
+        "sentences": 200,
+    }
+
+
+KEPT = _cell("transformer", 3000)
+
+STUDY = Study(
+    name="one_budget",
+    chapter="07",
+    title="Quality against training cost: fixed vector, attention, Transformer on the lab",
+    cells=[
+        _cell(model, steps, language)
+        for language, budgets in BUDGETS.items()
+        for model, numbers in budgets.items()
+        for steps in numbers
+    ],
+    seeds=(0, 1, 2, 3, 4),
+    run=run,
+    smoke=_cell("transformer", 40) | {"pairs": 1000, "sentences": 20},
+    tolerance=0.25,  # 20 sentences a bucket: one sentence is worth 0.05
+)
