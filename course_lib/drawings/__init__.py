@@ -20,6 +20,7 @@ from course_lib.drawings.recurrent import (
     teacher_forcing,
 )
 from course_lib.drawings.story import arc
+from course_lib.drawings.training import kv_cache, shifted_target
 
 __all__ = [
     "arc",
@@ -28,6 +29,7 @@ __all__ = [
     "encoder_decoder",
     "gradient_back",
     "gru_cell",
+    "kv_cache",
     "linear_probe",
     "lstm_cell",
     "one_step",
@@ -35,6 +37,7 @@ __all__ = [
     "paths",
     "reversed_source",
     "self_attention",
+    "shifted_target",
     "state_passing",
     "teacher_forcing",
 ]
