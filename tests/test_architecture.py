@@ -13,7 +13,7 @@ FLOORS = (
     "files data text bpe masks cells rnn seq2seq attention positions transformer layers "
     "transformer_model costs schedules progress interrupts checkpoint train streams ngram "
     "dictionary decode translation evaluate probe svg sketch plots drawings heatmap widgets "
-    "exercises studies claims"
+    "headmaps exercises studies claims"
 ).split()
 
 

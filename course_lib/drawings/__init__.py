@@ -7,6 +7,7 @@ Each function returns a :class:`~course_lib.sketch.Drawing`, SVG text with its t
 """
 
 from course_lib.drawings.attentive import attention, one_step, paths, self_attention
+from course_lib.drawings.blocks import heads, residual_stream, transformer
 from course_lib.drawings.recurrent import (
     bottleneck,
     encoder_decoder,
@@ -29,15 +30,18 @@ __all__ = [
     "encoder_decoder",
     "gradient_back",
     "gru_cell",
+    "heads",
     "kv_cache",
     "linear_probe",
     "lstm_cell",
     "one_step",
     "padding_and_packing",
     "paths",
+    "residual_stream",
     "reversed_source",
     "self_attention",
     "shifted_target",
     "state_passing",
     "teacher_forcing",
+    "transformer",
 ]
