@@ -78,6 +78,7 @@ class Scripted(nn.Module):
         self.encoder.embedding = nn.Embedding(len(source), 4)
         self.output = nn.Linear(4, len(target))
         self.script = script
+        self.config = SimpleNamespace(reverse_source=False)
 
     def forward(self, source, target_in):
         last = self.encoder.embedding(source)[:, -1]  # (B, E)
@@ -155,6 +156,33 @@ def test_agreement_of_an_untrained_model_is_a_set_of_shares(model, sides):
     assert set(found) == {"look_is_gradient", "look_is_gold", "gradient_is_gold"}
     assert all(0 <= share <= 1 for share in found.values())
     assert len(model.encoder.embedding._forward_hooks) == before
+
+
+def test_a_reader_from_the_end_is_not_asked_for_gradients(sides):
+    source, target = sides
+    config = AttentionConfig.tiny(
+        len(source), len(target), bidirectional=False, reverse_source=True
+    )
+    model = AttentionEncoderDecoder(config)
+    with pytest.raises(ValueError, match="reads its source from the end"):
+        attention_lab.looks_and_gradients(model, *sides, sentences=2, language="french")
+    small = attention_lab.STUDY.smoke | {"pairs": 130, "steps": 52, "sentences": 4}
+    assert "agreement" not in attention_lab.run(small | {"reading": "reversed"}, 3)
+    assert "agreement" in attention_lab.run(small, 3)
+
+
+def test_states_belong_to_the_words_also_when_the_source_is_read_from_the_end(pairs, sides):
+    """A changed word moves its own state and those of the words that are read after it."""
+    source, target = sides
+    [(s, t)] = encode([next(pair for pair in pairs if len(pair.source) == 9)], *sides)
+    changed = [*s[:4], next(i for i in range(4, len(source)) if i != s[4]), *s[5:]]
+    for reading in ({}, {"reverse_source": True}):
+        torch.manual_seed(0)
+        config = AttentionConfig.tiny(len(source), len(target), bidirectional=False, **reading)
+        encoder = AttentionEncoderDecoder(config).eval().encoder
+        before, after = (encoder(torch.tensor([ids]))[0][0] for ids in (s, changed))  # (S, D)
+        moved = (before != after).any(-1).tolist()
+        assert moved == [place <= 4 if reading else place >= 4 for place in range(9)]
 
 
 # Other weights in place of the model's own -----------------------------------------------------
