@@ -1,4 +1,4 @@
-"""What a Transformer costs: parameters and multiplications, derived and checked in the tests.
+"""What a translator costs: parameters and multiplications, derived and checked in the tests.
 
 Counting rules (after Kaplan et al. 2020, section 2.1):
 
@@ -15,6 +15,8 @@ vocabulary, L layers. Heads do not appear: H heads of width D / H cost as much a
 
 from __future__ import annotations
 
+from course_lib.attention import AttentionConfig
+from course_lib.seq2seq import Seq2SeqConfig
 from course_lib.transformer_model import TransformerConfig
 
 
@@ -78,6 +80,51 @@ def forward_flops(config: TransformerConfig, source: int, target: int) -> dict[s
     }
 
 
-def training_flops(config: TransformerConfig, source: int, target: int) -> int:
+def recurrent_flops(config: Seq2SeqConfig, source: int, target: int) -> dict[str, int]:
+    """FLOPs of one forward pass of a recurrent translator over one pair of sentences, by part.
+
+    A GRU that reads vectors of width E and keeps D numbers has three gates, each with a matrix for
+    the input and one for the state: 6 D (E + D) FLOPs a position. The decoder's reads the
+    embedding and a vector c of width D. For the additive score, U is applied to the source once,
+    W to each query, and v to each pair of positions; for the dot scores there is one product of
+    width D for each pair.
+
+    Args:
+        config: of an ``EncoderDecoder``, or of an ``AttentionEncoderDecoder``.
+        source, target: S and T, padding included.
+
+    Returns:
+        "encoder", "attention" (scores, means and their maps; 0 for the fixed vector), "decoder",
+        "output" (2 T D V).
+
+    Raises:
+        ValueError: a length below 1.
+    """
+    if source < 1 or target < 1:
+        raise ValueError(f"lengths are {source} and {target}, expected at least 1 each.")
+    d, e = config.width, config.embedding
+
+    def gru(reads: int, keeps: int) -> int:
+        return 6 * keeps * (reads + keeps)
+
+    directions = 2 if config.bidirectional else 1
+    half = d // directions
+    encoder = gru(e, half) + (config.layers - 1) * gru(d, half)
+    bridge = 2 * d * d if config.bidirectional else 0
+    decoder = gru(e + d, d) + (config.layers - 1) * gru(d, d)
+    attention = 0
+    if isinstance(config, AttentionConfig):
+        maps = {"additive": source + target, "general": target}.get(config.score, 0)
+        attention = 2 * d * d * maps + 2 * (2 * source * target * d)
+    return {
+        "encoder": source * directions * encoder + bridge,
+        "attention": attention,
+        "decoder": 2 * d * config.layers * d + target * decoder,
+        "output": 2 * target * d * config.target_vocab,
+    }
+
+
+def training_flops(config: TransformerConfig | Seq2SeqConfig, source: int, target: int) -> int:
     """FLOPs of forward and backward pass over one pair of sentences: three forward passes."""
-    return 3 * sum(forward_flops(config, source, target).values())
+    count = recurrent_flops if isinstance(config, Seq2SeqConfig) else forward_flops
+    return 3 * sum(count(config, source, target).values())
