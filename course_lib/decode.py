@@ -207,6 +207,36 @@ def beam(
     return answers
 
 
+class WithoutCache(nn.Module):
+    """A Transformer that keeps nothing of what it wrote and reads it all again for each word.
+
+    It writes what the model itself writes, and shows what the cache of keys and values saves:
+    without it, word t costs a pass over t words. Like the model, it reads the source once.
+
+    Args:
+        model: a ``course_lib.transformer_model.Transformer``.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def init_state(self, source: Tensor) -> tuple[Any, Tensor]:
+        """(B, S) ids -> the model's first state, which stays, and no words yet (B, 0)."""
+        return self.model.init_state(source), source.new_empty(len(source), 0)
+
+    def step(self, tokens: Tensor, state: tuple[Any, Tensor]) -> tuple[Tensor, tuple[Any, Tensor]]:
+        """Previous ids (B,), state -> log-probabilities (B, V), state with one word more."""
+        first, read = state
+        read = torch.cat([read, tokens[:, None]], dim=1)  # (B, T)
+        x, _, _ = self.model.decoder(self.model.target_embedding(read), first)  # (B, T, D)
+        return self.model.output(x[:, -1]).log_softmax(-1), (first, read)
+
+    def reorder(self, state: tuple[Any, Tensor], index: Tensor) -> tuple[Any, Tensor]:
+        """Rows ``index`` (B',) of the state."""
+        return self.model.reorder(state[0], index), state[1][index]
+
+
 def _length_penalty(length: int | Tensor, alpha: float) -> float | Tensor:
     return ((5 + length) / 6) ** alpha
 

@@ -6,8 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 import sacrebleu
+import torch
 from scipy import stats
-from torch import Tensor
+from torch import Tensor, nn
+
+from course_lib.data.batching import Batch, batches_by_length, pad
+from course_lib.distributed import target_tokens
+from course_lib.text import BOS, EOS
+from course_lib.train import translation_loss
 
 _MOST_DRAWS = 2_000_000  # of a bootstrap at a time, which bounds its memory
 
@@ -260,6 +266,35 @@ def perplexity(nll_sum: float, tokens: int) -> float:
         return math.exp(nll_sum / tokens)
     except OverflowError:
         return math.inf
+
+
+@torch.no_grad()
+def translation_perplexity(
+    model: nn.Module, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], batch_size: int = 100
+) -> float:
+    """Perplexity per target token, end marks included, of a translator that is shown the truth.
+
+    Without label smoothing, whatever the model was trained with.
+
+    Args:
+        model: called as ``model(source, target_in)``; put into evaluation mode.
+        pairs: source and target ids without begin and end marks.
+        batch_size: sentences at a time.
+
+    Raises:
+        ValueError: no pairs.
+    """
+    model.eval()
+    nll_sum, tokens = 0.0, 0
+    for indices in batches_by_length([source for source, _ in pairs], batch_size):
+        batch = Batch(
+            source=pad([pairs[i][0] for i in indices]),
+            target=pad([[BOS, *pairs[i][1], EOS] for i in indices]),
+        )
+        here = target_tokens(batch)
+        nll_sum += translation_loss(model, batch).item() * here
+        tokens += here
+    return perplexity(nll_sum, tokens)
 
 
 def _check_texts(hypotheses: Sequence[str], references: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from course_lib.checkpoint import (
     save_checkpoint,
     save_weights,
 )
+from course_lib.distributed import ALONE, Team
 from course_lib.interrupts import StopRequest
 from course_lib.progress import progress_bar
 from course_lib.rnn import detach
@@ -122,16 +124,21 @@ def sequence_loss(
     )
 
 
-def translation_loss(model: nn.Module, batch: Any) -> Tensor:
+def translation_loss(model: nn.Module, batch: Any, *, label_smoothing: float = 0.0) -> Tensor:
     """Teacher forcing: the model reads the target up to t and is scored on token t + 1.
 
     ``batch`` has ``source`` (B, S) and ``target`` (B, T), each row BOS … EOS; both are moved
     to the model's device.
+
+    With ``label_smoothing`` ε the right token should get 1 - ε and all V tokens, the right one
+    too, ε / V more each (Szegedy et al. 2016; ε = 0.1 in Vaswani et al. 2017, section 5.4). Give
+    it to ``fit`` as ``functools.partial(translation_loss, label_smoothing=0.1)``, and measure
+    perplexity without: ``evaluate.translation_perplexity``.
     """
     device = next(model.parameters()).device
     source, target = batch.source.to(device), batch.target.to(device)
     logits = model(source, target[:, :-1])  # (B, T - 1, V)
-    return sequence_loss(logits, target[:, 1:])
+    return sequence_loss(logits, target[:, 1:], label_smoothing=label_smoothing)
 
 
 class StreamLoss:
@@ -176,6 +183,8 @@ def fit(
     checkpoint: str | Path | None = None,
     every: int = 200,
     progress: bool = True,
+    bf16: bool = False,
+    team: Team = ALONE,
 ) -> History:
     """Train ``model`` in place until ``steps`` steps are done.
 
@@ -189,10 +198,20 @@ def fit(
     that carries something from step to step offers ``state_dict`` and ``load_state_dict``, as
     ``StreamLoss`` does.
 
+    With ``bf16``, matrix products inside ``loss_fn`` are computed in 16 bits (``torch.autocast``
+    with bfloat16: 8 bits of precision, the range of 32-bit floats). Weights, optimizer and loss
+    keep 32 bits. It saves time on a GPU that was built for it, compute capability 8.0 or later;
+    elsewhere it works and is seldom faster.
+
+    With a ``team`` of several processes (``course_lib.distributed``) all call this function with
+    the same arguments. Each takes its rows of the same batches, the loss recorded is that of the
+    whole batch, and rank 0 alone writes checkpoints and shows the bar.
+
     Raises:
         TrainingDiverged: the loss or the gradient is no longer finite.
         TrainingStopped: SIGTERM arrived; the checkpoint is written.
-        ValueError: the checkpoint is damaged or belongs to another run.
+        ValueError: the checkpoint is damaged or belongs to another run; or several processes are
+            to use a ``loss_fn`` that carries something.
         OSError: the checkpoint cannot be written; the former one stays.
     """
     if steps < 0 or every < 1:
@@ -205,33 +224,46 @@ def fit(
     schedule = schedule or constant()
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     path = Path(checkpoint) if checkpoint is not None else None
-    identity = _identity(optimizer, sampler, clip)
+    identity = _identity(optimizer, sampler, clip, bf16)
     history = History()
     saved: tuple[Path, int] | None = None
-    if path is not None and path.exists():
-        history = _resume(path, model, optimizer, loss_fn, identity, steps)
+    random_states: dict[str, Tensor] = {}  # of the team's other processes
+    if team.size > 1 and hasattr(loss_fn, "state_dict"):
+        raise ValueError(
+            f"{type(loss_fn).__name__} carries a state from step to step, which {team.size} "
+            f"processes cannot share; train it in one process"
+        )
+    if path is not None and team.sees(path):
+        history, random_states = _resume(path, model, optimizer, loss_fn, identity, steps)
         saved = (path, len(history.steps))
+    team.spread_randomness(random_states)
+    replica = team.wrap(model)
     done = len(history.steps)
     elapsed = history.seconds[-1] if history.seconds else 0.0
 
     def save() -> tuple[Path, int]:
         info = {"identity": identity, "history": history.to_dict()}
         carried = loss_fn.state_dict() if hasattr(loss_fn, "state_dict") else {}
-        save_checkpoint(path, model, optimizer, info, carried)
+        carried |= {f"{_TEAM}{name}": state for name, state in team.random_states().items()}
+        if team.rank == 0:
+            save_checkpoint(path, model, optimizer, info, carried)
         return path, len(history.steps)
 
     model.train()
-    bar = progress_bar(steps, "training", show=progress, start=done)
+    bar = progress_bar(steps, "training", show=progress and team.rank == 0, start=done)
+    device = parameters[0].device.type
     with bar, StopRequest(active=path is not None) as stop:
         for step in range(done, steps):
             started = time.perf_counter()
             multiplier = schedule(step)
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * multiplier
-            loss = loss_fn(model, sampler.batch(step))
+            batch = sampler.batch(step)
+            with torch.autocast(device, torch.bfloat16) if bf16 else nullcontext():
+                loss = team.loss(loss_fn, replica, batch)
             optimizer.zero_grad()
             loss.backward()
-            value = loss.item()
+            value = team.mean(loss)
             problem = None if math.isfinite(value) else f"loss became {value}"
             if clip is not None and problem is None:
                 norm = nn.utils.clip_grad_norm_(parameters, clip).item()
@@ -247,17 +279,24 @@ def fit(
             if not bar.disable:
                 bar.set_postfix_str(f"loss {value:.3f}", refresh=False)
                 bar.update()
-            if path is not None and ((step + 1) % every == 0 or step + 1 == steps or stop.signal):
+            if path is None:
+                continue
+            asked = team.signal(stop.signal)
+            if (step + 1) % every == 0 or step + 1 == steps or asked:
                 saved = save()
-                if stop.signal == signal.SIGINT:
+                asked = asked or team.signal(stop.signal)  # it may have come while saving
+                if asked == signal.SIGINT:
                     raise KeyboardInterrupt(f"stopped after {step + 1} steps; saved in {path}")
-                if stop.signal:
+                if asked:
                     raise TrainingStopped(step + 1, path)
     return history
 
 
+_TEAM = "team."  # before the name of what the team's other processes carry
+
+
 def _identity(
-    optimizer: torch.optim.Optimizer, sampler: Sampler, clip: float | None
+    optimizer: torch.optim.Optimizer, sampler: Sampler, clip: float | None, bf16: bool
 ) -> dict[str, Any]:
     """What must be equal for a checkpoint to belong to this run (the model is checked by name)."""
     return {
@@ -268,6 +307,7 @@ def _identity(
         "sampler seed": getattr(sampler, "seed", None),
         "batch size": getattr(sampler, "batch_size", None),
         "batches per epoch": len(sampler) if hasattr(sampler, "__len__") else None,
+        "bf16": bf16 or None,  # None where it is not in older checkpoints
     }
 
 
@@ -278,7 +318,7 @@ def _resume(
     loss_fn: Callable[[nn.Module, Any], Tensor],
     identity: dict[str, Any],
     steps: int,
-) -> History:
+) -> tuple[History, dict[str, Tensor]]:
     info = read_info(path)
     differences = [
         f"{name} {info['identity'].get(name)!r} there, {value!r} here"
@@ -294,6 +334,8 @@ def _resume(
             f"Delete the file to start anew, or give this run its own checkpoint path."
         )
     info, carried = load_checkpoint(path, model, optimizer)
+    others = {name: carried.pop(name) for name in list(carried) if name.startswith(_TEAM)}
     if hasattr(loss_fn, "load_state_dict"):
         loss_fn.load_state_dict(carried)
-    return History(**info["history"])
+    random_states = {name.removeprefix(_TEAM): state.cpu() for name, state in others.items()}
+    return History(**info["history"]), random_states

@@ -8,8 +8,9 @@ import torch
 
 from course_lib.attention import attend
 from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
+from course_lib.transformer_model import Transformer, TransformerConfig
 from tools.bench import __main__ as bench
-from tools.bench import attention, memory, pairs, recurrent
+from tools.bench import attention, memory, pairs, recurrent, transformer
 
 
 def test_both_models_compute_the_same():
@@ -68,6 +69,62 @@ def test_attention_is_timed_on_equal_work(monkeypatch, padded):
     for function in seen[0][1:3]:
         function()
     torch.testing.assert_close(attend(*given, mask)[0], attend(*given, mask, need_weights=False)[0])
+
+
+def test_our_transformer_and_torchs_compute_the_same():
+    torch.manual_seed(0)
+    ours = Transformer(TransformerConfig.tiny(9, 11))
+    theirs = transformer.TorchTransformer(ours)
+    transformer.copy_weights(ours, theirs.stacks)
+    source, target = torch.tensor([[4, 5, 6], [7, 0, 0]]), torch.tensor([[1, 4], [1, 5]])
+    torch.testing.assert_close(ours(source, target), theirs(source, target))
+    sizes = [sum(p.numel() for p in model.parameters()) for model in (ours, theirs)]
+    assert sizes[0] == sizes[1]
+
+
+TINY = {"width": 16, "heads": 2, "layers": 1, "hidden": 32}
+
+
+def test_a_training_step_is_timed_on_equal_work(monkeypatch):
+    """After as many steps both have learned the same; the bench itself says so."""
+    losses = []
+    loss = transformer.translation_loss
+    monkeypatch.setitem(transformer.SIZES, "lab", TINY)
+    monkeypatch.setattr(
+        transformer, "translation_loss", lambda *a: losses.append(loss(*a)) or losses[-1]
+    )
+    result = transformer.training_step("lab", pairs=1)
+    assert result.target == 1.0 and result.name.startswith("training step / nn.Transformer")
+    assert losses[0] > 2 * losses[-1] or losses[0] - losses[-1] > 0.5
+
+
+def test_both_ways_to_decode_write_as_many_words_as_their_name_says(monkeypatch):
+    written = []
+    greedy = transformer.greedy
+    monkeypatch.setattr(transformer, "SHORTEST", 6)
+    monkeypatch.setattr(
+        transformer, "greedy", lambda *a: written.append((type(a[0]), greedy(*a))) or written[-1]
+    )
+    result = transformer.decoding(TINY, 2, 3, pairs=1, target=0.2)
+    assert result.target == 0.2 and "B=2 T=3" in result.name
+    cached, reread = (
+        [words for model, words in written if model is kind]
+        for kind in (Transformer, transformer.WithoutCache)
+    )
+    assert cached == reread and len(cached) == 3 * 2  # two halves to warm up, one timed
+    assert {len(sentence) for words in cached for sentence in words} == {3}
+    assert len(cached[0]) == 2
+
+
+def test_a_late_token_is_as_late_as_its_name_says(monkeypatch):
+    read = []
+    step = Transformer.step
+    monkeypatch.setattr(
+        Transformer, "step", lambda self, t, s: read.append(s.length + 1) or step(self, t, s)
+    )
+    result = transformer.late_token(TINY, 5, 2, pairs=2)
+    assert "5 / 2" in result.name and result.target == transformer.STEADY
+    assert read == [1, 2, 3, 4, 1] + 4 * (8 * [5] + 8 * [2])
 
 
 def test_an_exponent_is_fitted_at_the_upper_end():

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.decode import beam, greedy, sample, truncate
+from course_lib.decode import WithoutCache, beam, greedy, sample, truncate
 from course_lib.text import BOS, EOS, PAD
+from course_lib.transformer_model import Transformer, TransformerConfig
 
 A, B, C = 3, 4, 5
 VOCABULARY = 6
@@ -221,6 +222,55 @@ def test_training_mode_is_left_as_it_was(decode):
     with pytest.raises(IndexError):
         decode(network, torch.tensor([[99]]), 6)
     assert [module.training for module in network.modules()] == before
+
+
+# Without a cache
+
+
+def transformer(**changes):
+    torch.manual_seed(0)
+    return Transformer(TransformerConfig.tiny(12, 12, **changes))
+
+
+SENTENCES = torch.tensor([[5, 6, 7, 8], [9, 10, 0, 0], [4, 4, 11, 0]])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("changes", [{}, {"norm": "post"}, {"positions": "learned"}])
+def test_cache_and_no_cache_give_the_same_probabilities(changes):
+    model = transformer(**changes).eval()
+    without = WithoutCache(model)
+    state, other = model.init_state(SENTENCES), without.init_state(SENTENCES)
+    tokens = torch.tensor([BOS, BOS, BOS])
+    for step in range(12):
+        log_probs, state = model.step(tokens, state)
+        again, other = without.step(tokens, other)
+        torch.testing.assert_close(again, log_probs, atol=1e-5, rtol=0)
+        tokens = torch.tensor([3, 7, 11]) if step % 2 else log_probs.argmax(-1)
+        if step == 5:
+            order = torch.tensor([2, 0, 0])
+            state, other = model.reorder(state, order), without.reorder(other, order)
+
+
+def test_cache_and_no_cache_write_the_same():
+    model = transformer(dropout=0.5)  # in training mode: the decoders switch dropout off
+    without = WithoutCache(model)
+    assert greedy(without, SENTENCES, 15) == greedy(model, SENTENCES, 15)
+    assert beam(without, SENTENCES, 15, width=3) == beam(model, SENTENCES, 15, width=3)
+    assert model.training
+
+
+def test_without_cache_every_word_is_read_again_and_the_source_once():
+    model = transformer()
+    read = {"source": [], "target": []}
+    for name, lengths in read.items():
+        embedding = getattr(model, f"{name}_embedding").embedding
+        embedding.register_forward_hook(lambda m, args, out, n=lengths: n.append(args[0].shape[1]))
+    model.output.bias.data[EOS] = -1e4
+    greedy(WithoutCache(model), SENTENCES, 5)
+    assert read == {"source": [4], "target": [1, 2, 3, 4, 5]}
+    greedy(model, SENTENCES, 5)
+    assert read == {"source": [4, 4], "target": [1, 2, 3, 4, 5, 1, 1, 1, 1, 1]}
 
 
 # Beam

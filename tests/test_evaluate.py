@@ -19,7 +19,9 @@ from course_lib.evaluate import (
     hard_links,
     perplexity,
     t_interval,
+    translation_perplexity,
 )
+from course_lib.transformer_model import Transformer, TransformerConfig
 
 REFERENCES = ["the cat sat on the mat .", "a dog barks at the moon .", "we read a long book ."]
 HYPOTHESES = ["the cat sat on a mat .", "a dog barks at the moon .", "we saw the long film ."]
@@ -156,6 +158,23 @@ def test_perplexity_of_a_guess_is_the_size_of_the_choice():
 def test_perplexity_refuses_nonsense(wrong):
     with pytest.raises(ValueError, match="expected"):
         perplexity(*wrong)
+
+
+def test_perplexity_of_a_translator_counts_words_and_end_marks_and_no_padding():
+    torch.manual_seed(0)
+    model = Transformer(TransformerConfig.tiny(9, 9, dropout=0.5))
+    pairs = [([4, 5], [6]), ([7], [4, 8, 5, 3]), ([5, 5, 6], [7, 7])]
+    model.eval()
+    nll = 0.0
+    for source, target in pairs:  # one by one: nothing is padded
+        logits = model(torch.tensor([source]), torch.tensor([[1, *target]]))[0]
+        nll -= sum(logits.log_softmax(-1)[t, word].item() for t, word in enumerate([*target, 2]))
+    expected = math.exp(nll / (2 + 5 + 3))
+    for batch_size in (1, 2, 100):
+        found = translation_perplexity(model.train(), pairs, batch_size)
+        assert found == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="tokens is 0"):
+        translation_perplexity(model, [])
 
 
 def test_hard_links_take_the_source_word_each_target_word_looks_at_most():

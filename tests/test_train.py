@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 
 from course_lib import progress, schedules
-from course_lib.data.batching import StreamSampler
+from course_lib.data.batching import Batch, StreamSampler
 from course_lib.rnn import RNNLanguageModel, RNNLanguageModelConfig
 from course_lib.train import (
     History,
@@ -26,7 +27,9 @@ from course_lib.train import (
     load_weights,
     save_weights,
     sequence_loss,
+    translation_loss,
 )
+from course_lib.transformer_model import Transformer, TransformerConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,6 +72,27 @@ def tagger(seed=0):
     return Tagger()
 
 
+class Pairs(Sampler):
+    """Random sentence pairs, some of them padded."""
+
+    def batch(self, step):
+        ids = (
+            super().batch(step).masked_fill(torch.arange(7) > torch.tensor([[6], [4], [5], [3]]), 0)
+        )
+        return Batch(ids, ids.index_fill(1, torch.tensor([0]), 1))
+
+
+smoothed_loss = partial(translation_loss, label_smoothing=0.1)
+
+
+def transformer(seed=0, dropout=0.3):
+    torch.manual_seed(seed)
+    return Transformer(TransformerConfig.tiny(12, 12, dropout=dropout, tie="all"))
+
+
+RUNS = {"tagger": (tagger, loss_fn, Sampler), "transformer": (transformer, smoothed_loss, Pairs)}
+
+
 def same(one, other):
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
@@ -99,6 +123,19 @@ def test_label_smoothing_punishes_certainty():
     targets = torch.tensor([[1, 2]])
     assert sequence_loss(logits, targets, label_smoothing=0.1) > 1
     assert sequence_loss(logits, targets) < 1e-3
+
+
+def test_translation_loss_smooths_by_one_argument():
+    """(1 - ε) · cross-entropy + ε · the mean of −log p over all V tokens, per real token."""
+    model, batch = transformer().eval(), Pairs().batch(0)
+    log_probs = model(batch.source, batch.target[:, :-1]).log_softmax(-1)
+    expected = batch.target[:, 1:]
+    plain = -log_probs.gather(-1, expected[..., None])[..., 0]
+    smooth = 0.9 * plain + 0.1 * -log_probs.mean(-1)
+    real = expected != 0
+    torch.testing.assert_close(smoothed_loss(model, batch), smooth[real].mean())
+    torch.testing.assert_close(translation_loss(model, batch), plain[real].mean())
+    assert real.sum() < real.numel()
 
 
 def test_sequence_loss_errors():
@@ -168,6 +205,34 @@ def test_frozen_parameters_stay():
     before = [parameter.clone() for parameter in model.rnn.parameters()]
     fit(model, loss_fn, Sampler(), 3)
     assert all(torch.equal(a, b) for a, b in zip(model.rnn.parameters(), before, strict=True))
+
+
+# --- 16 bits ------------------------------------------------------------------------------------
+
+
+def test_bf16_multiplies_in_16_bits_and_keeps_weights_and_loss_in_32():
+    seen = set()
+
+    def watched(model, batch):
+        loss = translation_loss(model, batch)
+        seen.add((model(batch.source, batch.target).dtype, loss.dtype))
+        return loss
+
+    model, plain = transformer(dropout=0.0), transformer(dropout=0.0)
+    losses = fit(model, watched, Pairs(), 30, lr=3e-3, bf16=True).losses
+    expected = fit(plain, watched, Pairs(), 30, lr=3e-3).losses
+    assert seen == {(torch.bfloat16, torch.float32), (torch.float32, torch.float32)}
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert losses == pytest.approx(expected, abs=0.05) and losses != expected
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_run_in_16_bits_is_another_run(tmp_path):
+    path = tmp_path / "run.safetensors"
+    fit(transformer(), translation_loss, Pairs(), 3, checkpoint=path, bf16=True)
+    fit(transformer(), translation_loss, Pairs(), 4, checkpoint=path, bf16=True)
+    with pytest.raises(ValueError, match="bf16 True there, None here"):
+        fit(transformer(), translation_loss, Pairs(), 5, checkpoint=path)
 
 
 # --- resuming ---------------------------------------------------------------------------------
@@ -246,19 +311,20 @@ def test_checkpoint_of_another_run_is_refused(tmp_path, change, said):
 
 
 SCRIPT = """
-import sys, torch
-from tests.test_train import Sampler, loss_fn, tagger
+import sys
+from tests.test_train import RUNS
 from course_lib.train import fit, save_weights
-path, out, pause = sys.argv[1], sys.argv[2], float(sys.argv[3])
-model = tagger()
-fit(model, loss_fn, Sampler(pause=pause), 60, checkpoint=path, every=5)
+kind, path, out, pause = sys.argv[1:]
+build, loss, sampler = RUNS[kind]
+model = build()
+fit(model, loss, sampler(pause=float(pause)), 60, checkpoint=path, every=5)
 save_weights(model, out)
 """
 
 
-def start(path, out, pause):
+def start(kind, path, out, pause):
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(path), str(out), str(pause)],
+        [sys.executable, "-c", SCRIPT, kind, str(path), str(out), str(pause)],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
@@ -273,19 +339,30 @@ def wait_for(path, process, seconds=300):
         time.sleep(0.02)
 
 
-def test_killed_then_resumed_equals_never_killed(tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [
+        ("tagger", signal.SIGKILL),
+        ("transformer", signal.SIGKILL),
+        ("transformer", signal.SIGTERM),
+    ],
+)
+def test_killed_then_resumed_equals_never_killed(tmp_path, kind, number):
     path, out = tmp_path / "run.safetensors", tmp_path / "resumed.safetensors"
-    process = start(path, out, pause=0.05)
+    process = start(kind, path, out, pause=0.05)
     wait_for(path, process)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL and not out.exists()
-    finish = start(path, out, pause=0.0)
+    process.send_signal(number)
+    errors = process.communicate()[1]
+    assert process.returncode != 0 and not out.exists()
+    if number == signal.SIGTERM:
+        assert "TrainingStopped: stopped by SIGTERM after" in errors
+    finish = start(kind, path, out, pause=0.0)
     errors = finish.communicate()[1]
     assert finish.returncode == 0, errors
-    whole = tagger()
-    fit(whole, loss_fn, Sampler(), 60)
-    resumed = Tagger()
+    build, loss, sampler = RUNS[kind]
+    whole = build()
+    fit(whole, loss, sampler(), 60)
+    resumed = build(seed=1)
     load_weights(resumed, out)
     assert same(resumed, whole)
 

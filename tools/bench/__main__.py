@@ -6,7 +6,10 @@
 3. ``attend`` without weights against ``scaled_dot_product_attention``, and with weights against
    without, over the length, with and without a padding mask.
 4. One decoding step with attention over the length of the source: the fitted exponent.
-5. Peak memory of ``attend`` over 4,096 words, forward and backward.
+5. A training step of our Transformer against ``nn.Transformer`` with the same embeddings, masks and
+   output layer; greedy decoding with kept keys and values against without; a late token against
+   an early one.
+6. Peak memory of ``attend`` over 4,096 words, forward and backward.
 
 Every pair times A and then B, so that what else the machine does weighs on both. The table shows
 the median ratio A / B with a 95 % bootstrap interval, of processor time (one thread; the target
@@ -27,7 +30,7 @@ import torch
 
 from course_lib.files import write_atomically
 from course_lib.studies.environment import describe
-from tools.bench import attention, memory, recurrent
+from tools.bench import attention, memory, recurrent, transformer
 from tools.bench.pairs import Result, row
 from tools.project import BUILD
 
@@ -50,6 +53,14 @@ def comparisons(pairs: int) -> Iterator[Result]:
     for length, fewer in ((512, pairs), (4096, min(pairs, 8))):  # the last takes a second a call
         for padded in (False, True):
             yield attention.explicit_path(length, padded, fewer)
+    for size in transformer.SIZES:
+        yield transformer.training_step(size, pairs)
+    lab, large = transformer.SIZES["lab"], transformer.LARGE
+    for sentences in (1, 64):
+        for tokens in (8, 16, 32):
+            yield transformer.decoding(lab, sentences, tokens, pairs, 1.0)
+    yield transformer.decoding(large, 1, 256, min(pairs, 5), 1 / 5)  # half a minute a pair
+    yield transformer.late_token(large, 256, 32, pairs)
 
 
 def exponents(rounds: int) -> Iterator[attention.Exponent]:

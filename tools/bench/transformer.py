@@ -1,0 +1,180 @@
+"""Our Transformer against ``nn.Transformer``; decoding with and without kept keys and values."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.data import lab
+from course_lib.data.batching import PairSampler
+from course_lib.decode import WithoutCache, greedy
+from course_lib.layers import DecoderLayer, EncoderLayer
+from course_lib.studies.one_budget import TRANSFORMER
+from course_lib.text import EOS, PAD
+from course_lib.train import fit, translation_loss
+from course_lib.transformer import MultiHeadAttention
+from course_lib.transformer_model import Transformer, TransformerConfig
+from course_lib.translation import encode, tokenizers
+from tools.bench.pairs import Result, compare
+from tools.bench.recurrent import bare_steps
+
+STEPS, BATCH = 8, 64  # training steps in one half of a pair, sentences of a step
+SIZES = {"lab": TRANSFORMER, "D=128": {"width": 128, "heads": 4, "layers": 2, "hidden": 512}}
+LARGE = {"width": 512, "heads": 8, "layers": 6, "hidden": 2048}
+VOCABULARY, SOURCE = 500, 32  # of the decoding cases: ids on each side, source words
+SHORTEST = 64  # tokens written in one half of a pair, by writing short sentences several times
+CALLS = 8  # single tokens in one half of a pair
+STEADY = 1.25  # most that a token at position 256 may cost, in tokens at position 32
+
+
+class TorchTransformer(nn.Module):
+    """``nn.Transformer`` between our embeddings and our output layer, with the same masks."""
+
+    def __init__(self, ours: Transformer) -> None:
+        super().__init__()
+        config = ours.config
+        self.source_embedding, self.target_embedding = ours.source_embedding, ours.target_embedding
+        self.output = ours.output
+        sizes = (config.width, config.heads, config.layers, config.layers, config.hidden)
+        options = {"dropout": 0.0, "batch_first": True, "norm_first": config.norm == "pre"}
+        with warnings.catch_warnings():  # that it will not use nested tensors
+            warnings.simplefilter("ignore", UserWarning)
+            self.stacks = nn.Transformer(*sizes, **options)
+
+    def forward(self, source: Tensor, target_in: Tensor) -> Tensor:
+        """(B, S), (B, T) -> logits (B, T, V)."""
+        padding = source == PAD  # here True = may not attend
+        length = target_in.shape[1]
+        later = torch.ones(length, length, dtype=torch.bool, device=source.device).triu(1)
+        x = self.stacks(
+            self.source_embedding(source),
+            self.target_embedding(target_in),
+            tgt_mask=later,
+            tgt_is_causal=True,
+            src_key_padding_mask=padding,
+            memory_key_padding_mask=padding,
+        )
+        return self.output(x)
+
+
+def copy_weights(ours: Transformer, theirs: nn.Transformer) -> None:
+    """Let the layers of both start from the same point."""
+    with torch.no_grad():
+        for one, other in zip(ours.encoder.layers, theirs.encoder.layers, strict=True):
+            _copy_attention(one.self_attention, other.self_attn)
+            other.norm1.load_state_dict(one.self_residual.norm.state_dict())
+            other.norm2.load_state_dict(one.feed_residual.norm.state_dict())
+            _copy_feed_forward(one, other)
+        for one, other in zip(ours.decoder.layers, theirs.decoder.layers, strict=True):
+            _copy_attention(one.self_attention, other.self_attn)
+            _copy_attention(one.source_attention, other.multihead_attn)
+            other.norm1.load_state_dict(one.self_residual.norm.state_dict())
+            other.norm2.load_state_dict(one.source_residual.norm.state_dict())
+            other.norm3.load_state_dict(one.feed_residual.norm.state_dict())
+            _copy_feed_forward(one, other)
+        theirs.encoder.norm.load_state_dict(ours.encoder.norm.state_dict())
+        theirs.decoder.norm.load_state_dict(ours.decoder.norm.state_dict())
+
+
+def training_step(size: str, pairs: int) -> Result:
+    """Lab sentences through ``fit``, against the same batches through the loop written by hand."""
+    sentences = lab.generate(STEPS * BATCH, seed=0)
+    source, target = tokenizers(sentences)
+    sampler = PairSampler(encode(sentences, source, target), BATCH, seed=0)
+    batches = [sampler.batch(step) for step in range(STEPS)]
+    config = TransformerConfig(len(source), len(target), **SIZES[size])
+    torch.manual_seed(0)
+    ours, shared = Transformer(config), Transformer(config)
+    shared.load_state_dict(ours.state_dict())
+    theirs = TorchTransformer(shared)
+    copy_weights(ours, theirs.stacks)
+    optimizers = [torch.optim.Adam(model.parameters(), lr=1e-3) for model in (ours, theirs)]
+
+    def step_ours() -> None:
+        fit(ours, translation_loss, sampler, STEPS, optimizer=optimizers[0], progress=False)
+
+    def step_theirs() -> None:
+        bare_steps(theirs, optimizers[1], batches)
+
+    result = compare(
+        f"training step / nn.Transformer, {size}", step_ours, step_theirs, pairs, STEPS, 1.0
+    )
+    one, other = (translation_loss(model, batches[0]) for model in (ours, theirs))
+    torch.testing.assert_close(one, other, rtol=0.1, atol=0.02)  # else they learned other things
+    return result
+
+
+def writer(size: dict[str, int]) -> Transformer:
+    """An untrained model that never writes the end mark, so that every sentence is equally long."""
+    torch.manual_seed(0)
+    model = Transformer(TransformerConfig(VOCABULARY, VOCABULARY, **size)).eval()
+    with torch.no_grad():
+        model.output.bias[EOS] = -1e4
+    return model
+
+
+def source_of(sentences: int) -> Tensor:
+    """(B, S) ids of words."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(EOS + 1, VOCABULARY, (sentences, SOURCE), generator=generator)
+
+
+def decoding(
+    size: dict[str, int], sentences: int, tokens: int, pairs: int, target: float
+) -> Result:
+    """Greedy decoding with kept keys and values / without."""
+    model, source = writer(size), source_of(sentences)
+    without = WithoutCache(model)
+    repeat = max(1, SHORTEST // tokens)
+
+    def write(with_or_without: nn.Module) -> None:
+        for _ in range(repeat):
+            greedy(with_or_without, source, tokens)
+
+    return compare(
+        f"decode, cache / none, D={size['width']} B={sentences} T={tokens}",
+        lambda: write(model),
+        lambda: write(without),
+        pairs,
+        repeat * tokens,
+        target,
+    )
+
+
+@torch.no_grad()
+def late_token(size: dict[str, int], late: int, early: int, pairs: int) -> Result:
+    """One word with kept keys and values, at position ``late`` / at position ``early``."""
+    model, source = writer(size), source_of(1)
+    tokens, states = torch.tensor([EOS + 1]), {}
+    for position in (late, early):
+        state = model.init_state(source)
+        for _ in range(position - 1):
+            _, state = model.step(tokens, state)
+        states[position] = state
+
+    def write(position: int) -> None:
+        for _ in range(CALLS):
+            model.step(tokens, states[position])  # a new state each time, the old one stays
+
+    return compare(
+        f"one token with cache, D={size['width']}, {late} / {early}",
+        lambda: write(late),
+        lambda: write(early),
+        pairs,
+        CALLS,
+        STEADY,
+    )
+
+
+def _copy_attention(ours: MultiHeadAttention, theirs: nn.MultiheadAttention) -> None:
+    maps = (ours.query, ours.key, ours.value)
+    theirs.in_proj_weight.copy_(torch.cat([one.weight for one in maps]))
+    theirs.in_proj_bias.copy_(torch.cat([one.bias for one in maps]))
+    theirs.out_proj.load_state_dict(ours.output.state_dict())
+
+
+def _copy_feed_forward(ours: EncoderLayer | DecoderLayer, theirs: nn.Module) -> None:
+    theirs.linear1.load_state_dict(ours.feed_forward.hidden.state_dict())
+    theirs.linear2.load_state_dict(ours.feed_forward.output.state_dict())
