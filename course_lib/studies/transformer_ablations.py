@@ -27,7 +27,7 @@ from course_lib.transformer_model import Transformer, TransformerConfig
 from course_lib.translation import encode, tokenizers, translate
 
 TESTED = (16, 30)  # English words of the test sentences
-STEPS, WARMUP = 800, 50
+STEPS, WARMUP = 500, 50
 BASE: Config = {
     "width": 80,
     "heads": 4,
