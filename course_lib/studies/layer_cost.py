@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import random
 import statistics
 import time
@@ -322,9 +323,8 @@ def peak_memory(call: Callable[[], object], where: str = "cpu") -> int:
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() - before
     call()
-    with torch.profiler.profile(
-        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
-    ) as log:
+    cpu = [torch.profiler.ProfilerActivity.CPU]
+    with _quiet_profiler(), torch.profiler.profile(activities=cpu, profile_memory=True) as log:
         results = call()
     events = [e for e in log.profiler.kineto_results.events() if e.name() == "[memory]"]
     live = peak = 0
@@ -339,6 +339,23 @@ def peak_memory(call: Callable[[], object], where: str = "cpu") -> int:
             f"{expected}: the log is not whole"
         )
     return peak
+
+
+@contextmanager
+def _quiet_profiler() -> Iterator[None]:
+    """Keep the profiler's "USDT: … profiler_start" off stderr; it reads the level when it starts.
+
+    A level that the reader has set stays.
+    """
+    name = "KINETO_LOG_LEVEL"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "6"  # above the highest kind of message
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def memory(config: Config, seed: int) -> Metrics:
