@@ -200,8 +200,8 @@ def fit(
 
     With ``bf16``, matrix products inside ``loss_fn`` are computed in 16 bits (``torch.autocast``
     with bfloat16: 8 bits of precision, the range of 32-bit floats). Weights, optimizer and loss
-    keep 32 bits. It saves time on a GPU that was built for it, compute capability 8.0 or later;
-    elsewhere it works and is seldom faster.
+    keep 32 bits. It works everywhere, and saves time on processors that were built for it, such as
+    GPUs of compute capability 8.0 or later.
 
     With a ``team`` of several processes (``course_lib.distributed``) all call this function with
     the same arguments. Each takes its rows of the same batches, the loss recorded is that of the
