@@ -22,10 +22,12 @@ from course_lib.drawings.recurrent import (
 )
 from course_lib.drawings.story import arc
 from course_lib.drawings.training import kv_cache, shifted_target
+from course_lib.drawings.transfer import body_and_head, supervised_and_transfer
 
 __all__ = [
     "arc",
     "attention",
+    "body_and_head",
     "bottleneck",
     "encoder_decoder",
     "gradient_back",
@@ -42,6 +44,7 @@ __all__ = [
     "self_attention",
     "shifted_target",
     "state_passing",
+    "supervised_and_transfer",
     "teacher_forcing",
     "transformer",
 ]

@@ -1,0 +1,226 @@
+"""A small residual network for images, in two parts: a body that sees and a head that names.
+
+He et al. (2016), with the names of torchvision's ResNet inside the body (conv1, bn1, layer1.0.conv1
+and so on), so that its published weights fit; ``torchvision_body`` takes them over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+STEMS = ("small", "large")
+
+
+@dataclass(frozen=True)
+class ResNetConfig:
+    """Sizes of a residual network.
+
+    Attributes:
+        widths: channels of each stage; every stage after the first halves height and width.
+        blocks: basic blocks of each stage.
+        channels: of the input, 1 for gray.
+        stem: "small" is one 3 × 3 convolution; "large" is 7 × 7 with stride 2 and a max pooling,
+            for images of 224 × 224 (He et al. 2016, Table 1).
+
+    Raises:
+        ValueError: no stage, stages of widths and blocks differ in number, a size below 1, or an
+            unknown stem.
+    """
+
+    widths: tuple[int, ...]
+    blocks: tuple[int, ...]
+    channels: int = 1
+    stem: str = "small"
+
+    def __post_init__(self) -> None:
+        if not self.widths or len(self.widths) != len(self.blocks):
+            raise ValueError(f"widths={self.widths}, blocks={self.blocks}; expected one of each")
+        if min(*self.widths, *self.blocks, self.channels) < 1:
+            raise ValueError(f"{self}: every size must be at least 1")
+        if self.stem not in STEMS:
+            raise ValueError(f"stem is {self.stem!r}, expected one of {', '.join(STEMS)}")
+
+    @classmethod
+    def tiny(cls) -> ResNetConfig:
+        """For tests: two stages of one block."""
+        return cls(widths=(4, 8), blocks=(1, 1))
+
+    @classmethod
+    def lab(cls) -> ResNetConfig:
+        """For the 8 × 8 images of chapter 08: three blocks, about 78 000 weights."""
+        return cls(widths=(16, 32, 64), blocks=(1, 1, 1))
+
+    @classmethod
+    def resnet18(cls) -> ResNetConfig:
+        """The smallest network of He et al. (2016), for color images of 224 × 224."""
+        return cls(widths=(64, 128, 256, 512), blocks=(2, 2, 2, 2), channels=3, stem="large")
+
+
+class BasicBlock(nn.Module):
+    """Two 3 × 3 convolutions beside a shortcut: (B, C_in, H, W) → (B, C_out, H / s, W / s).
+
+    out = ReLU(x' + BN(conv(ReLU(BN(conv(x)))))), where x' is x, or a 1 × 1 convolution of x where
+    the shapes differ (He et al. 2016, section 3.3, option B).
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or inputs != outputs:
+            shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(shortcut + self.bn2(self.conv2(y)))
+
+
+class ResNetBody(nn.Module):
+    """Everything but the last layer: images (B, C, H, W) → features (B, D), D the last width."""
+
+    def __init__(self, config: ResNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        first, large = config.widths[0], config.stem == "large"
+        size, stride = (7, 2) if large else (3, 1)
+        self.conv1 = nn.Conv2d(
+            config.channels, first, size, stride=stride, padding=size // 2, bias=False
+        )
+        self.bn1 = nn.BatchNorm2d(first)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if large else nn.Identity()
+        inputs = first
+        for stage, (width, count) in enumerate(zip(config.widths, config.blocks, strict=True), 1):
+            blocks = nn.Sequential()
+            for number in range(count):
+                blocks.append(BasicBlock(inputs, width, stride=2 if number == 0 < stage - 1 else 1))
+                inputs = width
+            setattr(self, f"layer{stage}", blocks)
+
+    @property
+    def width(self) -> int:
+        """Numbers in a feature vector, D."""
+        return self.config.widths[-1]
+
+    def layers(self) -> dict[str, tuple[nn.Module, ...]]:
+        """The layers that may be frozen or copied one by one, bottom to top, by name."""
+        found: dict[str, tuple[nn.Module, ...]] = {"stem": (self.conv1, self.bn1, self.maxpool)}
+        for stage in range(1, len(self.config.widths) + 1):
+            for block in getattr(self, f"layer{stage}"):
+                found[f"block {len(found)}"] = (block,)
+        return found
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """What each layer responds with: name → (B, channels, H, W), bottom to top."""
+        found: dict[str, Tensor] = {}
+        x = self.maxpool(F.relu(self.bn1(self.conv1(images))))
+        for name, (first, *_) in self.layers().items():
+            x = found[name] = x if name == "stem" else first(x)
+        return found
+
+    def forward(self, images: Tensor) -> Tensor:
+        *_, last = self.maps(images).values()
+        return last.mean(dim=(2, 3))  # (B, D)
+
+
+class ImageClassifier(nn.Module):
+    """Body and head: images (B, C, H, W) → logits (B, classes). The head is one linear layer."""
+
+    def __init__(self, body: ResNetBody, classes: int) -> None:
+        super().__init__()
+        if classes < 2:
+            raise ValueError(f"classes is {classes}, expected at least 2")
+        self.body = body
+        self.head = nn.Linear(body.width, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.body(images))
+
+
+def build(config: ResNetConfig, classes: int, seed: int) -> ImageClassifier:
+    """A new classifier with weights by ``init_he_`` from ``seed``."""
+    model = ImageClassifier(ResNetBody(config), classes)
+    return init_he_(model, torch.Generator().manual_seed(seed))
+
+
+def init_he_(module: nn.Module, generator: torch.Generator) -> nn.Module:
+    """Initialize in place: convolutions by He et al. (2015), equation 14; linear layers small.
+
+    A convolution with n outputs per input number gets the variance 2 / n, n = kernel² · channels
+    out. Batch normalization starts as the identity. Linear layers: uniform within ±1/√D, bias 0.
+    """
+    with torch.no_grad():
+        for part in module.modules():
+            if isinstance(part, nn.Conv2d):
+                fan_out = part.out_channels * math.prod(part.kernel_size)
+                part.weight.normal_(0, math.sqrt(2 / fan_out), generator=generator)
+            elif isinstance(part, nn.BatchNorm2d):
+                part.reset_parameters()  # also the statistics: mean 0, variance 1
+            elif isinstance(part, nn.Linear):
+                bound = part.in_features**-0.5
+                part.weight.uniform_(-bound, bound, generator=generator)
+                part.bias.zero_()
+    return module
+
+
+def layer_prefixes(body: ResNetBody) -> dict[str, tuple[str, ...]]:
+    """Where the layers of an ``ImageClassifier`` with this body are, bottom to top, head last.
+
+    Layer name → beginnings of its parameters' names, as ``transfer.groups`` wants them.
+    """
+    names = {part: name for name, part in body.named_modules()}
+    prefixes = {
+        layer: tuple(f"body.{names[part]}" for part in parts)
+        for layer, parts in body.layers().items()
+    }
+    return prefixes | {"head": ("head",)}
+
+
+def loss(model: nn.Module, batch) -> Tensor:
+    """Mean cross-entropy in nats; ``batch`` has ``pixels`` and ``labels``."""
+    device = next(model.parameters()).device
+    return F.cross_entropy(model(batch.pixels.to(device)), batch.labels.to(device))
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, images) -> float:
+    """Share of images named rightly, in evaluation mode; the mode is put back afterwards."""
+    device, was_training = next(model.parameters()).device, model.training
+    model.eval()
+    guesses = [
+        model(pixels.to(device)).argmax(dim=-1).cpu() for pixels in images.pixels.split(1024)
+    ]
+    model.train(was_training)
+    return (torch.cat(guesses) == images.labels).float().mean().item()
+
+
+def torchvision_body(weights: Mapping[str, Tensor], config: ResNetConfig) -> ResNetBody:
+    """A body with published weights: torchvision's ResNet state dict without its head ``fc``.
+
+    Raises:
+        ValueError: names or shapes differ from the configuration's; all of them are listed.
+    """
+    body = ResNetBody(config)
+    wanted = body.state_dict()
+    given = {name: tensor for name, tensor in weights.items() if not name.startswith("fc.")}
+    wrong = [f"missing {name}" for name in wanted if name not in given]
+    wrong += [f"extra {name}" for name in given if name not in wanted]
+    wrong += [
+        f"{name} {tuple(given[name].shape)} (the body has {tuple(wanted[name].shape)})"
+        for name in wanted
+        if name in given and given[name].shape != wanted[name].shape
+    ]
+    if wrong:
+        raise ValueError(f"these weights do not fit {config}: {'; '.join(wrong)}")
+    body.load_state_dict(given)
+    return body
