@@ -1,4 +1,4 @@
-"""Small gray images with their classes, and batches of them."""
+"""Images with their classes, and batches of them."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ SIDE = 8  # pixels along one side
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Gray images with their classes.
+    """Images with their classes.
 
     Attributes:
-        pixels: (N, 1, 8, 8) float32 from 0 (paper) to 1 (ink).
+        pixels: (N, C, H, W) float32; our own are (N, 1, 8, 8), from 0 (paper) to 1 (ink).
         labels: (N,) long.
     """
 

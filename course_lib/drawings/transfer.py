@@ -14,7 +14,7 @@ def body_and_head() -> Drawing:
     sketch.box(226, 122, 292, 128, color=_BODY, strength=0.06, dashed=True)
     sketch.text(226, 36, "body", bold=True)
     sketch.text(226, 206, "from general to special", size=13, faded=True)
-    _image(sketch, 6, 98)
+    _image(sketch, 10, 98)
     sketch.text(34, 206, "image", size=13)
     sketch.arrow(62, 122, 90, 122)
     for number, (name, strength) in enumerate(
@@ -71,11 +71,8 @@ def _row(
 
 
 def _image(sketch: Sketch, left: float, top: float) -> None:
-    """A seven of 7 × 7 pixels."""
+    """A seven of 7 × 7 pixels, column by column."""
     ink = {(c, 1) for c in range(1, 6)} | {(5, 2), (4, 3), (4, 4), (3, 5), (3, 6)}
-    for row in range(7):
-        for column in range(7):
-            dark = (column, row) in ink
-            sketch.box(
-                left + 4 + 8 * column, top + 4 + 7 * row, 8, 7, color=_NEW, strength=0.8 * dark
-            )
+    for column in range(7):
+        cells = [0.9 if (column, row) in ink else 0.0 for row in range(7)]
+        sketch.vector(left + 4 + 7 * column, top + 24, cells, color=_NEW, size=7)
