@@ -58,6 +58,54 @@ def test_test_and_validation_are_balanced_and_fixed(loaded):
         assert sorted(part) == sorted(again)
 
 
+def test_no_long_run_of_words_is_shared_between_parts(loaded):
+    """What two parts share are stock phrases ("I can't remember the last time I saw"). One test
+    review in 2,000 repeats ten words of a training review."""
+    runs = [[ten_words(review) for review in part] for part in reviews.split(loaded)]
+    known = [set().union(*part) for part in runs]
+    assert sum(bool(review & known[0]) for review in runs[2]) <= 1
+    assert not any(review & known[0] for review in runs[1])
+    assert not any(review & known[1] for review in runs[2])
+
+
+def ten_words(review: Review) -> set[tuple[str, ...]]:
+    there = words(review.text).split()
+    return {tuple(there[i : i + 10]) for i in range(len(there) - 9)}
+
+
+@pytest.fixture(scope="module")
+def task(loaded) -> reviews.Task:
+    return reviews.task(loaded, 0)
+
+
+def test_task_has_the_fixed_parts_whatever_the_seed(loaded, task):
+    other, parts = reviews.task(loaded, 1), reviews.split(loaded)
+    assert task.test == other.test == parts.test
+    assert task.validation == other.validation == parts.validation
+
+
+def test_labeled_sets_are_nested_balanced_and_drawn_by_the_seed(loaded, task):
+    assert len(task.labeled) >= 5000 and len(set(task.labeled)) == len(task.labeled)
+    for size in (50, 100, 200, 500, 1000, 5000):
+        assert sum(review.label for review in task.labeled[:size]) == size / 2
+    other = reviews.task(loaded, 1)
+    shared = set(task.labeled[:100]) & set(other.labeled[:100])
+    assert len(shared) < 10
+    shuffled = random.Random(0).sample(loaded, len(loaded))
+    assert reviews.task(shuffled, 0).labeled == task.labeled
+
+
+def test_domain_text_is_all_training_films_and_nothing_else(loaded, task):
+    train = reviews.split(loaded).train
+    assert sorted(task.unlabeled) == sorted(review.text for review in train)
+    assert set(task.labeled) <= set(train)
+    held_out = {words(review.text) for review in task.validation + task.test}
+    assert not held_out & {words(text) for text in task.unlabeled}
+    films = {review.movie for review in task.validation + task.test}
+    assert not films & {review.movie for review in train}
+    assert task.unlabeled != reviews.task(loaded, 1).unlabeled
+
+
 def test_small_data_without_films_is_split_too():
     rows = [Review(f"text {i}", i % 3 == 0, "") for i in range(300)]
     splits = reviews.split(rows)

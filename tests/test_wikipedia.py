@@ -60,6 +60,27 @@ def test_sentences(text, expected):
     assert wikipedia.sentences(text) == expected
 
 
+def test_topic_task_is_balanced_nested_and_apart_from_the_held_out_articles():
+    articles = wikipedia.load()
+    parts = wikipedia.split(articles)
+    task, other = (wikipedia.topic_task(articles, seed) for seed in (0, 1))
+    assert len(task.labeled) >= 1200
+    for size in (60, 300, 1200):
+        topics = [article.topic for article in task.labeled[:size]]
+        assert {topics.count(topic) for topic in wikipedia.TOPICS} == {size // 6}
+    assert set(task.labeled) <= set(parts.train)
+    assert task.test == other.test and set(task.test) <= set(parts.test)
+    assert task.validation == other.validation and set(task.validation) <= set(parts.validation)
+    assert len(task.test) == 366 and {a.topic for a in task.test} == set(wikipedia.TOPICS)
+    assert len(set(task.labeled[:300]) & set(other.labeled[:300])) < 60
+
+
+def test_no_text_is_in_two_parts():
+    parts = wikipedia.split(wikipedia.load())
+    texts = [{article.text for article in part} for part in parts]
+    assert not texts[0] & texts[1] and not texts[0] & texts[2] and not texts[1] & texts[2]
+
+
 def test_sentences_lose_no_text():
     for article in wikipedia.load()[:500]:
         assert " ".join(wikipedia.sentences(article.text)) == article.text

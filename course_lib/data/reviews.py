@@ -95,6 +95,43 @@ def split(reviews: list[Review]) -> Splits[Review]:
     return Splits(*([review for review in reviews if review in part] for part in parts))
 
 
+class Task(NamedTuple):
+    """Reviews as chapters 09 to 11 use them: one protocol, so that their numbers compare.
+
+    Attributes:
+        labeled: training reviews, both labels in turn, in an order drawn by a seed. The first n
+            of them are the labeled set of size n, so a smaller set is part of a larger one.
+        unlabeled: texts of all training films, in another order, labels removed. The first n
+            of them are a smaller domain corpus.
+        validation: for choosing rates and numbers of steps; 500 of each label.
+        test: looked at once, at the end; 1,000 of each label. The same for every seed.
+    """
+
+    labeled: list[Review]
+    unlabeled: list[str]
+    validation: list[Review]
+    test: list[Review]
+
+
+def task(reviews: list[Review], seed: int) -> Task:
+    """The protocol of chapters 09 to 11 on the parts that ``split`` makes.
+
+    ``labeled`` holds as many reviews of each label as the rarer one has in the training films.
+    """
+    parts = split(reviews)
+
+    def shuffled(items: list[Review], use: str) -> list[Review]:
+        return sorted(items, key=lambda review: hash_fraction(f"{seed} {use} {review.text}"))
+
+    fresh, rotten = (
+        shuffled([review for review in parts.train if review.label == label], "labeled")
+        for label in (FRESH, ROTTEN)
+    )
+    in_turn = [review for pair in zip(fresh, rotten, strict=False) for review in pair]
+    unlabeled = [review.text for review in shuffled(parts.train, "unlabeled")]
+    return Task(in_turn, unlabeled, parts.validation, parts.test)
+
+
 def _take_balanced(
     films: dict[str, list[Review]], remaining: list[str], per_label: int
 ) -> set[Review]:

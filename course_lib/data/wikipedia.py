@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from course_lib.data import archives
 from course_lib.data.local import read_lines
-from course_lib.data.splits import Splits, by_key
+from course_lib.data.splits import Splits, by_key, hash_fraction
 
 FILES = {"english": "summaries_en-us.json", "french": "summaries_fr-fr.json"}
 
@@ -63,6 +63,52 @@ def split(articles: list[Article]) -> Splits[Article]:
     article and its English counterpart may be in different parts.
     """
     return by_key(articles, [article.title for article in articles])
+
+
+# The topics of the second target of chapters 09 and 11: the six with the most articles, without
+# "Uncategorized", which is no topic.
+TOPICS = (
+    "People",
+    "Biology and health sciences",
+    "Geography",
+    "Physical sciences",
+    "Society and social sciences",
+    "Arts",
+)
+
+
+class TopicTask(NamedTuple):
+    """Articles of the six ``TOPICS``; the class of one is its place in ``TOPICS``.
+
+    Attributes:
+        labeled: training articles, topic after topic in turn, in an order drawn by a seed; the
+            first n of them are the labeled set of size n.
+        validation: all articles of these topics in the validation part.
+        test: all in the test part. Topics are not equally frequent here: average over topics.
+    """
+
+    labeled: list[Article]
+    validation: list[Article]
+    test: list[Article]
+
+
+def topic_task(articles: list[Article], seed: int) -> TopicTask:
+    """The second target, on the parts that ``split`` makes.
+
+    The language model of chapter 09 has read the training articles, without their topics; it has
+    not read the other two parts.
+    """
+    parts = split(articles)
+    by_topic = [
+        sorted(
+            (article for article in parts.train if article.topic == topic),
+            key=lambda article: hash_fraction(f"{seed} {article.title}"),
+        )
+        for topic in TOPICS
+    ]
+    in_turn = [article for row in zip(*by_topic, strict=False) for article in row]
+    held_out = ([a for a in part if a.topic in TOPICS] for part in parts[1:])
+    return TopicTask(in_turn, *held_out)
 
 
 # A sentence ends at . ! or ? (with a closing quote or bracket) before a space and an opening.
