@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from course_lib.attention import attend
+from course_lib.awd_lstm import AWDConfig, AWDLanguageModel, Dropouts
 from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
 from course_lib.transformer_model import Transformer, TransformerConfig
 from tools.bench import __main__ as bench
-from tools.bench import attention, memory, pairs, recurrent, transformer
+from tools.bench import attention, language_model, memory, pairs, recurrent, transformer
 
 
 def test_both_models_compute_the_same():
@@ -125,6 +126,46 @@ def test_a_late_token_is_as_late_as_its_name_says(monkeypatch):
     result = transformer.late_token(TINY, 5, 2, pairs=2)
     assert "5 / 2" in result.name and result.target == transformer.STEADY
     assert read == [1, 2, 3, 4, 1] + 4 * (8 * [5] + 8 * [2])
+
+
+def test_language_models_are_timed_on_equal_work(monkeypatch):
+    """Without noise, both have learned the same after as many steps."""
+    made = []
+    for name in ("AWDLanguageModel", "BareLanguageModel"):
+        kind = getattr(language_model, name)
+        monkeypatch.setattr(
+            language_model, name, lambda c, kind=kind: made.append(kind(c)) or made[-1]
+        )
+    steps = []
+    monkeypatch.setattr(
+        language_model, "compare", lambda name, a, b, *rest: steps.append((a, b, rest[-1]))
+    )
+    language_model.training(1, AWDConfig.tiny(30, Dropouts().times(0)))
+    ours, bare = made
+    layers = [p for layer in ours.body.layers for p in layer.parameters()]
+    in_order = [ours.head.bias, ours.body.embedding.weight, *layers]
+    with torch.no_grad():
+        for one, other in zip(in_order, bare.parameters(), strict=True):
+            other.copy_(one)
+    before = in_order[1].detach().clone()
+    [(train_ours, train_bare, target)] = steps
+    train_ours()
+    train_bare()
+    assert target == 1 / 0.9 and not torch.equal(before, in_order[1])
+    for one, other in zip(in_order, bare.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_the_language_model_is_timed_with_all_its_noise(monkeypatch):
+    made = []
+    kind = language_model.AWDLanguageModel
+    monkeypatch.setattr(
+        language_model, "AWDLanguageModel", lambda c: made.append(kind(c)) or made[-1]
+    )
+    monkeypatch.setattr(language_model, "compare", lambda *a: None)
+    language_model.training(1)
+    assert made[0].config == AWDConfig(language_model.VOCABULARY, dropouts=Dropouts())
+    assert isinstance(made[0], AWDLanguageModel)
 
 
 def test_an_exponent_is_fitted_at_the_upper_end():
