@@ -1,0 +1,91 @@
+"""Stage 2 of ULMFiT: the Wikipedia model reads reviews, 1 %, 10 % or all of those there are.
+
+Each cell adapts the kept model of stage 1 to a share of the reviews of training films, without
+labels, and then tunes it to 200 and to 500 labeled reviews. A share of 0 is no adaptation. "new"
+starts from random weights and reads all reviews: the domain without Wikipedia. The adapted model of
+the first seed that has read all reviews is kept.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from course_lib.streams import join
+from course_lib.studies import language_models as lm
+from course_lib.studies import text_tuning as tuning
+from course_lib.studies.core import Config, Metrics, Study
+
+RATE = 4e-3
+
+
+def run(config: Config, seed: int) -> Metrics:
+    """Adapt, score and tune."""
+    torch.manual_seed(seed)
+    if config["start"] == "wikipedia":
+        model, tokens, _ = lm.load_kept(lm.WIKIPEDIA)
+    else:
+        tokens = lm.tokenizer(config.get("merges", lm.MERGES))
+        model = lm.build(config)
+    known, held_out = lm.review_texts(seed, config["share"])
+    metrics: Metrics = {"before": lm.scored(model, held_out, tokens)}
+    file = lm.resume_file(STUDY.name, config, seed)
+    ids = join(known, tokens)
+    if config["steps"]:
+        adapt = config["start"] == "wikipedia"
+        lm.learn(model, ids, config["steps"], RATE, adapt=adapt, checkpoint=file)
+    metrics |= {"validation": lm.scored(model, held_out, tokens), "tokens_in_corpus": len(ids)}
+    parts = tuning.review_parts(tokens, seed)
+    metrics["accuracy"] = {
+        str(count): tuning.score(
+            tuning.tune(
+                model.body,
+                parts["labeled"].first(count),
+                tuning.ULMFIT,
+                seed,
+                steps=config.get("tuning"),
+            ),
+            parts["test"],
+        )
+        for count in (200, 500)
+    }
+    if config == ADAPTED and seed == STUDY.seeds[0]:
+        card = {
+            "what": "the Wikipedia language model of chapter 09 after reading movie reviews",
+            "config": config,
+            "seed": seed,
+            "data": "reviews of training films only, without labels",
+            "licence": "MIT (weights); reviews for research use",
+            "scores": metrics["validation"],
+            "limits": "A start for tuning classifiers of short reviews, not a writer.",
+        }
+        lm.keep(lm.REVIEWS, model, tokens, card)
+    lm.forget(file)
+    return metrics
+
+
+ADAPTED: Config = {"start": "wikipedia", "share": 1.0, "steps": 750}
+
+STUDY = Study(
+    name="review_awd_lstm",
+    chapter="09",
+    title="Domain adaptation: how many unlabeled reviews it takes",
+    cells=[
+        {"start": "wikipedia", "share": 0.0, "steps": 0},
+        {"start": "wikipedia", "share": 0.01, "steps": 50},
+        {"start": "wikipedia", "share": 0.1, "steps": 150},
+        ADAPTED,
+        {"start": "new", "share": 1.0, "steps": 750},
+    ],
+    seeds=(0, 1, 2),
+    run=run,
+    smoke={
+        "start": "new",
+        "share": 0.05,
+        "steps": 10,
+        "merges": 300,
+        "embedding": 16,
+        "width": 24,
+        "tuning": 12,
+    },
+    tolerance=0.2,  # hardly trained: an accuracy may move by some texts
+)

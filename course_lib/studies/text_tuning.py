@@ -1,0 +1,140 @@
+"""What the studies of chapter 09 share: labeled texts, and the ways to tune a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from course_lib import schedules, train, transfer, ulmfit
+from course_lib.awd_lstm import AWDBody
+from course_lib.bpe import BPE
+from course_lib.data import reviews, wikipedia
+from course_lib.studies.core import Config, device
+from course_lib.ulmfit import TextClassifier, TextSampler
+
+BATCH = 32
+LONGEST = 64  # tokens of a text that are read
+RATE = 5e-3  # of the head
+STEPS = {50: 100, 60: 100, 100: 100, 200: 150, 300: 150, 500: 200, 1000: 300, 1200: 300, 5000: 600}
+
+FULL = {"rates": "same", "unfreeze": False, "schedule": "constant"}
+ULMFIT = {"rates": "discriminative", "unfreeze": True, "schedule": "triangular"}
+SCRATCH = FULL | {"schedule": "triangular"}  # a new body: nothing to protect
+
+
+class Texts(NamedTuple):
+    """Texts as written, their token ids, and their classes."""
+
+    written: list[str]
+    ids: list[list[int]]
+    labels: list[int]
+
+    def first(self, count: int) -> Texts:
+        """The first ``count`` texts."""
+        return Texts(self.written[:count], self.ids[:count], self.labels[:count])
+
+
+def encoded(written: Sequence[str], labels: Sequence[int], tokens: BPE) -> Texts:
+    """Texts in lower case with their ids."""
+    lower = [text.lower() for text in written]
+    return Texts(lower, [ulmfit.encode(text, tokens, LONGEST) for text in lower], list(labels))
+
+
+def review_parts(tokens: BPE, seed: int) -> dict[str, Texts]:
+    """The parts "labeled", "validation" and "test" of the reviews."""
+    task = reviews.task(reviews.load(), seed)
+    return {
+        part: encoded([r.text for r in found], [r.label for r in found], tokens)
+        for part, found in (
+            ("labeled", task.labeled[:5000]),
+            ("validation", task.validation),
+            ("test", task.test),
+        )
+    }
+
+
+def topic_parts(tokens: BPE, seed: int) -> dict[str, Texts]:
+    """The parts "labeled", "validation" and "test" of the Wikipedia topics."""
+    task = wikipedia.topic_task(wikipedia.load(), seed)
+    places = {topic: place for place, topic in enumerate(wikipedia.TOPICS)}
+    return {
+        part: encoded([a.text for a in found], [places[a.topic] for a in found], tokens)
+        for part, found in zip(task._fields, task, strict=True)
+    }
+
+
+def tune(
+    body: AWDBody,
+    few: Texts,
+    way: Config,
+    seed: int,
+    *,
+    steps: int | None = None,
+    rate: float = RATE,
+    copied: bool = True,
+    progress: bool = False,
+) -> TextClassifier:
+    """A classifier on a copy of ``body`` (or, not ``copied``, on a new body), tuned on few texts.
+
+    ``way`` has ``rates`` ("same", "discriminative" or "last": the head only), ``unfreeze`` (one
+    layer more each sixth of the steps) and ``schedule`` ("constant", "cosine" or "triangular").
+    """
+    steps = steps or STEPS[len(few.labels)]
+    classes = max(few.labels) + 1
+    model = ulmfit.classifier(body, classes, seed, copied=copied).to(device())
+    grouped = transfer.groups(model, ulmfit.layer_prefixes(model.body))
+    rates = {
+        "same": transfer.same_rate,
+        "discriminative": transfer.discriminative,
+        "last": transfer.last_layer_only,
+    }[way["rates"]](grouped, rate)
+    optimizer = transfer.tuner(model, grouped, rates)
+    sampler = TextSampler(few.ids, few.labels, BATCH, seed)
+    if way["unfreeze"]:
+        plan = transfer.gradual_unfreezing(grouped, max(1, steps // (len(grouped) + 1)))
+        sampler = transfer.Unfreezing(sampler, model, grouped, plan)
+    schedule = {
+        "constant": schedules.constant(),
+        "cosine": schedules.cosine(steps),
+        "triangular": schedules.slanted_triangular(steps),
+    }[way["schedule"]]
+    torch.manual_seed(seed)
+    train.fit(
+        model,
+        ulmfit.classification_loss,
+        sampler,
+        steps,
+        optimizer=optimizer,
+        schedule=schedule,
+        progress=progress,
+    )
+    return model.eval()
+
+
+def score(model: TextClassifier, texts: Texts) -> float:
+    """Accuracy averaged over the classes, which is plain accuracy where they are balanced."""
+    return averaged(ulmfit.predict(model, texts.ids).argmax(dim=-1).tolist(), texts.labels)
+
+
+def averaged(guesses: Sequence[int], labels: Sequence[int]) -> float:
+    """Share of right guesses, class by class, then the mean over classes."""
+    shares = []
+    for one in sorted(set(labels)):
+        inside = [g == one for g, label in zip(guesses, labels, strict=True) if label == one]
+        shares.append(sum(inside) / len(inside))
+    return sum(shares) / len(shares)
+
+
+def tfidf(few: Texts, test: Texts) -> float:
+    """The baseline: TF-IDF of words and pairs of words, and logistic regression."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    judge = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(max_iter=1000)
+    )
+    judge.fit(few.written, few.labels)
+    return averaged(judge.predict(test.written).tolist(), test.labels)
