@@ -11,18 +11,16 @@ Table 3 shows (rows D).
 
 from __future__ import annotations
 
-import math
+from functools import partial
 
 import torch
-from torch import nn
-from torch.nn import functional as F
 
 from course_lib import evaluate, schedules, train
 from course_lib.data import lab
-from course_lib.data.batching import Batch, PairSampler, pad
+from course_lib.data.batching import PairSampler
 from course_lib.studies.bottleneck import LENGTHS, TEST_SEED
 from course_lib.studies.core import Config, Metrics, Study, device
-from course_lib.text import BOS, EOS, PAD, WordTokenizer
+from course_lib.text import WordTokenizer
 from course_lib.transformer_model import Transformer, TransformerConfig
 from course_lib.translation import encode, tokenizers, translate
 
@@ -58,14 +56,6 @@ VARIANTS: dict[str, Config] = {
 }
 
 
-def loss(model: nn.Module, batch: Batch, smoothing: float) -> torch.Tensor:
-    """Teacher forcing with label smoothing (Vaswani et al. 2017, section 5.4)."""
-    where = next(model.parameters()).device
-    source, target = batch.source.to(where), batch.target.to(where)
-    logits = model(source, target[:, :-1])  # (B, T - 1, V)
-    return train.sequence_loss(logits, target[:, 1:], label_smoothing=smoothing)
-
-
 def train_model(
     config: Config, seed: int, *, progress: bool = False
 ) -> tuple[Transformer, WordTokenizer, WordTokenizer, train.History]:
@@ -81,28 +71,14 @@ def train_model(
     ).to(device())
     history = train.fit(
         model,
-        lambda model, batch: loss(model, batch, config["smoothing"]),
+        partial(train.translation_loss, label_smoothing=config["smoothing"]),
         PairSampler(encode(pairs, source, target), batch_size=64, seed=seed),
         config["steps"],
         lr=config["lr"],
-        schedule=schedules.cosine(config["steps"], warmup=min(config["warmup"], 50)),
+        schedule=schedules.cosine(config["steps"], warmup=config["warmup"]),
         progress=progress,
     )
     return model, source, target, history
-
-
-@torch.no_grad()
-def perplexity(
-    model: Transformer, source: WordTokenizer, target: WordTokenizer, pairs: list[lab.Pair]
-) -> float:
-    """Of the words of the references and their end marks, the words before them given."""
-    model.eval()
-    ids = encode(pairs, source, target)
-    sources = pad([s for s, _ in ids]).to(device())
-    targets = pad([[BOS, *t, EOS] for _, t in ids]).to(device())
-    logits = model(sources, targets[:, :-1])  # (B, T - 1, V)
-    nats = F.cross_entropy(logits.flatten(0, 1), targets[:, 1:].flatten(), ignore_index=PAD)
-    return math.exp(nats.item())
 
 
 def run(config: Config, seed: int) -> Metrics:
@@ -116,7 +92,7 @@ def run(config: Config, seed: int) -> Metrics:
     hits = evaluate.exact_match(texts, references)
     last = history.losses[-50:]
     return {
-        "perplexity": perplexity(model, source, target, test),
+        "perplexity": evaluate.translation_perplexity(model, encode(test, source, target)),
         "bleu": evaluate.bleu(texts, references).score,
         "exact_match": sum(hits) / len(hits),
         "losses": [
@@ -141,6 +117,6 @@ STUDY = Study(
     cells=[_cell(variant) for variant in VARIANTS],
     seeds=(0, 1, 2, 3, 4),
     run=run,
-    smoke=_cell("base") | {"steps": 40, "pairs": 1000, "sentences": 40},
+    smoke=_cell("base") | {"steps": 40, "warmup": 10, "pairs": 1000, "sentences": 40},
     tolerance=0.25,
 )
