@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from course_lib.cells import init_recurrent_
+from course_lib.rnn import embed_tokens
 
 State = tuple[Tensor, ...]  # h and c of each layer, (1, B, width), bottom layer first
 
@@ -175,19 +176,7 @@ class AWDBody(nn.Module):
         Raises:
             ValueError: tokens are not (B, T) with T >= 1, or a token id is out of range.
         """
-        if tokens.dim() != 2 or tokens.shape[1] == 0:
-            raise ValueError(
-                f"Expected tokens of shape (B, T) with T >= 1, got {tuple(tokens.shape)}. "
-                "Batch the sequences, and drop empty ones."
-            )
-        try:
-            x = self.embedding(tokens)  # (B, T, E)
-        except IndexError:
-            wrong = tokens[(tokens < 0) | (tokens >= self.config.vocab_size)][0].item()
-            raise ValueError(
-                f"Token id {wrong} is out of range: this model knows the ids 0 to "
-                f"{self.config.vocab_size - 1}. Encode with the tokenizer it was trained with."
-            ) from None
+        x = embed_tokens(self.embedding, tokens)  # (B, T, E)
         if self.training and self.config.dropouts.words > 0:
             x = drop_words(x, tokens, self.config.vocab_size, self.config.dropouts.words)
         x = self.input_dropout(x)

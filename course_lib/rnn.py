@@ -17,6 +17,28 @@ from course_lib.cells import State, init_recurrent_
 LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
+def embed_tokens(embedding: nn.Embedding, tokens: Tensor) -> Tensor:
+    """(B, T) ids -> (B, T, E).
+
+    Raises:
+        ValueError: tokens are not (B, T) with T >= 1, or a token id is out of range.
+    """
+    if tokens.dim() != 2 or tokens.shape[1] == 0:
+        raise ValueError(
+            f"Expected tokens of shape (B, T) with T >= 1, got {tuple(tokens.shape)}. "
+            "Batch the sequences, and drop empty ones."
+        )
+    try:
+        return embedding(tokens)
+    except IndexError:
+        known = embedding.num_embeddings
+        wrong = tokens[(tokens < 0) | (tokens >= known)][0].item()
+        raise ValueError(
+            f"Token id {wrong} is out of range: this model knows the ids 0 to {known - 1}. "
+            "Encode with the tokenizer it was trained with."
+        ) from None
+
+
 @dataclass(frozen=True)
 class RNNLanguageModelConfig:
     """Sizes of a recurrent language model.
@@ -100,19 +122,7 @@ class RNNLanguageModel(nn.Module):
         Raises:
             ValueError: tokens are not (B, T) with T >= 1, or a token id is out of range.
         """
-        if tokens.dim() != 2 or tokens.shape[1] == 0:
-            raise ValueError(
-                f"Expected tokens of shape (B, T) with T >= 1, got {tuple(tokens.shape)}. "
-                "Batch the sequences, and drop empty ones."
-            )
-        try:
-            embedded = self.embedding(tokens)  # (B, T, D)
-        except IndexError:
-            wrong = tokens[(tokens < 0) | (tokens >= self.config.vocab_size)][0].item()
-            raise ValueError(
-                f"Token id {wrong} is out of range: this model knows the ids 0 to "
-                f"{self.config.vocab_size - 1}. Encode with the tokenizer it was trained with."
-            ) from None
+        embedded = embed_tokens(self.embedding, tokens)  # (B, T, D)
         return self.rnn(self.dropout(embedded), state)
 
     def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:

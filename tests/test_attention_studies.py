@@ -22,18 +22,6 @@ from course_lib.text import BOS
 from course_lib.translation import encode, tokenizers, translate, weights_of
 
 
-def kept(name: str):
-    there = (artifacts.CHECKPOINTS / f"{name}.safetensors").is_file()
-    return pytest.mark.skipif(not there, reason=f"the study has not kept {name} yet")
-
-
-def recorded(name: str) -> list[dict]:
-    try:
-        return studies.load(name).cells
-    except KeyError:
-        return []
-
-
 @pytest.fixture(scope="module")
 def pairs() -> list[lab.Pair]:
     return lab.generate(130, seed=0, lengths=(4, 12))
@@ -262,9 +250,7 @@ def test_without_a_score_it_is_the_training_of_the_bottleneck():
 
 
 def test_recorded_lab_cells_hold_together():
-    cells = recorded("attention_lab")
-    if not cells:
-        pytest.skip("the study attention_lab has no cell yet")
+    cells = studies.load("attention_lab").cells
     for cell in cells:
         metrics = cell["metrics"]
         assert len(metrics["losses"]) == cell["config"]["steps"] / 50
@@ -279,9 +265,10 @@ def test_recorded_lab_cells_hold_together():
 @pytest.mark.parametrize("words", ["25-27", "28-30", "31-40"])
 @pytest.mark.parametrize("score", attention_lab.SCORES)
 def test_the_gap_on_long_sentences_is_beyond_the_intervals(score, words):
-    with_score = [c for c in recorded("attention_lab") if c["config"] == attention_lab._cell(score)]
-    if len(with_score) < len(attention_lab.STUDY.seeds):
-        pytest.skip(f"the study attention_lab has not all seeds of {score} yet")
+    with_score = [
+        c for c in studies.load("attention_lab").cells if c["config"] == attention_lab._cell(score)
+    ]
+    assert len(with_score) == len(attention_lab.STUDY.seeds)
     ours = studies.load("attention_lab").interval(f"exact_match.{words}", **with_score[0]["config"])
     fixed = studies.load("bottleneck").interval(f"exact_match.{words}", **bottleneck._cell())
     assert ours.low > fixed.high + 0.3
@@ -313,12 +300,10 @@ def test_another_language_is_named():
         attention_lab.load_translator("german")
 
 
-@kept("attention_lab_french")
 def test_the_kept_french_translator():
     _translates("french")
 
 
-@kept("attention_lab_korean")
 def test_the_kept_korean_translator():
     _translates("korean")
 
@@ -337,7 +322,7 @@ def _translates(language: str) -> None:
     assert sum(file.stat().st_size for file in files) < 1_000_000
     card = json.loads((artifacts.CHECKPOINTS / f"{name}.json").read_text(encoding="utf-8"))
     assert card["config"] == attention_lab.KEPT[language]
-    cells = recorded("attention_lab")
+    cells = studies.load("attention_lab").cells
     if cells:  # 16-bit weights are kept after the measuring, so the card holds the record's scores
         [cell] = [c for c in cells if c["config"] == card["config"] and c["seed"] == card["seed"]]
         assert card["scores"]["overall"] == cell["metrics"]["overall"]
@@ -417,9 +402,7 @@ def test_verses_by_words_cover_each_verse_once():
 
 
 def test_recorded_verse_scores_say_how_they_were_computed():
-    cells = recorded("verses_attention")
-    if not cells:
-        pytest.skip("the study verses_attention has no cell yet")
+    cells = studies.load("verses_attention").cells
     signatures = {
         cell["metrics"][part][system]["signature"]
         for cell in cells
@@ -432,7 +415,6 @@ def test_recorded_verse_scores_say_how_they_were_computed():
         assert sum(row["verses"] for row in test["by_words"].values()) == test["verses"]
 
 
-@kept(verses_attention.NAME)
 def test_the_kept_verse_translator():
     model, source, target = verses_attention.load_translator()
     verse, longer = "And God said to him, Go.", "And it was so for a long time in the land."

@@ -13,6 +13,11 @@ from course_lib.files import write_atomically
 if TYPE_CHECKING:
     from torch import nn
 
+    from course_lib.bpe import BPE
+    from course_lib.text import WordTokenizer
+
+    Tokenizer = BPE | WordTokenizer
+
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 
 
@@ -72,3 +77,29 @@ def load(name: str, model: nn.Module, *, folder: Path = CHECKPOINTS) -> dict[str
         raise ValueError(f"{path.name} is not the file its card describes; make both again")
     load_weights(model, path)
     return card
+
+
+def save_translator(
+    name: str, model: nn.Module, card: dict[str, Any], source: Tokenizer, target: Tokenizer
+) -> None:
+    """As :func:`save`, in 16 bits, with the two tokenizers beside the weights."""
+    path = save(name, model.half(), card)
+    if path is not None:
+        source.save(path.with_name(f"{name}.source.json"))
+        target.save(path.with_name(f"{name}.target.json"))
+
+
+def tokenizers(
+    name: str, kind: type[Tokenizer], *, folder: Path = CHECKPOINTS
+) -> tuple[Tokenizer, Tokenizer]:
+    """The tokenizers of source and target that :func:`save_translator` kept.
+
+    Raises:
+        KeyError: no such weights.
+        FileNotFoundError: a tokenizer is not there.
+    """
+    weights = find(name, folder=folder)
+    source, target = (
+        kind.load(weights.with_name(f"{name}.{side}.json")) for side in ("source", "target")
+    )
+    return source, target

@@ -303,11 +303,7 @@ def load_translator(
     if language not in KEPT:
         raise KeyError(f"no translator into {language!r}; there are: {', '.join(KEPT)}")
     name = f"attention_lab_{language}"
-    weights = artifacts.find(name, folder=folder)
-    source, target = (
-        WordTokenizer.load(weights.with_name(f"{name}.{side}.json"))
-        for side in ("source", "target")
-    )
+    source, target = artifacts.tokenizers(name, WordTokenizer, folder=folder)
     model = build(KEPT[language], len(source), len(target))
     artifacts.load(name, model, folder=folder)
     return model.eval(), source, target
@@ -331,10 +327,7 @@ def _keep(
         "scores": {name: metrics[name] for name in ("overall", "alignment")},
         "limits": "Knows the words and the grammar of the lab and nothing else.",
     }
-    path = artifacts.save(f"attention_lab_{language}", model.half(), card)
-    if path is not None:
-        source.save(path.with_name(f"{path.stem}.source.json"))
-        target.save(path.with_name(f"{path.stem}.target.json"))
+    artifacts.save_translator(f"attention_lab_{language}", model, card, source, target)
 
 
 def _cell(

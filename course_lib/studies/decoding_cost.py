@@ -20,6 +20,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from course_lib.decode import WithoutCache
 from course_lib.studies.core import Config, Metrics, Study, device
 from course_lib.studies.layer_cost import synchronize
 from course_lib.studies.one_budget import TRANSFORMER
@@ -50,12 +51,7 @@ def cached(model: Transformer, state: TransformerState, prefix: Tensor) -> Calla
 
 def uncached(model: Transformer, state: TransformerState, prefix: Tensor) -> Callable[[], Tensor]:
     """The same with the whole prefix read again."""
-
-    def call() -> Tensor:
-        x = model.decoder(model.target_embedding(prefix), state)[0]  # (B, P, D)
-        return model.output(x[:, -1]).log_softmax(-1)  # (B, V)
-
-    return call
+    return lambda: WithoutCache(model).step(prefix[:, -1], (state, prefix[:, :-1]))[0]
 
 
 @torch.no_grad()

@@ -33,11 +33,7 @@ def run(config: Config, seed: int) -> Metrics:
     way = tuning.ULMFIT if copied else tuning.SCRATCH
     steps = config.get("tuning")
     tuned = tuning.tune(model.body, few, way, seed, steps=steps, copied=copied)
-    return {
-        "accuracy": tuning.score(tuned, parts["test"]),
-        "validation": tuning.score(tuned, parts["validation"]),
-        "training": tuning.score(tuned, few),
-    }
+    return tuning.scores(tuned, parts, few)
 
 
 STUDY = Study(

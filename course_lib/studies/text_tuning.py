@@ -118,6 +118,15 @@ def score(model: TextClassifier, texts: Texts) -> float:
     return averaged(ulmfit.predict(model, texts.ids).argmax(dim=-1).tolist(), texts.labels)
 
 
+def scores(model: TextClassifier, parts: dict[str, Texts], few: Texts) -> dict[str, float]:
+    """Its score on test and validation texts, and on the few that it was tuned on."""
+    return {
+        "accuracy": score(model, parts["test"]),
+        "validation": score(model, parts["validation"]),
+        "training": score(model, few),
+    }
+
+
 def averaged(guesses: Sequence[int], labels: Sequence[int]) -> float:
     """Share of right guesses, class by class, then the mean over classes."""
     shares = []

@@ -34,11 +34,7 @@ def run(config: Config, seed: int) -> Metrics:
     parts = tuning.review_parts(tokens, seed)
     few = parts["labeled"].first(config["labels"])
     tuned = tuning.tune(model.body, few, WAYS[config["way"]], seed, steps=config.get("tuning"))
-    return {
-        "accuracy": tuning.score(tuned, parts["test"]),
-        "validation": tuning.score(tuned, parts["validation"]),
-        "training": tuning.score(tuned, few),
-    }
+    return tuning.scores(tuned, parts, few)
 
 
 STUDY = Study(

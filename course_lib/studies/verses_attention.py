@@ -56,10 +56,7 @@ def load_translator(
         KeyError: the weights are not there.
         FileNotFoundError: a tokenizer is not there.
     """
-    weights = artifacts.find(NAME, folder=folder)
-    source, target = (
-        BPE.load(weights.with_name(f"{NAME}.{side}.json")) for side in ("source", "target")
-    )
+    source, target = artifacts.tokenizers(NAME, BPE, folder=folder)
     model = build(KEPT, source, target)
     artifacts.load(NAME, model, folder=folder)
     return model.eval(), source, target
@@ -160,10 +157,7 @@ def _keep(model: nn.Module, source: BPE, target: BPE, config: Config, metrics: M
         "scores": {name: metrics[name] for name in ("validation", "test")},
         "limits": "One small corpus in one tone. For looking at attention, not for translating.",
     }
-    path = artifacts.save(NAME, model.half(), card)
-    if path is not None:
-        source.save(path.with_name(f"{NAME}.source.json"))
-        target.save(path.with_name(f"{NAME}.target.json"))
+    artifacts.save_translator(NAME, model, card, source, target)
 
 
 KEPT: Config = {

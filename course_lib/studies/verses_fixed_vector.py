@@ -73,10 +73,7 @@ def load_translator(*, folder: Path = artifacts.CHECKPOINTS) -> tuple[EncoderDec
         KeyError: the weights are not there.
         FileNotFoundError: a tokenizer is not there.
     """
-    weights = artifacts.find(NAME, folder=folder)
-    source, target = (
-        BPE.load(weights.with_name(f"{NAME}.{side}.json")) for side in ("source", "target")
-    )
+    source, target = artifacts.tokenizers(NAME, BPE, folder=folder)
     model = EncoderDecoder(_sizes(source, target, STUDY.cells[0]))
     artifacts.load(NAME, model, folder=folder)
     return model.eval(), source, target
@@ -161,10 +158,7 @@ def _keep(
         "scores": {"short": metrics["short"], "all": metrics["all"]},
         "limits": "Fluent and mostly wrong. For teaching what one vector cannot carry.",
     }
-    path = artifacts.save(NAME, model.half(), card)
-    if path is not None:
-        source.save(path.with_name(f"{NAME}.source.json"))
-        target.save(path.with_name(f"{NAME}.target.json"))
+    artifacts.save_translator(NAME, model, card, source, target)
 
 
 CELL: Config = {
