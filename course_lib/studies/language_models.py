@@ -103,6 +103,7 @@ def learn(
         checkpoint=checkpoint,
         every=100,
         progress=progress,
+        bf16=True,  # nearly halves the time on a processor that was built for it
     )
     return model
 

@@ -109,6 +109,7 @@ def tune(
         optimizer=optimizer,
         schedule=schedule,
         progress=progress,
+        bf16=True,  # nearly halves the time on a processor that was built for it
     )
     return model.eval()
 
