@@ -11,8 +11,8 @@ LIBRARY = ROOT / "course_lib"
 # Ground floor first. A file or folder of course_lib that is not named here fails the test.
 FLOORS = (
     "files data text bpe masks cells rnn seq2seq attention positions transformer layers "
-    "transformer_model vision transfer awd_lstm ulmfit costs schedules progress interrupts "
-    "checkpoint distributed train streams "
+    "transformer_model vision transfer awd_lstm ulmfit gpt costs schedules progress interrupts "
+    "checkpoint distributed train streams windows "
     "ngram dictionary decode translation evaluate train_translator probe svg sketch plots "
     "drawings heatmap widgets headmaps exercises studies claims"
 ).split()
