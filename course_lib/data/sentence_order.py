@@ -1,0 +1,91 @@
+"""The third target of chapters 09 to 11: which of two sentences comes first?
+
+Two sentences that stand next to each other in a Wikipedia introduction, in their own order or
+swapped. The words are the same either way, so that a model that counts words cannot know.
+"""
+
+from typing import NamedTuple
+
+from course_lib.data.splits import hash_fraction
+from course_lib.data.wikipedia import Article, sentences, split
+
+SWAPPED, IN_ORDER = 0, 1
+WORDS = (5, 40)  # a sentence with fewer or more of them is left out
+PAIRS = 4  # the most pairs that one held-out article gives
+
+
+class SentencePair(NamedTuple):
+    """Two neighboring sentences of the article ``title``; ``label`` is 0 (swapped) or 1."""
+
+    first: str
+    second: str
+    label: int
+    title: str
+
+
+class OrderTask(NamedTuple):
+    """Pairs for training and judging; no article is in two parts.
+
+    Attributes:
+        labeled: one pair from each training article, both labels in turn, in an order drawn by a
+            seed. The first n of them are the labeled set of size n, so a smaller set is part of a
+            larger one.
+        validation: for choosing rates and numbers of steps.
+        test: looked at once, at the end. The same for every seed, and each pair in both orders, as
+            in validation: whoever does not look at the order has exactly 0.5.
+    """
+
+    labeled: list[SentencePair]
+    validation: list[SentencePair]
+    test: list[SentencePair]
+
+
+def task(articles: list[Article], seed: int) -> OrderTask:
+    """The protocol, on the parts that ``wikipedia.split`` makes.
+
+    The language models of chapters 09 and 10 have read the training articles, in which all
+    sentences stand in order. They have not read the other two parts.
+    """
+    parts = split(articles)
+    found = [(neighbors(article.text), article.title) for article in parts.train]
+    drawn = sorted(
+        ((pairs, title) for pairs, title in found if pairs),
+        key=lambda one: hash_fraction(f"{seed} order {one[1]}"),
+    )
+    labeled = []
+    for place, (pairs, title) in enumerate(drawn):
+        one = pairs[int(hash_fraction(f"{seed} pair {title}") * len(pairs))]
+        labeled.append(_pair(one, (SWAPPED, IN_ORDER)[place % 2], title))
+    labeled = labeled[: len(labeled) // 2 * 2]  # as many of each label
+    return OrderTask(labeled, *(_both_orders(part) for part in parts[1:]))
+
+
+def neighbors(text: str) -> list[tuple[str, str]]:
+    """Pairs of neighboring sentences, both of usual length; no sentence is in two pairs.
+
+    >>> neighbors("It has two small parts. Both of them are quite old. The end.")
+    [('It has two small parts.', 'Both of them are quite old.')]
+    """
+    found, waiting = [], None
+    for sentence in sentences(text):
+        usual = WORDS[0] <= len(sentence.split()) <= WORDS[1]
+        if usual and waiting is not None:
+            found.append((waiting, sentence))
+            waiting = None
+        else:
+            waiting = sentence if usual else None
+    return found
+
+
+def _both_orders(articles: list[Article]) -> list[SentencePair]:
+    return [
+        _pair(one, label, article.title)
+        for article in articles
+        for one in neighbors(article.text)[:PAIRS]
+        for label in (SWAPPED, IN_ORDER)
+    ]
+
+
+def _pair(one: tuple[str, str], label: int, title: str) -> SentencePair:
+    first, second = one if label == IN_ORDER else one[::-1]
+    return SentencePair(first, second, label, title)
