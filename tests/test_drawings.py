@@ -13,7 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from course_lib import drawings, plots
-from course_lib.drawings import attentive, blocks, recurrent, story, training, transfer
+from course_lib.drawings import attentive, blocks, recurrent, story, training, transfer, ulmfit
 from course_lib.sketch import Drawing, Sketch
 from course_lib.svg import inline
 
@@ -41,6 +41,9 @@ NAMES = [
     "kv_cache",
     "body_and_head",
     "supervised_and_transfer",
+    "three_stages",
+    "noise_places",
+    "concat_pooling",
     "arc",
 ]
 
@@ -78,7 +81,7 @@ def test_every_drawing_is_listed_here():
     assert set(drawings.__all__) == set(NAMES)
     made = {
         name
-        for part in (attentive, blocks, recurrent, story, training, transfer)
+        for part in (attentive, blocks, recurrent, story, training, transfer, ulmfit)
         for name, item in vars(part).items()
         if getattr(item, "__module__", "") == part.__name__ and not name.startswith("_")
     }

@@ -23,12 +23,14 @@ from course_lib.drawings.recurrent import (
 from course_lib.drawings.story import arc
 from course_lib.drawings.training import kv_cache, shifted_target
 from course_lib.drawings.transfer import body_and_head, supervised_and_transfer
+from course_lib.drawings.ulmfit import concat_pooling, noise_places, three_stages
 
 __all__ = [
     "arc",
     "attention",
     "body_and_head",
     "bottleneck",
+    "concat_pooling",
     "encoder_decoder",
     "gradient_back",
     "gru_cell",
@@ -36,6 +38,7 @@ __all__ = [
     "kv_cache",
     "linear_probe",
     "lstm_cell",
+    "noise_places",
     "one_step",
     "padding_and_packing",
     "paths",
@@ -46,5 +49,6 @@ __all__ = [
     "state_passing",
     "supervised_and_transfer",
     "teacher_forcing",
+    "three_stages",
     "transformer",
 ]

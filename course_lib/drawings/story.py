@@ -5,7 +5,7 @@ from __future__ import annotations
 from course_lib.plots import COLORS
 from course_lib.sketch import Drawing, Sketch
 
-_WRITTEN = 8  # the last chapter that the book has
+_WRITTEN = 9  # the last chapter that the book has
 
 
 def arc() -> Drawing:
@@ -44,7 +44,7 @@ def arc() -> Drawing:
     sketch.text(176, second + 18, "to come", size=13, anchor="start")
     return sketch.finish(
         "Map of the course. Recurrent networks lead to the encoder–decoder, to attention, to "
-        "self-attention, to the Transformer; transfer in vision stands beside them: the chapters "
-        "so far. To come: GPT and BERT, which follow from the Transformer; recurrent language "
-        "models and transfer in vision lead to ULMFiT, which prepares both."
+        "self-attention, to the Transformer; recurrent language models and transfer in vision lead "
+        "to ULMFiT: the chapters so far. To come: GPT and BERT, which follow from the Transformer "
+        "and which ULMFiT prepared."
     )
