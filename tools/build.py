@@ -42,7 +42,8 @@ LOG = BUILD / "book.log"
 
 # Two notebooks at once with a thread each; their numbers do not depend on the machine's cores.
 WORKERS = ["-n", "2", "--dist", "loadscope"]
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+# COURSE_PAGES: how the pages end that outputs link to.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "COURSE_PAGES": "html"}
 
 # Scripts from book/_static/vendor instead of a CDN (see tools/vendor.py).
 VENDORED = {

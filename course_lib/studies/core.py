@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -131,6 +132,45 @@ class Record:
         from course_lib.evaluate import t_interval
 
         return t_interval(self.values(metric, **select), confidence=confidence)
+
+    def values_at(
+        self, metric: str, *, along: str, cost: str, budget: float, **select: Any
+    ) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """Seeds, and for each the metric where the cost reaches ``budget``, read off a curve.
+
+        The curve goes through the configurations that ``select`` names and that differ in the key
+        ``along``, in the order of their costs; between two of them it is straight over the
+        logarithm of the cost.
+
+        Raises:
+            KeyError, LookupError: as for ``values``; or the configurations differ in their seeds.
+            ValueError: the budget lies outside the costs of some seed.
+        """
+        chosen = [c for c in self.configs if select.items() <= c.items() and along in c]
+        points = [{**select, along: value} for value in dict.fromkeys(c[along] for c in chosen)]
+        if len(points) < 2:
+            message = f"{select} leaves {len(points)} configurations that differ in {along!r}"
+            raise LookupError(f"study {self.study}: {message}; a curve needs two or more")
+        seeds = [tuple(self.seeds(**point)) for point in points]
+        if len(set(seeds)) > 1:
+            raise LookupError(f"study {self.study}: along {along!r} the seeds differ: {seeds}")
+        columns = [zip(*(self.values(m, **p) for p in points), strict=True) for m in (cost, metric)]
+        return seeds[0], tuple(
+            self._between(costs, found, budget, cost) for costs, found in zip(*columns, strict=True)
+        )
+
+    def _between(
+        self, costs: tuple[float, ...], found: tuple[float, ...], budget: float, cost: str
+    ) -> float:
+        points = sorted(zip(costs, found, strict=True))
+        if not points[0][0] <= budget <= points[-1][0]:
+            raise ValueError(
+                f"study {self.study}: {cost} runs from {points[0][0]:.3g} to {points[-1][0]:.3g}; "
+                f"{budget:.3g} lies outside"
+            )
+        place = max(i for i, (value, _) in enumerate(points[:-1]) if value <= budget)
+        (low, left), (high, right) = points[place], points[place + 1]
+        return left + (right - left) * math.log(budget / low) / math.log(high / low)
 
     def _select(self, select: Config) -> list[dict[str, Any]]:
         known = sorted({name for cell in self.cells for name in cell["config"]} | {"seed"})

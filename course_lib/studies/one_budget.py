@@ -19,7 +19,6 @@ The Transformer of the first seed with the most steps is kept for the notebooks.
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 
@@ -205,22 +204,9 @@ def at_cost(
     Raises:
         ValueError: the budget lies outside what the models of some seed have cost.
     """
-    cells = [
-        {"model": model, "language": language, "steps": steps}
-        for steps in _steps(record, model, language)
-    ]
-    spent = list(zip(*(record.values(f"cost.{cost}", **cell) for cell in cells), strict=True))
-    found = list(zip(*(record.values(metric, **cell) for cell in cells), strict=True))
-    values = []
-    for costs, metrics in zip(spent, found, strict=True):
-        if not costs[0] <= budget <= costs[-1]:
-            raise ValueError(
-                f"{model} was trained for {costs[0]:.3g} to {costs[-1]:.3g} {cost}, not {budget}"
-            )
-        place = max(i for i, value in enumerate(costs[:-1]) if value <= budget)
-        low, high = math.log(costs[place]), math.log(costs[place + 1])
-        share = (math.log(budget) - low) / (high - low)
-        values.append(metrics[place] + share * (metrics[place + 1] - metrics[place]))
+    _, values = record.values_at(
+        metric, along="steps", cost=f"cost.{cost}", budget=budget, model=model, language=language
+    )
     return t_interval(values)
 
 

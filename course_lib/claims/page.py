@@ -1,0 +1,191 @@
+"""The ledger on the page: a table for each chapter, and the whole of it with filters.
+
+A row is an anchor, "claim-" and the claim's id, on the page of its chapter and in chapter 12, and
+links to the other one. The whole ledger is one plain table; a script of its own (``page.js``) adds
+the controls, so without it nothing is missing but the controls.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from IPython.display import display
+
+from course_lib.claims.ledger import VERDICTS, Claim, load
+from course_lib.claims.quantities import number
+from course_lib.plots import COLORS, Rich, markdown_light, plain, require_text
+
+LEDGER_PAGE = "12_what_we_measured"
+_COLOR = dict(zip(VERDICTS, (COLORS["green"], COLORS["blue"], COLORS["orange"]), strict=True))
+_SORTABLE = {"Chapter": "chapter", "Claim": "claim", "Verdict": "verdict"}
+_WIDE, _HIGH = 132, 30
+_EXPLAINED = (
+    "Means over seeds with 95 % t-intervals in brackets. The picture is the difference of the two "
+    "quantities, seed by seed, with its interval against zero; as claimed is to the right, or "
+    "inside the gray band where two are claimed to be about equal. The verdict follows from it."
+)
+
+
+def table(chapter: str) -> None:
+    """Display the claims of a chapter: published, measured, the difference, the verdict.
+
+    Raises:
+        ValueError: the ledger has no claim of that chapter.
+    """
+    claims = load(chapter=chapter)
+    if not claims:
+        raise ValueError(f"the ledger has no claim of chapter {chapter!r}")
+    _show(claims, f"**Claims.** {_EXPLAINED}", whole=False)
+
+
+def ledger(caption: str) -> None:
+    """Display the whole ledger, to be filtered by chapter and verdict and sorted.
+
+    ``caption`` is one paragraph with light Markdown; how to read the table is added to it.
+    """
+    caption = f"{require_text(caption, 'caption')} {_EXPLAINED}"
+    _show(sorted(load(), key=lambda claim: claim.chapter), caption, whole=True)
+
+
+def address(page: str, claim: Claim) -> str:
+    """A link to the row of a claim on a page, or nothing where the page is not at hand.
+
+    The book's pages end in .html, as the environment variable COURSE_PAGES says while the book is
+    built. A notebook has its neighbors beside it, or, in Colab, none.
+    """
+    found = sorted(Path.cwd().glob(f"{page}*.ipynb"))
+    ending = os.environ.get("COURSE_PAGES", "ipynb")
+    return f"{found[0].stem}.{ending}#claim-{claim.id}" if found else ""
+
+
+def strength(claim: Claim) -> float:
+    """How far the difference is on the claimed side, in half widths of its interval."""
+    mean, low, _ = claim.difference
+    beyond = mean if claim.margin is None else claim.margin - abs(mean)
+    half = mean - low
+    return beyond / half if half else (beyond > 0) * 1e9 - (beyond < 0) * 1e9
+
+
+def interval_plot(claim: Claim) -> str:
+    """The difference with its interval as a small picture, named in words."""
+    mean, low, high = claim.difference
+    reach = 1.1 * max(abs(low), abs(high), claim.margin or 0.0) or 1.0
+
+    def x(value: float) -> float:
+        return round(_WIDE / 2 + value / reach * (_WIDE / 2 - 5), 1)
+
+    left, right = (0.0, reach) if claim.margin is None else (-claim.margin, claim.margin)
+    color, middle = _COLOR[claim.verdict], _HIGH / 2
+    said = f"Difference {number(mean, '+')}, interval {number(low, '+')} to {number(high, '+')}"
+    if claim.margin is not None:
+        said += f"; equal means within {number(claim.margin)}"
+    return (
+        f'<svg role="img" aria-label="{said}." viewBox="0 0 {_WIDE} {_HIGH}" '
+        f'style="width:{_WIDE}px;height:{_HIGH}px;display:block;overflow:visible">'
+        f'<rect x="{x(left)}" y="2" width="{x(right) - x(left):.1f}" height="{_HIGH - 4}" '
+        'fill="#6d737b" fill-opacity=".15"/>'
+        f'<path d="M{x(0)} 0V{_HIGH}" stroke="currentColor" stroke-width="1"/>'
+        f'<path d="M{x(low)} {middle}H{x(high)}M{x(low)} {middle - 4}v8M{x(high)} {middle - 4}v8" '
+        f'stroke="{color}" stroke-width="2.5" fill="none"/>'
+        f'<circle cx="{x(mean)}" cy="{middle}" r="4.5" fill="{color}"/></svg>'
+    )
+
+
+def _show(claims: Sequence[Claim], caption: str, *, whole: bool) -> None:
+    columns = ["Chapter"] * whole + ["Claim", "Published", "Measured here", "Verdict"]
+    head = "".join(
+        f'<th role="columnheader" scope="col"{_data("sort", _SORTABLE.get(name, "") * whole)}>'
+        f"{name}</th>"
+        for name in columns
+    )
+    body = "".join(_row(claim, place, whole) for place, claim in enumerate(claims))
+    inner = (
+        '<div class="am-table" style="overflow-x:auto" tabindex="0" role="group" '
+        'aria-label="Table of claims"><table role="table">'
+        f"<caption>{markdown_light(caption)}</caption>"
+        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>'
+        f'<tbody role="rowgroup">{body}</tbody></table></div>'
+    )
+    script = ""
+    if whole:
+        inner = _controls(claims) + inner
+        script = f"<script>{_read('page.js')}</script>"
+    markup = f'<style>{_read("page.css")}</style><div class="am-ledger">{inner}{script}</div>'
+    display(Rich(markup, "\n".join([plain(caption), *(_line(claim) for claim in claims)])))
+
+
+def _row(claim: Claim, place: int, whole: bool) -> str:
+    there = address(f"{claim.chapter}_" if whole else LEDGER_PAGE, claim)
+    mean, low, high = claim.difference
+    said = f"{number(mean, '+')} [{number(low, '+')}, {number(high, '+')}]"
+    chapter = str(int(claim.chapter))
+    name = html.escape(claim.claim)
+    first = ""
+    if whole:
+        label = f"Chapter {chapter}: {name}"
+        link = f'<a href="{there}" aria-label="{label}">{chapter}</a>' if there else chapter
+        first = f'<td role="cell" data-label="Chapter">{link}</td>'
+    elif there:
+        name += f' <a href="{there}" class="am-there">In the ledger</a>'
+    cells = {
+        "Published": f"{html.escape(claim.published)} "
+        + markdown_light(f"[{claim.citation}]({claim.url}), {claim.where}"),
+        "Measured here": f"{html.escape(claim.a.text)}<br>{html.escape(claim.b.text)}"
+        f'<br><span class="am-small">{_seeds(claim)}</span>',
+        "Verdict": f"<strong>{claim.verdict}</strong>{interval_plot(claim)}"
+        f'<span class="am-number">{said}</span>',
+    }
+    texts = "".join(
+        f'<td role="cell" data-label="{label}">{cell}</td>' for label, cell in cells.items()
+    )
+    keys = {
+        "chapter": claim.chapter,
+        "verdict": str(VERDICTS.index(claim.verdict)),
+        "claim": claim.claim.lower(),
+        "strength": f"{strength(claim):.4g}",
+        "place": str(place),
+    }
+    data = "".join(_data(key, value) for key, value in keys.items()) if whole else ""
+    return (
+        f'<tr role="row" id="claim-{claim.id}"{data}>'
+        f'{first}<th role="rowheader" scope="row">{name}</th>{texts}</tr>'
+    )
+
+
+def _seeds(claim: Claim) -> str:
+    margin = "" if claim.margin is None else f"; equal: within {number(claim.margin)}"
+    return f"{len(claim.seeds)} seeds, study {claim.study}{margin}"
+
+
+def _controls(claims: Sequence[Claim]) -> str:
+    """The filters, hidden until the script has made them work."""
+    chapters = [(c, f"Chapter {int(c)}") for c in sorted({claim.chapter for claim in claims})]
+    verdicts = [(str(place), verdict) for place, verdict in enumerate(VERDICTS)]
+    choices = (("Chapter", "chapter", chapters), ("Verdict", "verdict", verdicts))
+    selects = "".join(
+        f'<label>{name} <select data-filter="{key}"><option value="">All</option>'
+        + "".join(f'<option value="{value}">{text}</option>' for value, text in options)
+        + "</select></label>"
+        for name, key, options in choices
+    )
+    return (
+        f'<div class="am-controls" hidden>{selects}<button type="button">Show all</button>'
+        '<span role="status" aria-live="polite"></span></div>'
+    )
+
+
+def _line(claim: Claim) -> str:
+    published = f"{claim.published} {claim.citation}, {claim.where}"
+    return f"{claim.claim} | {published} | {claim.a.text}; {claim.b.text} | {claim.verdict}"
+
+
+def _data(name: str, value: str) -> str:
+    return f' data-{name}="{html.escape(value)}"' if value else ""
+
+
+def _read(name: str) -> str:
+    return resources.files("course_lib.claims").joinpath(name).read_text("utf8").strip()

@@ -1,0 +1,109 @@
+"""The ledger on the page: whole without a script, linked both ways, described in words."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from course_lib import claims
+from course_lib.claims import page
+from course_lib.claims.ledger import VERDICTS
+
+LEDGER = "12_what_we_measured"
+
+
+@pytest.fixture
+def displayed(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COURSE_PAGES", raising=False)
+    shown = []
+    monkeypatch.setattr(page, "display", shown.append)
+    return shown
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in (LEDGER, "04_attention", "07_training_a_transformer"):
+        (tmp_path / f"{name}.ipynb").touch()
+    return tmp_path
+
+
+def ids(markup):
+    return re.findall(r'<tr role="row" id="([^"]+)"', markup)
+
+
+def test_the_ledger_holds_every_claim_once_with_all_it_says(displayed):
+    claims.ledger("**Table 1** All.")
+    [shown] = displayed
+    markup = shown._repr_html_()
+    loaded = claims.load()
+    assert sorted(ids(markup)) == sorted(f"claim-{claim.id}" for claim in loaded)
+    text = re.sub(r"<(script|style)>.*?</\1>|<[^>]+>", "", markup, flags=re.DOTALL)
+    for claim in loaded:
+        for part in (claim.published, claim.citation, claim.a.text, claim.b.text, claim.verdict):
+            assert part.replace("&", "&amp;") in text
+            assert part in repr(shown) or part == claim.citation
+    assert text.index("Table 1") < text.index("95 %")
+
+
+def test_without_a_script_there_are_no_controls_and_no_row_is_hidden(displayed):
+    claims.ledger("**Table 1** All.")
+    markup = displayed[0]._repr_html_()
+    assert '<div class="am-controls" hidden>' in markup
+    assert "<button" not in re.search(r"<thead.*?</thead>", markup)[0]
+    assert "am-off" not in re.search(r"<tbody.*?</tbody>", markup, flags=re.DOTALL)[0]
+
+
+def test_a_chapter_shows_its_own_claims_only(displayed):
+    claims.table("04")
+    markup = displayed[0]._repr_html_()
+    loaded = claims.load(chapter="04")
+    assert ids(markup) == [f"claim-{claim.id}" for claim in loaded]
+    assert "<script" not in markup and "<select" not in markup
+    with pytest.raises(ValueError, match="no claim of chapter '98'"):
+        claims.table("98")
+
+
+@pytest.mark.parametrize(("setting", "ending"), [(None, "ipynb"), ("html", "html")])
+def test_rows_link_both_ways(displayed, folder, monkeypatch, setting, ending):
+    if setting:
+        monkeypatch.setenv("COURSE_PAGES", setting)
+    claims.table("04")
+    claims.ledger("**Table 1** All.")
+    chapter, whole = (shown._repr_html_() for shown in displayed)
+    for claim in claims.load(chapter="04"):
+        anchor = f"#claim-{claim.id}"
+        assert f'href="{LEDGER}.{ending}{anchor}"' in chapter
+        assert f'href="04_attention.{ending}{anchor}"' in whole
+
+
+def test_there_is_no_link_to_a_page_that_is_not_there(displayed):
+    claims.table("04")
+    claims.ledger("**Table 1** All.")
+    for shown in displayed:
+        assert not re.search(r'href="(?!https?:)', shown._repr_html_())
+
+
+@pytest.mark.parametrize("claim", claims.load(), ids=lambda claim: claim.id)
+def test_a_plot_lies_as_its_verdict_says(claim):
+    picture = ElementTree.fromstring(page.interval_plot(claim))
+    band, zero, bar, dot = picture
+    left, right = float(band.get("x")), float(band.get("x")) + float(band.get("width"))
+    low, high = (float(x) for x in re.match(r"M([\d.]+) [\d.]+H([\d.]+)", bar.get("d")).groups())
+    mean = float(dot.get("cx"))
+    inside = (claim.verdict == VERDICTS[0], claim.verdict != VERDICTS[2])
+    slack = 0.2  # of a pixel: coordinates are rounded
+    assert (left - slack <= low and high <= right + slack) >= inside[0]
+    assert (left - slack <= mean <= right + slack) >= inside[1]
+    assert 0 <= low <= mean <= high <= page._WIDE
+    assert picture.get("aria-label").startswith("Difference ")
+
+
+def test_strength_orders_from_clear_to_clearly_against():
+    loaded = claims.load()
+    by_verdict = {
+        verdict: [page.strength(claim) for claim in loaded if claim.verdict == verdict]
+        for verdict in VERDICTS
+    }
+    assert min(by_verdict[VERDICTS[0]]) > 1 >= max(by_verdict[VERDICTS[1]]) > 0
+    assert max(by_verdict[VERDICTS[2]]) <= 0
