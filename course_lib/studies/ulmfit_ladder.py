@@ -1,8 +1,8 @@
 """Ways to tune the adapted model to 500 labeled reviews, one by one (Howard & Ruder 2018, table 7).
 
 Names as there: full, discr(iminative rates), last (layer only), freez (gradual unfreezing), stlr
-(slanted triangular rates), cos(ine). "all" is freez + discr + stlr. Every way has the same rate for
-the head and the same number of steps; none was given a rate of its own.
+(slanted triangular rates), cos(ine). "all" is freez + discr + stlr. Every way has the same number
+of steps, and the rate of its kind in ``text_tuning.RATES``.
 """
 
 from __future__ import annotations
