@@ -11,8 +11,9 @@ LIBRARY = ROOT / "course_lib"
 # Ground floor first. A file or folder of course_lib that is not named here fails the test.
 FLOORS = (
     "files data text bpe masks cells rnn seq2seq attention positions transformer layers "
-    "transformer_model vision transfer awd_lstm ulmfit gpt costs schedules progress interrupts "
-    "checkpoint distributed train streams windows "
+    "transformer_model vision transfer awd_lstm ulmfit gpt gpt_weights wordpiece "
+    "bert bert_weights bert_classifier masked_lm costs schedules progress "
+    "interrupts checkpoint distributed train gpt_classifier streams windows "
     "ngram dictionary decode translation evaluate train_translator probe svg sketch plots "
     "drawings heatmap widgets headmaps exercises studies claims"
 ).split()

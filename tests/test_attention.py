@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from course_lib import decode
 from course_lib.attention import (
+    SHORT_16_BIT,
     AdditiveScore,
     AttentionConfig,
     AttentionEncoderDecoder,
@@ -605,3 +606,23 @@ def test_config_is_validated():
         AttentionConfig(12, 9, score="cosine")
     with pytest.raises(ValueError, match="is odd"):
         AttentionConfig(12, 9, width=33)
+
+
+@pytest.mark.parametrize("length", [8, SHORT_16_BIT + 1])
+def test_training_in_16_bits_takes_the_faster_path(monkeypatch, length):
+    """Up to that many keys the explicit path, beyond it and without gradient the fused one."""
+    fused = []
+    kernel = torch.nn.functional.scaled_dot_product_attention
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "scaled_dot_product_attention",
+        lambda *a, **k: fused.append(1) or kernel(*a, **k),
+    )
+    given = [torch.randn(1, 2, length, 4, dtype=torch.bfloat16) for _ in range(3)]
+    plain, _ = attend(*given, need_weights=False)
+    assert len(fused) == 1
+    for tensor in given:
+        tensor.requires_grad_()
+    trained, weights = attend(*given, need_weights=False)
+    assert len(fused) == (1 if length <= SHORT_16_BIT else 2) and weights is None
+    torch.testing.assert_close(trained, plain, atol=0.03, rtol=0.03)

@@ -1,0 +1,118 @@
+"""What the studies of chapter 11 share: texts as BERT reads them, and one way to tune.
+
+Fine-tuning as in Devlin et al. (2019), section 3.2 and appendix A.3: one rate for body and head,
+which rises over the first tenth of the steps and falls to zero. The steps by number of labels are
+fixed here for all models of a size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from course_lib import bert_classifier, schedules, train, ulmfit
+from course_lib.bert import Bert
+from course_lib.bert_classifier import BertClassifier
+from course_lib.data import reviews, wikipedia
+from course_lib.data.splits import hash_fraction
+from course_lib.studies.core import device
+from course_lib.studies.text_tuning import Texts, averaged
+from course_lib.ulmfit import TextSampler
+from course_lib.wordpiece import WordPiece
+
+LONGEST = 64  # tokens of a text that are read, marks included
+SUBSET = 500  # fixed test reviews that a notebook can judge live
+WEIGHT_DECAY = 0.01  # of AdamW (appendix A.2)
+
+
+def encoded(
+    written: Sequence[str],
+    labels: Sequence[int],
+    tokens: WordPiece,
+    second: Sequence[str] | None = None,
+) -> Texts:
+    """Texts, or pairs of texts, with their ids and classes."""
+    pairs = list(zip(written, second or [None] * len(written), strict=True))
+    ids = [tokens.text(one, other, longest=LONGEST).ids for one, other in pairs]
+    shown = [one if other is None else f"{one} {other}" for one, other in pairs]
+    return Texts([text.lower() for text in shown], ids, list(labels))
+
+
+def review_parts(tokens: WordPiece, seed: int) -> dict[str, Texts]:
+    """The parts "labeled" (5,000 of them), "validation" and "test" of the reviews."""
+    task = reviews.task(reviews.load(), seed)
+    parts = {"labeled": task.labeled[:5000], "validation": task.validation, "test": task.test}
+    return {
+        part: encoded([r.text for r in found], [r.label for r in found], tokens)
+        for part, found in parts.items()
+    }
+
+
+def topic_parts(tokens: WordPiece, seed: int) -> dict[str, Texts]:
+    """The parts "labeled", "validation" and "test" of the Wikipedia topics."""
+    task = wikipedia.topic_task(wikipedia.load(), seed)
+    places = {topic: place for place, topic in enumerate(wikipedia.TOPICS)}
+    return {
+        part: encoded([a.text for a in found], [places[a.topic] for a in found], tokens)
+        for part, found in zip(task._fields, task, strict=True)
+    }
+
+
+def subset(texts: Texts, count: int = SUBSET) -> Texts:
+    """A fixed part of a test set, as many of each of two labels, picked by a hash of the text."""
+    order = sorted(range(len(texts.ids)), key=lambda i: hash_fraction(texts.written[i]))
+    chosen = [
+        i
+        for label in sorted(set(texts.labels))
+        for i in [i for i in order if texts.labels[i] == label][: count // 2]
+    ]
+    return Texts(*([part[i] for i in chosen] for part in texts))
+
+
+def tune(
+    body: Bert,
+    few: Texts,
+    tokens: WordPiece,
+    seed: int,
+    *,
+    steps: int,
+    rate: float,
+    batch: int = 16,
+    copied: bool = True,
+    pooling: str = "mean",
+    progress: bool = False,
+) -> BertClassifier:
+    """A classifier on a copy of ``body`` (or, not ``copied``, on a new body), tuned as a whole."""
+    classes = max(few.labels) + 1
+    model = bert_classifier.classifier(
+        body, classes, tokens.sep, seed, copied=copied, pooling=pooling
+    ).to(device())
+    torch.manual_seed(seed)
+    train.fit(
+        model,
+        ulmfit.classification_loss,
+        TextSampler(few.ids, few.labels, batch, seed),
+        steps,
+        optimizer=torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=WEIGHT_DECAY),
+        schedule=schedules.warmup_linear(max(1, steps // 10), steps),
+        progress=progress,
+        bf16=True,
+    )
+    return model.eval()
+
+
+def guesses(model: BertClassifier, texts: Texts) -> list[int]:
+    """The class that the model gives each text; the body computes in 16 bits."""
+    return bert_classifier.predict(model, texts.ids, bf16=True).argmax(-1).tolist()
+
+
+def score(model: BertClassifier, texts: Texts) -> float:
+    """Accuracy averaged over the classes, which is plain accuracy where they are balanced."""
+    return averaged(guesses(model, texts), texts.labels)
+
+
+def vectors(body: Bert, tokens: WordPiece, texts: Texts) -> torch.Tensor:
+    """One vector a text, (N, D), the mean of the states; the body computes in 16 bits."""
+    with torch.autocast(device(), torch.bfloat16):
+        return bert_classifier.features(body, texts.ids, tokens.sep)

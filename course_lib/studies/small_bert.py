@@ -1,0 +1,115 @@
+"""The small BERT of chapter 11: its vocabulary, its texts, its pre-training.
+
+Both directions read the same pieces of the same Wikipedia introductions in the same order, with
+models of the same size. Without next-sentence prediction: see the claims of the chapter.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from course_lib import schedules, train
+from course_lib.bert import BertConfig, BertForPreTraining
+from course_lib.data import reviews, wikipedia
+from course_lib.masked_lm import MaskedSampler, NextSampler, masked_loss
+from course_lib.studies import artifacts
+from course_lib.studies.core import Config, device
+from course_lib.wordpiece import Marked, WordPiece
+
+KEPT = "small_bert"
+VOCABULARY = 4000
+LENGTH = 64  # tokens of a piece, marks included
+SHORTEST = 8  # tokens of a piece that is worth reading
+BATCH, RATE, WARMUP = 16, 1.5e-3, 200
+
+
+@cache
+def vocabulary(size: int = VOCABULARY) -> WordPiece:
+    """Pieces learned on training articles and reviews of training films; takes some seconds."""
+    articles = wikipedia.split(wikipedia.load()).train
+    known = [article.text for article in articles] + reviews.task(reviews.load(), 0).unlabeled
+    return WordPiece.train(known, size)
+
+
+def pieces(texts: list[str], tokens: WordPiece, length: int = LENGTH) -> list[Marked]:
+    """Texts cut into pieces of at most ``length`` tokens, each between its marks."""
+    room, found = length - 2, []
+    for text in texts:
+        ids = tokens.encode(text)
+        for start in range(0, len(ids), room):
+            part = ids[start : start + room]
+            if len(part) + 2 >= SHORTEST:
+                found.append(Marked([tokens.cls, *part, tokens.sep], [0] * (len(part) + 2)))
+    return found
+
+
+def articles(part: str, count: int | None = None) -> list[str]:
+    """Texts of the training, validation or test articles."""
+    parts = wikipedia.split(wikipedia.load())
+    return [article.text for article in getattr(parts, part)[:count]]
+
+
+def build(config: Config, tokens: WordPiece) -> BertForPreTraining:
+    """A new model, or one of the sizes that the cell names."""
+    sizes = {
+        name: config[name] for name in ("width", "layers", "heads", "hidden") if name in config
+    }
+    causal = config["direction"] == "left"
+    size = BertConfig.small(len(tokens), positions=LENGTH, dropout=0.0, causal=causal, **sizes)
+    return BertForPreTraining(size).to(device())
+
+
+def pretrain(
+    model: BertForPreTraining,
+    texts: list[Marked],
+    tokens: WordPiece,
+    seed: int,
+    steps: int,
+    *,
+    checkpoint: Path | None = None,
+    progress: bool = False,
+) -> train.History:
+    """Hidden words for a model that sees both sides, the next word for one that does not."""
+    sampler = (
+        NextSampler(texts, BATCH, seed)
+        if model.config.causal
+        else MaskedSampler(texts, tokens, BATCH, seed)
+    )
+    return train.fit(
+        model,
+        masked_loss,
+        sampler,
+        steps,
+        optimizer=torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01),
+        schedule=schedules.cosine(steps, warmup=min(WARMUP, steps // 5), floor=0.02),
+        checkpoint=checkpoint,
+        every=100,
+        progress=progress,
+        bf16=True,
+    )
+
+
+def keep(model: BertForPreTraining, tokens: WordPiece, card: dict) -> None:
+    """Keep a model in 16 bits, with its card and its vocabulary."""
+    path = artifacts.save(KEPT, model.half(), card | {"storage": "16-bit floats"})
+    if path is not None:
+        tokens.save(path.with_name(f"{KEPT}.tokens.json"))
+
+
+def load_kept(
+    *, folder: Path = artifacts.CHECKPOINTS
+) -> tuple[BertForPreTraining, WordPiece, dict]:
+    """The kept model in evaluation mode, its vocabulary and its card.
+
+    Raises:
+        KeyError: the weights are not there.
+        ValueError: the file is not the one of its card, or does not fit the model.
+    """
+    weights = artifacts.find(KEPT, folder=folder)
+    tokens = WordPiece.load(weights.with_name(f"{KEPT}.tokens.json"))
+    model = build({"direction": "both"}, tokens)
+    card = artifacts.load(KEPT, model, folder=folder)
+    return model.eval(), tokens, card
