@@ -52,8 +52,8 @@ studies: $(READY) ## run every study (resumes where a run stopped)
 studies-check: $(READY) ## run the small smoke cell of every study
 	@$(PY) -m course_lib.studies check
 
-bench: $(READY) ## the library's own cells and training step against bare torch.nn
-	@OMP_NUM_THREADS=1 $(PY) -m tools.bench
+bench: $(READY) ## our code against bare torch.nn; writes the page "How fast is it"
+	@OMP_NUM_THREADS=1 $(PY) -m tools.bench; failed=$$?; $(PY) -m tools.bench.page && exit $$failed
 
 check: $(READY) ## ruff: lint and format
 	@$(VENV)/bin/ruff check $(CHECKED)

@@ -14,7 +14,8 @@
 
 Every pair times A and then B, so that what else the machine does weighs on both. The table shows
 the median ratio A / B with a 95 % bootstrap interval, of processor time (one thread; the target
-is judged by it, for other programs do not change it) and of wall time.
+is judged by it, for other programs do not change it) and of wall time. The report is the record
+that the page "How fast is it" is written from (tools/bench/page.py).
 """
 
 from __future__ import annotations
@@ -32,10 +33,9 @@ import torch
 from course_lib.files import write_atomically
 from course_lib.studies.environment import describe
 from tools.bench import attention, language_model, memory, recurrent, transformer
+from tools.bench.page import BENCH
 from tools.bench.pairs import Result, row
-from tools.project import BUILD
 
-REPORT = BUILD / "bench.json"
 KEPT_BY_MALLOC = 7_500_000  # floats: 30 MB
 
 
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the tables, write the report; exit code 1 when a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument("--pairs", type=int, default=30, help="pairs per comparison")
-    parser.add_argument("--report", type=Path, default=REPORT, help="JSON file to write")
+    parser.add_argument("--report", type=Path, default=BENCH, help="JSON file to write")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     # glibc's malloc gives memory back to the system, and asks for it again at the next call, until
