@@ -14,7 +14,7 @@ import torch
 from course_lib import bert_classifier, schedules, train, ulmfit
 from course_lib.bert import Bert
 from course_lib.bert_classifier import BertClassifier
-from course_lib.data import reviews, wikipedia
+from course_lib.data import reviews, sentence_order, wikipedia
 from course_lib.data.splits import hash_fraction
 from course_lib.studies.core import device
 from course_lib.studies.text_tuning import Texts, averaged
@@ -22,6 +22,7 @@ from course_lib.ulmfit import TextSampler
 from course_lib.wordpiece import WordPiece
 
 LONGEST = 64  # tokens of a text that are read, marks included
+LONGEST_PAIR = 96  # of a pair of sentences
 SUBSET = 500  # fixed test reviews that a notebook can judge live
 WEIGHT_DECAY = 0.01  # of AdamW (appendix A.2)
 
@@ -31,10 +32,11 @@ def encoded(
     labels: Sequence[int],
     tokens: WordPiece,
     second: Sequence[str] | None = None,
+    longest: int = LONGEST,
 ) -> Texts:
     """Texts, or pairs of texts, with their ids and classes."""
     pairs = list(zip(written, second or [None] * len(written), strict=True))
-    ids = [tokens.text(one, other, longest=LONGEST).ids for one, other in pairs]
+    ids = [tokens.text(one, other, longest=longest).ids for one, other in pairs]
     shown = [one if other is None else f"{one} {other}" for one, other in pairs]
     return Texts([text.lower() for text in shown], ids, list(labels))
 
@@ -56,6 +58,22 @@ def topic_parts(tokens: WordPiece, seed: int) -> dict[str, Texts]:
     return {
         part: encoded([a.text for a in found], [places[a.topic] for a in found], tokens)
         for part, found in zip(task._fields, task, strict=True)
+    }
+
+
+def order_parts(tokens: WordPiece, seed: int, longest: int = LONGEST_PAIR) -> dict[str, Texts]:
+    """The parts "labeled" (5,000), "validation" and "test" of the pairs of sentences."""
+    task = sentence_order.task(wikipedia.load(), seed)
+    parts = {"labeled": task.labeled[:5000], "validation": task.validation, "test": task.test}
+    return {
+        part: encoded(
+            [pair.first for pair in found],
+            [pair.label for pair in found],
+            tokens,
+            [pair.second for pair in found],
+            longest,
+        )
+        for part, found in parts.items()
     }
 
 
