@@ -81,8 +81,8 @@ def tune(
     """A classifier on a copy of ``body`` (or, not ``copied``, on a new body), tuned on few texts.
 
     ``way`` has ``rates`` ("same", "discriminative" or "last": the head only), ``unfreeze`` (one
-    layer more each time, see ``transfer``) and ``schedule`` ("constant", "cosine" or "triangular"). ``rate`` is the
-    head's, by default that of ``RATES``.
+    layer more each time, see ``transfer``) and ``schedule`` ("constant", "cosine" or "triangular").
+    ``rate`` is the head's, by default that of ``RATES``.
     """
     steps = steps or STEPS[len(few.labels)]
     classes = max(few.labels) + 1
