@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from course_lib.exercises.core import exercise, expect, expect_equal, expect_number, expect_type
+from course_lib.exercises.core import exercise, expect, expect_number, expect_type
 
 # --- 12.5 choose_and_report -----------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ def with_a_loop(rates, validate, test):
 @exercise(
     hints=(
         "Put the points in the order of their costs. Between which two does the budget lie?",
-        "How far along the way is the budget, from 0 to 1, if you walk in *logarithms* of the cost?",
+        "How far along the way is the budget, from 0 to 1, in *logarithms* of the cost?",
         "`math.log(budget / left) / math.log(right / left)` is that share. Beyond either end there "
         "is nothing to walk on: raise a ValueError.",
     )
@@ -176,7 +176,7 @@ def half_way_in_logarithms(answer):
 
 @score_at_cost.case
 def any_order(answer):
-    found = answer([80.0, 10.0, 40.0], [0.9, 0.2, 0.8], 20.0)
+    found = answer([40.0, 80.0, 10.0], [0.8, 0.9, 0.2], 20.0)
     expect_number(found, 0.5, "the score at 20 with the models in another order")
 
 
@@ -237,7 +237,7 @@ def unsorted(costs, scores, budget):
 
 @score_at_cost.mistake(
     "nothing_beyond_the_ends",
-    says="You go on beyond the last model. What a longer training would bring, nobody has measured.",
+    says="You go on beyond the last model. What more training would bring, nobody has measured.",
 )
 def ends_go_on(costs, scores, budget):
     return score_at_cost.answer(costs, scores, min(max(budget, min(costs)), max(costs)))
