@@ -10,7 +10,8 @@
    output layer; greedy decoding with kept keys and values against without; a late token against
    an early one.
 6. Training of the AWD-LSTM language model, with all its noise, against the same LSTM without.
-7. Peak memory of ``attend`` over 4,096 words, forward and backward.
+7. Forward pass of ``Bert`` against Hugging Face's ``BertModel``, with MiniLM's weights.
+8. Peak memory of ``attend`` over 4,096 words, forward and backward.
 
 Every pair times A and then B, so that what else the machine does weighs on both. The table shows
 the median ratio A / B with a 95 % bootstrap interval, of processor time (one thread; the target
@@ -32,7 +33,7 @@ import torch
 
 from course_lib.files import write_atomically
 from course_lib.studies.environment import describe
-from tools.bench import attention, language_model, memory, recurrent, transformer
+from tools.bench import attention, bert, language_model, memory, recurrent, transformer
 from tools.bench.page import BENCH
 from tools.bench.pairs import Result, row
 
@@ -63,6 +64,8 @@ def comparisons(pairs: int) -> Iterator[Result]:
     yield transformer.decoding(large, 1, 256, min(pairs, 5), 1 / 5)  # half a minute a pair
     yield transformer.late_token(large, 256, 32, pairs)
     yield language_model.training(min(pairs, 10))  # three seconds a pair
+    for padded in (False, True):
+        yield bert.forward(padded, pairs)
 
 
 def exponents(rounds: int) -> Iterator[attention.Exponent]:
