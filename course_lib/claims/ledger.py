@@ -66,7 +66,11 @@ class Claim:
 
 
 def load(
-    path: Path = LEDGER, *, chapter: str | None = None, results: Path = RESULTS
+    path: Path = LEDGER,
+    *,
+    chapter: str | None = None,
+    results: Path = RESULTS,
+    headlines: bool = False,
 ) -> list[Claim]:
     """The claims of the ledger, in its order: all of them, or those of one chapter.
 
@@ -74,6 +78,7 @@ def load(
         path: the ledger.
         chapter: two digits, such as "04"; None for all chapters.
         results: the folder of the records.
+        headlines: only the headline claim of each chapter.
 
     Raises:
         LedgerError: a field is missing or unknown, an id is doubled, a study, metric or source
@@ -92,7 +97,8 @@ def load(
     return [
         _claim(entry, sources, path, records)
         for entry in entries
-        if chapter is None or entry["chapter"] == chapter
+        if (chapter is None or entry["chapter"] == chapter)
+        and (not headlines or "headline" in entry)
     ]
 
 

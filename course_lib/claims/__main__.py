@@ -1,0 +1,70 @@
+"""python -m course_lib.claims list | robustness [STUDY …]; no name means every study needed."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+
+from course_lib.claims import robustness
+from course_lib.claims.ledger import load
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m course_lib.claims", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="every claim with its verdict")
+    again = commands.add_parser("robustness", help="headline claims with other seeds")
+    again.add_argument("names", nargs="*", metavar="STUDY")
+    again.add_argument("--plan", action="store_true", help="say what would run, and run nothing")
+    again.add_argument("--seeds", type=int, help="as many other seeds; by default as recorded")
+    again.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    again.add_argument("--jobs", type=int, default=2, help="cells at once (timing studies: 1)")
+    options = parser.parse_args(arguments)
+    if options.command == "list":
+        for claim in load():
+            print(f"{claim.chapter} {claim.verdict:<28} {claim.id}{' *' * claim.headline}")
+        return 0
+    if options.plan:
+        return _plan(options.seeds)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        failed = robustness.rerun(
+            options.names,
+            seeds=options.seeds,
+            device=options.device,
+            jobs=options.jobs,
+            report=lambda line: print(line, flush=True),
+        )
+    except KeyboardInterrupt:
+        print("stopped; finished cells are kept, the same command goes on")
+        return 130
+    except (KeyError, ValueError, RuntimeError, OSError) as error:
+        print(error.args[0] if isinstance(error, KeyError) else error, file=sys.stderr)
+        return 2 if isinstance(error, KeyError) else 1
+    return max(_show(), 1 if failed else 0)
+
+
+def _plan(seeds: int | None) -> int:
+    rows = robustness.plan(seeds=seeds)
+    for name, cells, minutes in rows:
+        print(f"{name:<24} {cells:>3} cells {minutes:>6.1f} min on one core")
+    print(
+        f"{'together':<24} {sum(r[1] for r in rows):>3} cells {sum(r[2] for r in rows):>6.1f} min"
+    )
+    return 0
+
+
+def _show() -> int:
+    """The comparison; exit code 1 when a verdict has turned."""
+    turned = 0
+    for one in robustness.compare():
+        found = one.again.verdict if one.again else "not run"
+        turned += one.holds is False
+        print(f"{one.recorded.chapter} {one.recorded.id}: {one.recorded.verdict} -> {found}")
+    return 1 if turned else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
