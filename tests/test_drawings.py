@@ -13,7 +13,16 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from course_lib import drawings, plots
-from course_lib.drawings import attentive, blocks, recurrent, story, training, transfer, ulmfit
+from course_lib.drawings import (
+    attentive,
+    blocks,
+    recurrent,
+    story,
+    timeline,
+    training,
+    transfer,
+    ulmfit,
+)
 from course_lib.sketch import Drawing, Sketch
 from course_lib.svg import inline
 
@@ -45,6 +54,7 @@ NAMES = [
     "noise_places",
     "concat_pooling",
     "arc",
+    "time_line",
 ]
 
 
@@ -81,7 +91,7 @@ def test_every_drawing_is_listed_here():
     assert set(drawings.__all__) == set(NAMES)
     made = {
         name
-        for part in (attentive, blocks, recurrent, story, training, transfer, ulmfit)
+        for part in (attentive, blocks, recurrent, story, timeline, training, transfer, ulmfit)
         for name, item in vars(part).items()
         if getattr(item, "__module__", "") == part.__name__ and not name.startswith("_")
     }
@@ -196,3 +206,22 @@ class TestSketch:
         sketch = Sketch(10, 10)
         sketch.text(5, 5, "<s> & </s>")
         assert texts(sketch.finish("a"))[0].text == "<s> & </s>"
+
+
+def test_time_line_goes_forward_as_the_arxiv_numbers_do():
+    months = {name: place for place, name in enumerate("Jan May Jun Aug Sep Oct Nov Dec".split())}
+    dates = [(int(paper.month[4:]), months[paper.month[:3]]) for paper in timeline.PAPERS]
+    assert dates == sorted(dates)
+    for paper in timeline.PAPERS:
+        number = re.search(r"abs/(\d\d)(\d\d)\.", paper.url)
+        if number:  # an arXiv number says year and month
+            month = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()[int(number[2]) - 1]
+            assert paper.month == f"{month} 20{number[1]}"
+
+
+def test_time_line_marks_one_paper_and_says_which():
+    for place, paper in enumerate(timeline.PAPERS):
+        drawing = drawings.time_line(place)
+        bold = [text.text for text in texts(drawing) if text.get("font-weight")]
+        assert bold == ["recurrence", "attention", "transfer", paper.month, paper.name]
+        assert f"marked is {paper.name}, {paper.month}" in drawing.alt

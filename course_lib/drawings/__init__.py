@@ -21,6 +21,7 @@ from course_lib.drawings.recurrent import (
     teacher_forcing,
 )
 from course_lib.drawings.story import arc
+from course_lib.drawings.timeline import time_line
 from course_lib.drawings.training import kv_cache, shifted_target
 from course_lib.drawings.transfer import body_and_head, supervised_and_transfer
 from course_lib.drawings.ulmfit import concat_pooling, noise_places, three_stages
@@ -50,5 +51,6 @@ __all__ = [
     "supervised_and_transfer",
     "teacher_forcing",
     "three_stages",
+    "time_line",
     "transformer",
 ]
