@@ -339,6 +339,8 @@ def side(**fields):
         ({"id": "a claim"}, "'id': 'a claim'; expected small letters"),
         ({"note": "x"}, "does not know note"),
         ({"headline": False}, "'headline': write true"),
+        ({"why": "A guess."}, "'why': a text for a claim that does not reproduce"),
+        ({"why": "", "verdict": "direction only"}, "'why': a text"),
         ({"margin": 1}, "'margin': an equal claim has one"),
         ({"is": "equal"}, "'margin': an equal claim has one"),
         ({"is": "equal", "margin": 0}, "'margin': 0; expected a number above 0"),

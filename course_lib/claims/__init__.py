@@ -9,6 +9,7 @@ entry has the fields
   ``published`` there: the only numbers that are typed;
 - ``study``, the two quantities ``a`` and ``b``, and the relation ``is`` that is claimed of them;
 - ``verdict``, which must be the computed one;
+- ``why`` a claim did not reproduce, as far as we know: what was "Measured:", or "A guess:";
 - ``headline: true`` for the one claim of a chapter that is measured again with other seeds.
 
 The relation is judged by the difference of the two quantities, seed by seed, with its 95 % Student

@@ -18,7 +18,7 @@ VERDICTS = ("reproduced", "direction only", "not reproduced at this scale")
 RELATIONS = {"greater": ">", "less": "<", "equal": "≈"}
 _TEXTS = ("id", "chapter", "claim", "source", "where", "published", "study", "is", "verdict")
 _NEEDED = (*_TEXTS, "a", "b")
-_OPTIONAL = ("margin", "headline")
+_OPTIONAL = ("margin", "headline", "why")
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Claim:
     margin: float | None  # of "≈"
     recorded_verdict: str
     headline: bool
+    why: str  # of a claim that does not reproduce; may be empty
     citation: str
     url: str
     entry: dict[str, Any]  # as written in the ledger
@@ -126,7 +127,7 @@ def _check_fields(entry: Any, where: str) -> None:
         fields = ", ".join((*_NEEDED, *_OPTIONAL))
         raise LedgerError(f"{where} does not know {', '.join(unknown)}; fields are {fields}")
     for name in _TEXTS:
-        if not isinstance(entry[name], str) or not entry[name].strip():
+        if not _is_text(entry[name]):
             raise LedgerError(f"{where}, field {name!r}: {entry[name]!r} is no text")
     for name, pattern, wanted in (
         ("id", r"[a-z0-9]+(-[a-z0-9]+)*", "small letters, digits and hyphens"),
@@ -145,6 +146,12 @@ def _check_fields(entry: Any, where: str) -> None:
         raise LedgerError(f"{where}, field 'margin': {margin!r}; expected a number above 0")
     if entry.get("headline", True) is not True:
         raise LedgerError(f"{where}, field 'headline': write true, or leave it out")
+    if "why" in entry and (entry["verdict"] == VERDICTS[0] or not _is_text(entry["why"])):
+        raise LedgerError(f"{where}, field 'why': a text for a claim that does not reproduce")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _check_unique(entries: list[dict[str, Any]], path: Path) -> None:
@@ -180,6 +187,7 @@ def _claim(entry: dict[str, Any], sources: dict[str, Any], path: Path, records: 
         margin=float(entry["margin"]) if "margin" in entry else None,
         recorded_verdict=entry["verdict"],
         headline="headline" in entry,
+        why=entry.get("why", ""),
         citation=source["citation"],
         url=source["url"],
         entry=entry,

@@ -131,13 +131,14 @@ def _row(claim: Claim, place: int, whole: bool) -> str:
         first = f'<td role="cell" data-label="Chapter">{link}</td>'
     elif there:
         name += f' <a href="{there}" class="am-there">In the ledger</a>'
+    why = f'<br><span class="am-small">{html.escape(claim.why)}</span>' if claim.why else ""
     cells = {
         "Published": f"{html.escape(claim.published)} "
         + markdown_light(f"[{claim.citation}]({claim.url}), {claim.where}"),
         "Measured here": f"{html.escape(claim.a.text)}<br>{html.escape(claim.b.text)}"
         f'<br><span class="am-small">{_seeds(claim)}</span>',
         "Verdict": f"<strong>{claim.verdict}</strong>{interval_plot(claim)}"
-        f'<span class="am-number">{said}</span>',
+        f'<span class="am-number">{said}</span>{why}',
     }
     texts = "".join(
         f'<td role="cell" data-label="{label}">{cell}</td>' for label, cell in cells.items()
