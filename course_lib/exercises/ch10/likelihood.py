@@ -192,7 +192,7 @@ def shifted_twice(logits, tokens, pad):
 
 
 @next_token_loss.mistake(
-    "copying_is_no_success",
+    "padding_is_not_asked_for",
     says="You shift the wrong way: row t is asked for the token at t − 1, which it has read.",
 )
 def backwards(logits, tokens, pad):
