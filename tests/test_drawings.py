@@ -16,6 +16,7 @@ from course_lib import drawings, plots
 from course_lib.drawings import (
     attentive,
     blocks,
+    generative,
     recurrent,
     story,
     timeline,
@@ -53,6 +54,8 @@ NAMES = [
     "three_stages",
     "noise_places",
     "concat_pooling",
+    "decoder_only",
+    "task_inputs",
     "arc",
     "time_line",
 ]
@@ -91,7 +94,17 @@ def test_every_drawing_is_listed_here():
     assert set(drawings.__all__) == set(NAMES)
     made = {
         name
-        for part in (attentive, blocks, recurrent, story, timeline, training, transfer, ulmfit)
+        for part in (
+            attentive,
+            blocks,
+            generative,
+            recurrent,
+            story,
+            timeline,
+            training,
+            transfer,
+            ulmfit,
+        )
         for name, item in vars(part).items()
         if getattr(item, "__module__", "") == part.__name__ and not name.startswith("_")
     }

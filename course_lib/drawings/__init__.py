@@ -8,6 +8,7 @@ Each function returns a :class:`~course_lib.sketch.Drawing`, SVG text with its t
 
 from course_lib.drawings.attentive import attention, one_step, paths, self_attention
 from course_lib.drawings.blocks import heads, residual_stream, transformer
+from course_lib.drawings.generative import decoder_only, task_inputs
 from course_lib.drawings.recurrent import (
     bottleneck,
     encoder_decoder,
@@ -32,6 +33,7 @@ __all__ = [
     "body_and_head",
     "bottleneck",
     "concat_pooling",
+    "decoder_only",
     "encoder_decoder",
     "gradient_back",
     "gru_cell",
@@ -49,6 +51,7 @@ __all__ = [
     "shifted_target",
     "state_passing",
     "supervised_and_transfer",
+    "task_inputs",
     "teacher_forcing",
     "three_stages",
     "time_line",
