@@ -74,12 +74,13 @@ class Study:
 class Record:
     """The recorded result of a study.
 
-    Attributes: study, title, complete, promised (number of cells), cells (dicts with config,
+    Attributes: study, chapter, title, complete, promised (number of cells), cells (dicts with config,
     seed, metrics, seconds, environment), environments, smoke.
     """
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.study: str = data["study"]
+        self.chapter: str = data.get("chapter", "")
         self.title: str = data["title"]
         self.complete: bool = data["complete"]
         self.promised: int = data["promised"]
