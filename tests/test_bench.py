@@ -8,10 +8,11 @@ import torch
 
 from course_lib.attention import attend
 from course_lib.awd_lstm import AWDConfig, AWDLanguageModel, Dropouts
+from course_lib.gpt import GPT, GPTConfig
 from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
 from course_lib.transformer_model import Transformer, TransformerConfig
 from tools.bench import __main__ as bench
-from tools.bench import attention, language_model, memory, pairs, recurrent, transformer
+from tools.bench import attention, gpt, language_model, memory, pairs, recurrent, transformer
 
 
 def test_both_models_compute_the_same():
@@ -209,3 +210,34 @@ def fake(ratio, target):
     passed = None if target is None else ratio <= target
     pair = (ratio, ratio)
     return pairs.Result("fake", 1, pair, ratio, pair, ratio, pair, target, passed)
+
+
+def test_gpts_are_timed_on_equal_work(monkeypatch):
+    """Both models compute the same, and the bench itself says that both have learned the same."""
+    pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = GPTConfig.tiny(30)
+    ours = GPT(config).eval()
+    ids = torch.randint(0, 30, (2, 7))
+    theirs = gpt.hugging_face(ours).eval()
+    torch.testing.assert_close(theirs(ids).logits, ours(ids), rtol=0, atol=1e-5)
+    sizes = [sum(p.numel() for p in model.parameters()) for model in (ours, theirs)]
+    assert sizes[0] == sizes[1]
+    result = gpt.training_step(1, config)
+    assert result.target == 1.0 and result.name.endswith("D=32")
+
+
+def test_gpts_write_as_many_tokens_as_their_name_says(monkeypatch):
+    written = []
+    greedy = gpt.greedy
+    monkeypatch.setattr(gpt, "SHORTEST", 6)
+    monkeypatch.setattr(
+        gpt, "greedy", lambda *a: written.append((type(a[0]), greedy(*a))) or written[-1]
+    )
+    result = gpt.writing(GPTConfig.tiny(30), 3, pairs=1, target=0.2)
+    assert result.target == 0.2 and "T=3" in result.name
+    cached, reread = (
+        [words for model, words in written if model is kind] for kind in (GPT, gpt.WithoutCache)
+    )
+    assert cached == reread and len(cached) == 3 * 2  # two halves to warm up, one timed
+    assert {len(sentence) for words in cached for sentence in words} == {3}

@@ -11,7 +11,9 @@
    an early one.
 6. Training of the AWD-LSTM language model, with all its noise, against the same LSTM without.
 7. Forward pass of ``Bert`` against Hugging Face's ``BertModel``, with MiniLM's weights.
-8. Peak memory of ``attend`` over 4,096 words, forward and backward.
+8. A training step of our GPT against Hugging Face's GPT-2; its writing with kept keys and values
+   against without.
+9. Peak memory of ``attend`` over 4,096 words, forward and backward.
 
 Every pair times A and then B, so that what else the machine does weighs on both. The table shows
 the median ratio A / B with a 95 % bootstrap interval, of processor time (one thread; the target
@@ -32,8 +34,9 @@ from typing import Any
 import torch
 
 from course_lib.files import write_atomically
+from course_lib.gpt import GPTConfig
 from course_lib.studies.environment import describe
-from tools.bench import attention, bert, language_model, memory, recurrent, transformer
+from tools.bench import attention, bert, gpt, language_model, memory, recurrent, transformer
 from tools.bench.page import BENCH
 from tools.bench.pairs import Result, row
 
@@ -64,6 +67,11 @@ def comparisons(pairs: int) -> Iterator[Result]:
     yield transformer.decoding(large, 1, 256, min(pairs, 5), 1 / 5)  # half a minute a pair
     yield transformer.late_token(large, 256, 32, pairs)
     yield language_model.training(min(pairs, 10))  # three seconds a pair
+    yield gpt.training_step(pairs)
+    ours = GPTConfig.course(gpt.VOCABULARY)
+    for tokens in (32, 128):
+        yield gpt.writing(ours, tokens, pairs, 1.0)
+    yield gpt.writing(GPTConfig.gpt2(), 256, min(pairs, 4), 1 / 5)  # two minutes a pair
     for padded in (False, True):
         yield bert.forward(padded, pairs)
 
