@@ -9,6 +9,7 @@ Each function returns a :class:`~course_lib.sketch.Drawing`, SVG text with its t
 from course_lib.drawings.attentive import attention, one_step, paths, self_attention
 from course_lib.drawings.blocks import heads, residual_stream, transformer
 from course_lib.drawings.generative import decoder_only, task_inputs
+from course_lib.drawings.hidden import both_sides, pair_input
 from course_lib.drawings.recurrent import (
     bottleneck,
     encoder_decoder,
@@ -31,6 +32,7 @@ __all__ = [
     "arc",
     "attention",
     "body_and_head",
+    "both_sides",
     "bottleneck",
     "concat_pooling",
     "decoder_only",
@@ -44,6 +46,7 @@ __all__ = [
     "noise_places",
     "one_step",
     "padding_and_packing",
+    "pair_input",
     "paths",
     "residual_stream",
     "reversed_source",
