@@ -290,6 +290,37 @@ def test_wrong_selections_say_what_there_is(record, metric, select, error, said)
         record.values(metric, **select)
 
 
+def curve(costs, seeds=(0, 1)):
+    cells = [
+        {
+            "config": {"model": "a", "steps": steps},
+            "seed": seed,
+            "metrics": {"cost": cost, "score": 10.0 * place + seed},
+            "seconds": 1.0,
+            "environment": 0,
+        }
+        for place, (steps, cost) in enumerate(costs.items())
+        for seed in (seeds if place else (0, 1))
+    ]
+    top = {"study": "toy", "title": "A toy", "complete": True, "promised": 4, "environments": []}
+    return core.Record({**top, "cells": cells, "smoke": None})
+
+
+def test_a_metric_at_a_cost_is_read_off_the_curve():
+    record = curve({100: 1.0, 400: 4.0, 200: 2.0})  # out of order
+    at = {"along": "steps", "cost": "cost", "model": "a"}
+    assert record.values_at("score", budget=1.0, **at) == ((0, 1), (0.0, 1.0))
+    assert record.values_at("score", budget=4.0, **at) == ((0, 1), (10.0, 11.0))
+    assert record.values_at("score", budget=2**0.5, **at)[1] == pytest.approx((10.0, 11.0))
+    for outside in (0.9, 4.1):
+        with pytest.raises(ValueError, match="cost runs from 1 to 4; .* lies outside"):
+            record.values_at("score", budget=outside, **at)
+    with pytest.raises(LookupError, match="leaves 0 configurations that differ in 'width'"):
+        record.values_at("score", along="width", cost="cost", budget=1.0)
+    with pytest.raises(LookupError, match="along 'steps' the seeds differ"):
+        curve({100: 1.0, 200: 2.0}, seeds=(0,)).values_at("score", budget=1.5, **at)
+
+
 def test_unknown_names_say_what_there_is(tmp_path):
     (tmp_path / "toy.json").write_text("{}")
     with pytest.raises(KeyError, match="recorded: toy"):
