@@ -62,6 +62,9 @@ def test_a_typed_result_is_found(text):
         "The accuracy is shown below.\n\nThe temperature is 0.7.",
         "**Run time** about half a minute on one processor core.",
         "Give each layer a second one, and run it again.",
+        "It learns from 15 % of what it reads, a left-to-right model from all.",
+        "The loss must not move (exercise 11.4, appendix A.3).",
+        "Vaswani et al. report a BLEU of 28.4.",
     ],
 )
 def test_other_numbers_are_free(text):

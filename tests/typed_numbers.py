@@ -5,7 +5,7 @@ a unit, and a word for a result: accuracy, BLEU, seconds; or when it says in wor
 takes. Three things clear the paragraph (or list
 item, or table row) that it stands in, because its numbers are not ours:
 
-- a citation: a link to a paper with its year, an author with a year, or a MyST citation;
+- a citation: a link to a paper with its year, authors named "et al.", or a MyST citation;
 - ``<!-- published -->``: the numbers are somebody else's, whose name stands nearby;
 - ``<!-- given -->``: they are assumed, chosen or worked out on paper, in a toy or a question.
 
@@ -38,7 +38,7 @@ DURATION = re.compile(
 RUN = re.compile(r"\b(train\w*|runs?|ran|core|cores|processor)\b")
 CITATION = re.compile(
     r"\]\(https?://[^)]*(?:arxiv\.org|doi\.org|aclanthology|proceedings)[^)]*\)|"
-    r"\[[^\]]*\b(?:19|20)\d\d\w?\)?\]\(|\bet al\. \(?(?:19|20)\d\d|\{cite(?::\w)?\}|"
+    r"\[[^\]]*\b(?:19|20)\d\d\w?\)?\]\(|\bet al\.|\{cite(?::\w)?\}|"
     r"[A-Z]\w+ (?:and|&) [A-Z]\w+ \(?(?:19|20)\d\d"
 )
 CLEARED = re.compile(r"<!-- (?:published|given) -->")
@@ -47,8 +47,10 @@ _NOT_PROSE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _REFERENCE = re.compile(
-    r"\b(?:Tables?|Figures?|Questions?|Exercises?|sections?|[Ee]quations?|chapters?|rows?|issue|"
-    r"[Pp]ython|torch|version)\s(?:\d+(?:\.\d+)*(?:, | and | to |–)?)+"
+    r"\b(?:tables?|figures?|questions?|exercises?|sections?|equations?|chapters?|rows?|issue|"
+    r"appendix|python|torch|version)\s(?:[A-F]\.)?(?:\d+(?:\.\d+)*(?:, | and | to |–)?)+|"
+    r"\b(?:left-to-right|right-to-left)\b",
+    re.IGNORECASE,
 )
 
 

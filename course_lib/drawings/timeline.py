@@ -151,7 +151,8 @@ PAPERS = (
         "transfer",
         "radford2018",
         "Radford et al. (2018)",
-        "",
+        "https://cdn.openai.com/research-covers/language-unsupervised/"
+        "language_understanding_paper.pdf",
         "The same with the decoder of the Transformer, and one body for many tasks.",
         (10,),
     ),
