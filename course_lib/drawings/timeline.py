@@ -184,7 +184,7 @@ def time_line(chosen: int | None = None) -> Drawing:
         marked = chosen is not None and PAPERS[chosen] is paper
         if paper.month[-4:] != last_year:
             last_year = paper.month[-4:]
-            sketch.line(2, y - 19, 518, y - 19, width=0.8, dashed=True)
+            sketch.line(2, y - 17, 518, y - 17, width=0.8, dashed=True)
         sketch.text(4, y, paper.month, size=13, anchor="start", bold=marked)
         sketch.box(
             x, y, 136, 26, paper.name, color=color, strength=0.6 if marked else 0.16, bold=marked
