@@ -65,13 +65,13 @@ def comparisons(pairs: int) -> Iterator[Result]:
         for tokens in (8, 16, 32):
             yield transformer.decoding(lab, sentences, tokens, pairs, 1.0)
     yield transformer.decoding(large, 1, 256, min(pairs, 5), 1 / 5)  # half a minute a pair
-    yield transformer.late_token(large, 256, 32, pairs)
     yield language_model.training(min(pairs, 10))  # three seconds a pair
     yield gpt.training_step(pairs)
     ours = GPTConfig.course(gpt.VOCABULARY)
     for tokens in (32, 128):
         yield gpt.writing(ours, tokens, pairs, 1.0)
     yield gpt.writing(GPTConfig.gpt2(), 256, min(pairs, 4), 1 / 5)  # two minutes a pair
+    yield transformer.late_token(large, 256, 32, pairs)
     for padded in (False, True):
         yield bert.forward(padded, pairs)
 

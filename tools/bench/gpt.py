@@ -64,6 +64,8 @@ def hugging_face(ours: GPT) -> nn.Module:
             embd_pdrop=config.dropout,
             resid_pdrop=config.dropout,
             attn_pdrop=config.attention_dropout,
+            bos_token_id=None,
+            eos_token_id=None,
             use_cache=False,
         )
     )
@@ -107,7 +109,7 @@ def training_step(pairs: int, config: GPTConfig | None = None) -> Result:
     def step_theirs() -> None:
         bare_steps(theirs, optimizers[1], batches)
 
-    name = f"GPT training step / Hugging Face, D={config.width}"
+    name = f"training step / Hugging Face GPT-2, D={config.width}"
     result = compare(name, step_ours, step_theirs, pairs, STEPS, 1.0)
     with torch.no_grad():
         one = window_loss(ours.eval(), batches[0])
@@ -133,7 +135,7 @@ def writing(config: GPTConfig, tokens: int, pairs: int, target: float) -> Result
             greedy(with_or_without, nothing, tokens)
 
     return compare(
-        f"GPT, cache / none, D={config.width} T={tokens}",
+        f"decode with GPT, cache / none, D={config.width} T={tokens}",
         lambda: write(model),
         lambda: write(without),
         pairs,
