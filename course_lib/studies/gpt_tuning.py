@@ -6,7 +6,7 @@ section 3.2). Protocol and labeled sets are those of ``review_labels`` and ``top
 ``data.sentence_order``. "tfidf" is the baseline that counts words, for the third task; for the
 other two it stands in the records of chapter 09.
 
-Rates were chosen on validation texts, with seed 100 and 500 labels (``validation_by_rate``).
+Rates are to be chosen on validation texts, with seed 100 and 500 labels: ``validation_by_rate``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Fresh or rotten from 50 to 5,000 labels: from scratch, Wikipedia, or Wikipedia and reviews.
 
-All start from the same sizes and read the same labeled reviews; the baselines read them too. The
-two kept language models are those of the studies ``wikipedia_awd_lstm`` and ``review_awd_lstm``.
+All start from the same sizes and read the same labeled reviews; the baselines read them too.
+"wikipedia" and "reviews" are tuned as ULMFiT says; from scratch, all layers have one rate.
+"reviews, one rate" tells the two apart: the body of "reviews", tuned like one from scratch. The two
+kept language models are those of the studies ``wikipedia_awd_lstm`` and ``review_awd_lstm``.
 Rates and steps are those of ``text_tuning``. The test reviews are of films that no model has read
 anything about.
 """
@@ -13,7 +15,8 @@ from course_lib.studies import text_tuning as tuning
 from course_lib.studies.core import Config, Metrics, Study
 
 LABELS = (50, 100, 200, 500, 1000, 5000)
-STARTS = {"wikipedia": lm.WIKIPEDIA, "reviews": lm.REVIEWS}
+ONE_RATE = "reviews, one rate"
+STARTS = {"wikipedia": lm.WIKIPEDIA, "reviews": lm.REVIEWS, ONE_RATE: lm.REVIEWS}
 MAJORITY = 0.5  # the test set is balanced
 
 
@@ -30,7 +33,7 @@ def run(config: Config, seed: int) -> Metrics:
     if config["start"] == "tfidf":
         return {"accuracy": tuning.tfidf(few, parts["test"]), "majority": MAJORITY}
     copied = config["start"] in STARTS
-    way = tuning.ULMFIT if copied else tuning.SCRATCH
+    way = tuning.ULMFIT if copied and config["start"] != ONE_RATE else tuning.SCRATCH
     steps = config.get("tuning")
     tuned = tuning.tune(model.body, few, way, seed, steps=steps, copied=copied)
     return tuning.scores(tuned, parts, few)
@@ -42,7 +45,7 @@ STUDY = Study(
     title="Reviews: accuracy by number of labels and by what was read before",
     cells=[
         {"start": start, "labels": count}
-        for start in ("tfidf", "scratch", "wikipedia", "reviews")
+        for start in ("tfidf", "scratch", *STARTS)
         for count in LABELS
     ],
     seeds=(0, 1, 2),
