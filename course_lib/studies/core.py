@@ -74,8 +74,8 @@ class Study:
 class Record:
     """The recorded result of a study.
 
-    Attributes: study, chapter, title, complete, promised (number of cells), cells (dicts with config,
-    seed, metrics, seconds, environment), environments, smoke.
+    Attributes: study, chapter, title, complete, promised (number of cells), cells (dicts with
+    config, seed, metrics, seconds, environment), environments, smoke.
     """
 
     def __init__(self, data: dict[str, Any]) -> None:
