@@ -120,6 +120,12 @@ def prose_is_plain_commonmark(notebook: NotebookNode, name: str) -> list[str]:
 
 
 @rule
+def formulas_have_single_backslashes(notebook: NotebookNode, name: str) -> list[str]:
+    # A doubled one is a new line to MathJax, and the command after it plain letters.
+    return [f"doubled backslash: {found}" for found in re.findall(r"\\\\[a-z]+", prose(notebook))]
+
+
+@rule
 def blockquotes_open_with_a_bold_word(notebook: NotebookNode, name: str) -> list[str]:
     starts = re.findall(r"(?:^|\n\s*\n)(>.*)", prose(notebook))
     return [f"plain blockquote: {line}" for line in starts if not re.match(r"> \*\*[^*]", line)]

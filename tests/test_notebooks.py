@@ -131,6 +131,7 @@ BREACHES = {
         markdown_after(":::{admonition} Title\n:::"),
         markdown_after("(label)=\n## Section"),
     ],
+    "formulas_have_single_backslashes": [markdown_after(r"The rate $\\eta$.")],
     "blockquotes_open_with_a_bold_word": [markdown_after("Text.\n\n> plain words")],
     "short_cells": [code_after("\n".join(["x = 1"] * 31))],
     "enough_exercises_and_questions": [without("task4"), without("Question 9.3")],
