@@ -1,4 +1,4 @@
-"""The AWD-LSTM: a plain LSTM language model, and four places where it forgets on purpose.
+"""The AWD-LSTM: a plain LSTM language model, and five places where it forgets on purpose.
 
 Source: Merity et al. (2018). Nothing is added to the network of ``course_lib.rnn`` but noise in
 training: on the state-to-state weights (section 2), on whole words (section 4.3), and on inputs,

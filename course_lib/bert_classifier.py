@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.bert import Bert
-from course_lib.data.batching import batches_by_length, pad
+from course_lib.data.batching import read_by_length
 from course_lib.masks import padding_mask
 from course_lib.text import PAD
 
@@ -133,18 +133,17 @@ def features(
     Raises:
         ValueError: there is no text.
     """
-    if not texts:
-        raise ValueError("features needs at least one text, got none.")
     device, training = next(body.parameters()).device, body.training
     body.eval()
-    rows: list[Tensor] = [torch.empty(0)] * len(texts)
-    for indices in batches_by_length(texts, batch_size):
-        tokens = pad([texts[i] for i in indices], PAD).to(device)
-        found = text_vectors(body, tokens, separator, pooling).float().cpu()
-        for i, row in zip(indices, found, strict=True):
-            rows[i] = row
-    body.train(training)
-    return torch.stack(rows)
+    try:
+        return read_by_length(
+            lambda tokens: text_vectors(body, tokens.to(device), separator, pooling),
+            texts,
+            batch_size,
+            PAD,
+        )
+    finally:
+        body.train(training)
 
 
 def predict(model: BertClassifier, texts: Sequence[Sequence[int]], *, bf16: bool = False) -> Tensor:

@@ -8,15 +8,12 @@ anything is copied; what is missing, extra or of another shape is named.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import safetensors.torch
-import torch
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 
+from course_lib import checkpoint, hugging_face
 from course_lib.bert import Bert, BertConfig, BertForPreTraining
 from course_lib.data import archives
 from course_lib.wordpiece import WordPiece
@@ -88,24 +85,7 @@ def read_config(path: str | Path) -> BertConfig:
         FileNotFoundError: no such file.
         ValueError: it is no JSON, lacks a size, or says something that we do not compute.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no configuration at {path}; expected BERT's config.json there")
-    try:
-        said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
-    missing = [name for name in _SIZES if name not in said and name not in _OPTIONAL]
-    if missing:
-        raise ValueError(f"{path} does not say {', '.join(missing)}; is it a BERT's config.json?")
-    other = [
-        f"{name} {said.get(name)!r} (expected {known[0]!r})"
-        for name, known in _FIXED.items()
-        if said.get(name) not in known
-    ]
-    if other:
-        raise ValueError(f"{path} describes another kind of model: {', '.join(other)}")
-    return BertConfig(**{ours: said[theirs] for theirs, ours in _SIZES.items() if theirs in said})
+    return BertConfig(**hugging_face.read_config(path, "BERT", _SIZES, _FIXED, _OPTIONAL))
 
 
 def load_weights(model: Bert | BertForPreTraining, path: str | Path) -> None:
@@ -119,23 +99,10 @@ def load_weights(model: Bert | BertForPreTraining, path: str | Path) -> None:
         ValueError: the file is no whole safetensors file; missing, extra or misshapen names; or
             numbers that are NaN or infinite.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights at {path}; expected a safetensors file there")
-    try:
-        found = safetensors.torch.load_file(path)
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is no whole safetensors file ({error}); fetch or make it again"
-        ) from error
-    tensors = in_our_names(found, with_heads=isinstance(model, BertForPreTraining))
-    state = _once(model)
-    problems = differences(tensors, state)
-    if problems:
-        raise ValueError(f"{path} does not fit this {type(model).__name__}; {problems}")
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            state[name].copy_(tensor)
+    tensors = in_our_names(
+        checkpoint.read_tensors(path), with_heads=isinstance(model, BertForPreTraining)
+    )
+    checkpoint.copy_tensors(tensors, model.state_dict(), str(path), type(model).__name__)
 
 
 def in_our_names(found: dict[str, Tensor], *, with_heads: bool) -> dict[str, Tensor]:
@@ -155,25 +122,3 @@ def in_our_names(found: dict[str, Tensor], *, with_heads: bool) -> dict[str, Ten
             name = name.removeprefix("bert.")
         tensors[name] = tensor
     return tensors
-
-
-def differences(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> str:
-    """What keeps the tensors from being copied, or ""."""
-    both = [name for name in tensors if name in state]
-    problems = {
-        "missing": [name for name in state if name not in tensors],
-        "extra": [name for name in tensors if name not in state],
-        "other shape": [
-            f"{name} {tuple(tensors[name].shape)} (the model has {tuple(state[name].shape)})"
-            for name in both
-            if tensors[name].shape != state[name].shape
-        ],
-        "not finite": [name for name in both if not bool(torch.isfinite(tensors[name]).all())],
-    }
-    return "; ".join(f"{what}: {', '.join(names)}" for what, names in problems.items() if names)
-
-
-def _once(model: nn.Module) -> dict[str, Tensor]:
-    """The state without the second name of what is tied."""
-    tied = ("cls.predictions.decoder.weight", "cls.predictions.decoder.bias")
-    return {name: tensor for name, tensor in model.state_dict().items() if name not in tied}

@@ -34,8 +34,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
             the model's; every missing, extra and misshapen name is listed. The model is
             unchanged then.
     """
-    tensors, _ = _read(Path(path))
-    _copy_into(model, tensors, Path(path))
+    _copy_into(model, read_tensors(path), path)
 
 
 def save_checkpoint(
@@ -114,6 +113,54 @@ def load_checkpoint(
     return header["info"], {name: tensor.to(device or "cpu") for name, tensor in carried.items()}
 
 
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name, whoever wrote it.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is no whole safetensors file.
+    """
+    return _read(Path(path))[0]
+
+
+def copy_tensors(
+    tensors: dict[str, Tensor], state: dict[str, Tensor], source: str, kind: str
+) -> None:
+    """Copy tensors into a model's ``state`` by name; nothing is copied unless everything fits.
+
+    ``state`` is a state dict, or views of one, for a file with another layout. Of tied tensors one
+    name is enough. ``source`` and ``kind`` are what a message calls the tensors and the model.
+
+    Raises:
+        ValueError: names that are missing or extra, other shapes, numbers that are NaN or infinite.
+    """
+    both = [name for name in tensors if name in state]
+    present = {_storage(state[name]) for name in both}
+    problems = {
+        "missing": [
+            name
+            for name, tensor in state.items()
+            if name not in tensors and _storage(tensor) not in present
+        ],
+        "extra": [name for name in tensors if name not in state],
+        "other shape": [
+            f"{name} {tuple(tensors[name].shape)} (the model has {tuple(state[name].shape)})"
+            for name in both
+            if tensors[name].shape != state[name].shape
+        ],
+        "not finite": [name for name in both if not bool(tensors[name].isfinite().all())],
+    }
+    said = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
+    if said:
+        raise ValueError(
+            f"{source} does not fit this {kind}; {'; '.join(said)}. "
+            f"Build the model with the configuration that the file was made with."
+        )
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            state[name].copy_(tensor)
+
+
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not path.is_file():
         raise FileNotFoundError(f"no weights file at {path}; check the path, or train first")
@@ -154,33 +201,8 @@ def _tensors_once(model: nn.Module) -> dict[str, Tensor]:
     return {name: state[name].detach().clone().contiguous() for name in kept.values()}
 
 
-def _copy_into(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    state = model.state_dict()
-    present = {_storage(state[name]) for name in tensors if name in state}
-    missing = [
-        name
-        for name, tensor in state.items()
-        if name not in tensors and _storage(tensor) not in present
-    ]
-    extra = [name for name in tensors if name not in state]
-    misshapen = [
-        f"{name} {tuple(tensors[name].shape)} (the model has {tuple(state[name].shape)})"
-        for name in tensors
-        if name in state and tensors[name].shape != state[name].shape
-    ]
-    problems = [
-        f"{label}: {', '.join(names)}"
-        for label, names in (("missing", missing), ("extra", extra), ("other shape", misshapen))
-        if names
-    ]
-    if problems:
-        raise ValueError(
-            f"{path} does not fit this {type(model).__name__}; {'; '.join(problems)}. "
-            f"Build the model with the configuration that the file was made with."
-        )
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            state[name].copy_(tensor)
+def _copy_into(model: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:
+    copy_tensors(tensors, model.state_dict(), str(path), type(model).__name__)
 
 
 def _cuda_device(model: nn.Module) -> torch.device | None:

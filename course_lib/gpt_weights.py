@@ -17,17 +17,14 @@ Three things about such files are worth knowing.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
+from course_lib import checkpoint, hugging_face
 from course_lib.gpt import GPT, GPTConfig
 
 # Theirs → ours.
@@ -74,24 +71,7 @@ def read_config(path: str | Path) -> GPTConfig:
         FileNotFoundError: no such file.
         ValueError: it is no JSON, lacks a size, or says something that we do not compute.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no configuration at {path}; expected GPT-2's config.json there")
-    try:
-        said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
-    missing = [name for name in _SIZES if name not in said]
-    if missing:
-        raise ValueError(f"{path} does not say {', '.join(missing)}; is it a GPT-2's config.json?")
-    other = [
-        f"{name} {said.get(name)!r} (expected {known[0]!r})"
-        for name, known in _FIXED.items()
-        if said.get(name) not in known
-    ]
-    if other:
-        raise ValueError(f"{path} describes another kind of model: {', '.join(other)}")
-    return GPTConfig(**{ours: said[theirs] for theirs, ours in _SIZES.items()})
+    return GPTConfig(**hugging_face.read_config(path, "GPT-2", _SIZES, _FIXED))
 
 
 def load_weights(model: GPT, path: str | Path) -> None:
@@ -101,16 +81,7 @@ def load_weights(model: GPT, path: str | Path) -> None:
         FileNotFoundError: no such file.
         ValueError: the file is no whole safetensors file, or as :func:`load_state`.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights at {path}; expected GPT-2's model.safetensors there")
-    try:
-        tensors = safetensors.torch.load_file(path)
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(
-            f"{path} is no whole safetensors file ({error}); get it once more"
-        ) from error
-    load_state(model, tensors, str(path))
+    load_state(model, checkpoint.read_tensors(path), str(path))
 
 
 def load_state(model: GPT, tensors: Mapping[str, Tensor], source: str = "the state dict") -> None:
@@ -121,42 +92,20 @@ def load_state(model: GPT, tensors: Mapping[str, Tensor], source: str = "the sta
             output matrix of its own, unequal to the embedding.
     """
     found = _without_extras(tensors)
-    wanted = model.body.state_dict()
     head = found.pop(_HEAD, None)
-    turned = {
-        name: tensor.T if _TURNED.fullmatch(name) and tensor.dim() == 2 else tensor
-        for name, tensor in found.items()
-    }
-    both = [name for name in wanted if name in turned]
-    problems = {
-        "missing": [name for name in wanted if name not in turned],
-        "extra": [name for name in turned if name not in wanted],
-        "other shape": [
-            f"{name} {tuple(found[name].shape)} (expected {_in_file(name, wanted[name])})"
-            for name in both
-            if turned[name].shape != wanted[name].shape
-        ],
-        "not finite": [name for name in both if not turned[name].isfinite().all()],
-    }
     if head is not None and "wte.weight" in found and not torch.equal(head, found["wte.weight"]):
-        problems["unequal"] = [f"{_HEAD} and wte.weight, which are one matrix in GPT-2"]
-    said = [f"{label}: {', '.join(names)}" for label, names in problems.items() if names]
-    if said:
         raise ValueError(
-            f"{source} does not fit this GPT; {'; '.join(said)}. Is the model built with the sizes "
-            "of its config.json, and is it a GPT-2?"
+            f"{source} does not fit this GPT; unequal: {_HEAD} and wte.weight, which are one "
+            "matrix in GPT-2."
         )
-    with torch.no_grad():
-        for name, parameter in wanted.items():
-            parameter.copy_(turned[name])
+    as_in_file = {  # the same memory, seen as the file has it
+        name: tensor.T if _TURNED.fullmatch(name) else tensor
+        for name, tensor in model.body.state_dict().items()
+    }
+    checkpoint.copy_tensors(found, as_in_file, source, "GPT")
 
 
 def _without_extras(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Without the prefix, and without the masks of old files."""
     names = {name: name.removeprefix(_PREFIX) for name in tensors}
     return {ours: tensors[name] for name, ours in names.items() if not _MASKS.fullmatch(ours)}
-
-
-def _in_file(name: str, ours: Tensor) -> tuple[int, ...]:
-    """The shape that a tensor of ours has in a file."""
-    return tuple(ours.T.shape if _TURNED.fullmatch(name) else ours.shape)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from course_lib.awd_lstm import AWDBody
-from course_lib.data.batching import batches_by_length, pad
+from course_lib.data.batching import pad, read_by_length
 from course_lib.text import BOS, EOS, PAD
 
 HIDDEN = 50  # width of the head's hidden layer
@@ -182,13 +182,10 @@ def predict(model: nn.Module, texts: Sequence[Sequence[int]], batch_size: int = 
     """Logits (N, C) of texts, in their order and in evaluation mode, which is put back after."""
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
-    rows: list[Tensor] = [torch.empty(0)] * len(texts)
-    for indices in batches_by_length(texts, batch_size):
-        logits = model(pad([texts[i] for i in indices], PAD).to(device)).cpu()
-        for i, row in zip(indices, logits, strict=True):
-            rows[i] = row
-    model.train(was_training)
-    return torch.stack(rows)
+    try:
+        return read_by_length(lambda tokens: model(tokens.to(device)), texts, batch_size, PAD)
+    finally:
+        model.train(was_training)
 
 
 def accuracy(model: nn.Module, texts: Sequence[Sequence[int]], labels: Sequence[int]) -> float:

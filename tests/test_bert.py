@@ -328,7 +328,7 @@ def test_truncated_and_foreign_files_are_refused(saved):
         (folder / "cut.safetensors").write_bytes(content)
         with pytest.raises(ValueError, match="no whole safetensors file"):
             bert_weights.load_weights(body, folder / "cut.safetensors")
-    with pytest.raises(FileNotFoundError, match="no weights at"):
+    with pytest.raises(FileNotFoundError, match="no weights file at"):
         bert_weights.load_weights(body, folder / "absent.safetensors")
 
 

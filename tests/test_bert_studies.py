@@ -63,7 +63,7 @@ def test_the_kept_model_comes_back(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_ARTIFACTS", str(tmp_path))
     torch.manual_seed(0)
     model = small_bert.build({"direction": "both"}, TOKENS)
-    small_bert.keep(model, TOKENS, {"what": "test"})
+    artifacts.save_reader(small_bert.KEPT, model, {"what": "test"}, TOKENS)
     again, tokens, card = small_bert.load_kept(folder=tmp_path)
     assert tokens.tokens == TOKENS.tokens and card["storage"] == "16-bit floats"
     ids = torch.tensor([TOKENS.text("the cat").ids])

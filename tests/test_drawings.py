@@ -1,8 +1,10 @@
 """The schematic drawings: legible at every width, described, and true to what they say."""
 
 import functools
+import importlib
 import itertools
 import math
+import pkgutil
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -13,18 +15,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from course_lib import drawings, plots
-from course_lib.drawings import (
-    attentive,
-    blocks,
-    generative,
-    hidden,
-    recurrent,
-    story,
-    timeline,
-    training,
-    transfer,
-    ulmfit,
-)
+from course_lib.drawings import timeline
 from course_lib.sketch import Drawing, Sketch
 from course_lib.svg import inline
 
@@ -97,20 +88,9 @@ def test_every_drawing_is_listed_here():
     assert set(drawings.__all__) == set(NAMES)
     made = {
         name
-        for part in (
-            attentive,
-            blocks,
-            generative,
-            hidden,
-            recurrent,
-            story,
-            timeline,
-            training,
-            transfer,
-            ulmfit,
-        )
-        for name, item in vars(part).items()
-        if getattr(item, "__module__", "") == part.__name__ and not name.startswith("_")
+        for part in pkgutil.iter_modules(drawings.__path__, "course_lib.drawings.")
+        for name, item in vars(importlib.import_module(part.name)).items()
+        if getattr(item, "__module__", "") == part.name and not name.startswith("_")
     }
     assert made == set(NAMES)
 

@@ -67,7 +67,7 @@ def test_a_model_is_kept_and_read_again(tmp_path, monkeypatch):
     model = gpt_models.build({}, len(tokens)).eval()
     ids = torch.randint(0, len(tokens), (1, 9))
     before = model(ids)
-    gpt_models.keep("wikipedia_gpt", model, tokens, {"what": "a test"})
+    artifacts.save_reader("wikipedia_gpt", model, {"what": "a test"}, tokens)
     again, subwords, card = gpt_models.load_kept(folder=tmp_path)
     assert subwords.encode("a b c") == tokens.encode("a b c") and card["what"] == "a test"
     torch.testing.assert_close(again(ids), before, rtol=0, atol=0.02)  # 16 bits

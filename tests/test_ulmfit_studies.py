@@ -9,9 +9,9 @@ import torch
 
 from course_lib import studies, transfer, ulmfit
 from course_lib.data import reviews, wikipedia
+from course_lib.studies import artifacts, ulmfit_ladder
 from course_lib.studies import language_models as lm
 from course_lib.studies import text_tuning as tuning
-from course_lib.studies import ulmfit_ladder
 from course_lib.text import UNK
 
 
@@ -86,7 +86,7 @@ def test_a_kept_model_comes_back_with_its_subwords(tmp_path, monkeypatch, small)
     torch.manual_seed(0)
     model = lm.build({})
     expected = {name: tensor.half().float() for name, tensor in model.state_dict().items()}
-    lm.keep(lm.WIKIPEDIA, model, small, {"what": "a test"})
+    artifacts.save_reader(lm.WIKIPEDIA, model, {"what": "a test"}, small)
     loaded, tokens, card = lm.load_kept(lm.WIKIPEDIA, folder=tmp_path)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.state_dict().items())
     assert loaded.head.weight is loaded.body.embedding.weight and not loaded.training

@@ -4,7 +4,7 @@ A sampler is a pure function of (seed, step). A killed training run goes on exac
 stopped when it knows the number of its step, and nothing else has to be saved.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -210,6 +210,31 @@ def batches_by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> It
     order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
+
+
+def read_by_length(
+    read: Callable[[Tensor], Tensor], texts: Sequence[Sequence[int]], batch_size: int, pad_id: int
+) -> Tensor:
+    """One row a text, in their order, although texts of similar length are read together.
+
+    Args:
+        read: ids (B, T), filled up at the end, -> rows (B, …).
+        texts: (N) token ids of each.
+
+    Returns:
+        (N, …), in 32 bits, on the CPU.
+
+    Raises:
+        ValueError: there is no text, or the batch size is below 1.
+    """
+    if not texts:
+        raise ValueError("Expected at least one text to read, got none.")
+    rows: list[Tensor] = [torch.empty(0)] * len(texts)
+    for indices in batches_by_length(texts, batch_size):
+        found = read(pad([texts[i] for i in indices], pad_id)).float().cpu()
+        for i, row in zip(indices, found, strict=True):
+            rows[i] = row
+    return torch.stack(rows)
 
 
 def _cut(values: np.ndarray, size: int) -> list[np.ndarray]:

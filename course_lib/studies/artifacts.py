@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from course_lib.bpe import BPE
     from course_lib.text import WordTokenizer
+    from course_lib.wordpiece import WordPiece
 
-    Tokenizer = BPE | WordTokenizer
+    Tokenizer = BPE | WordTokenizer | WordPiece
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 
@@ -77,6 +78,23 @@ def load(name: str, model: nn.Module, *, folder: Path = CHECKPOINTS) -> dict[str
         raise ValueError(f"{path.name} is not the file its card describes; make both again")
     load_weights(model, path)
     return card
+
+
+def save_reader(name: str, model: nn.Module, card: dict[str, Any], tokens: Tokenizer) -> None:
+    """As :func:`save`, in 16 bits, with the model's one tokenizer beside the weights."""
+    path = save(name, model.half(), card | {"storage": "16-bit floats"})
+    if path is not None:
+        tokens.save(path.with_name(f"{name}.tokens.json"))
+
+
+def tokenizer(name: str, kind: type[Tokenizer], *, folder: Path = CHECKPOINTS) -> Tokenizer:
+    """The tokenizer that :func:`save_reader` kept.
+
+    Raises:
+        KeyError: no such weights.
+        FileNotFoundError: the tokenizer is not there.
+    """
+    return kind.load(find(name, folder=folder).with_name(f"{name}.tokens.json"))
 
 
 def save_translator(

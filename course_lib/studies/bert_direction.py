@@ -16,8 +16,8 @@ import torch
 
 from course_lib import masked_lm
 from course_lib.bert import BertForPreTraining
+from course_lib.studies import artifacts, language_models, small_bert
 from course_lib.studies import bert_tuning as tuning
-from course_lib.studies import language_models, small_bert
 from course_lib.studies.core import Config, Metrics, Study
 from course_lib.wordpiece import WordPiece
 
@@ -83,7 +83,7 @@ def run(config: Config, seed: int) -> Metrics:
             "scores": metrics["validation"],
             "limits": "Four million characters: it guesses frequent words and knows little.",
         }
-        small_bert.keep(model, tokens, card)
+        artifacts.save_reader(small_bert.KEPT, model, card, tokens)
     language_models.forget(file)
     return metrics | {"accuracy": accuracy}
 

@@ -14,10 +14,10 @@ import torch
 from course_lib import bert_classifier, schedules, train, ulmfit
 from course_lib.bert import Bert
 from course_lib.bert_classifier import BertClassifier
-from course_lib.data import reviews, sentence_order, wikipedia
+from course_lib.data import sentence_order, wikipedia
 from course_lib.data.splits import hash_fraction
 from course_lib.studies.core import device
-from course_lib.studies.text_tuning import Texts, averaged
+from course_lib.studies.text_tuning import Texts, averaged, written_reviews, written_topics
 from course_lib.ulmfit import TextSampler
 from course_lib.wordpiece import WordPiece
 
@@ -42,23 +42,13 @@ def encoded(
 
 
 def review_parts(tokens: WordPiece, seed: int) -> dict[str, Texts]:
-    """The parts "labeled" (5,000 of them), "validation" and "test" of the reviews."""
-    task = reviews.task(reviews.load(), seed)
-    parts = {"labeled": task.labeled[:5000], "validation": task.validation, "test": task.test}
-    return {
-        part: encoded([r.text for r in found], [r.label for r in found], tokens)
-        for part, found in parts.items()
-    }
+    """As ``text_tuning.written_reviews``, with ids."""
+    return {part: encoded(*found, tokens) for part, found in written_reviews(seed).items()}
 
 
 def topic_parts(tokens: WordPiece, seed: int) -> dict[str, Texts]:
-    """The parts "labeled", "validation" and "test" of the Wikipedia topics."""
-    task = wikipedia.topic_task(wikipedia.load(), seed)
-    places = {topic: place for place, topic in enumerate(wikipedia.TOPICS)}
-    return {
-        part: encoded([a.text for a in found], [places[a.topic] for a in found], tokens)
-        for part, found in zip(task._fields, task, strict=True)
-    }
+    """As ``text_tuning.written_topics``, with ids."""
+    return {part: encoded(*found, tokens) for part, found in written_topics(seed).items()}
 
 
 def order_parts(tokens: WordPiece, seed: int, longest: int = LONGEST_PAIR) -> dict[str, Texts]:

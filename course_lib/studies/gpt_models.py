@@ -92,13 +92,6 @@ def scored(model: GPT, texts: Sequence[str], tokens: BPE) -> Metrics:
     }
 
 
-def keep(name: str, model: GPT, tokens: BPE, card: dict) -> None:
-    """Keep a language model in 16 bits, with its card and its subwords."""
-    path = artifacts.save(name, model.half(), card | {"storage": "16-bit floats"})
-    if path is not None:
-        tokens.save(path.with_name(f"{name}.tokens.json"))
-
-
 def load_kept(name: str = KEPT, *, folder: Path = artifacts.CHECKPOINTS) -> tuple[GPT, BPE, dict]:
     """A kept language model, its subwords and its card.
 
@@ -107,8 +100,7 @@ def load_kept(name: str = KEPT, *, folder: Path = artifacts.CHECKPOINTS) -> tupl
         FileNotFoundError: the subwords are not there.
         ValueError: the file is not the one of its card, or does not fit the model.
     """
-    weights = artifacts.find(name, folder=folder)
-    tokens = BPE.load(weights.with_name(f"{name}.tokens.json"))
+    tokens = artifacts.tokenizer(name, BPE, folder=folder)
     model = build({}, len(tokens))
     card = artifacts.load(name, model, folder=folder)
     return model.eval(), tokens, card

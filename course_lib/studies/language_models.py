@@ -140,13 +140,6 @@ def forget(file: Path | None) -> None:
         file.unlink(missing_ok=True)
 
 
-def keep(name: str, model: AWDLanguageModel, tokens: BPE, card: dict) -> None:
-    """Keep a language model in 16 bits, with its card and its subwords."""
-    path = artifacts.save(name, model.half(), card | {"storage": "16-bit floats"})
-    if path is not None:
-        tokens.save(path.with_name(f"{name}.tokens.json"))
-
-
 def load_kept(
     name: str, *, folder: Path = artifacts.CHECKPOINTS
 ) -> tuple[AWDLanguageModel, BPE, dict]:
@@ -157,8 +150,7 @@ def load_kept(
         FileNotFoundError: the subwords are not there.
         ValueError: the file is not the one of its card, or does not fit the model.
     """
-    weights = artifacts.find(name, folder=folder)
-    tokens = BPE.load(weights.with_name(f"{name}.tokens.json"))
+    tokens = artifacts.tokenizer(name, BPE, folder=folder)
     model = AWDLanguageModel(AWDConfig(len(tokens), dropouts=Dropouts().times(NOISE)))
     card = artifacts.load(name, model, folder=folder)
     return model.to(device()).eval(), tokens, card

@@ -11,10 +11,12 @@ from __future__ import annotations
 import torch
 
 from course_lib.streams import join
+from course_lib.studies import artifacts
 from course_lib.studies import language_models as lm
 from course_lib.studies import text_tuning as tuning
 from course_lib.studies.core import Config, Metrics, Study
 
+LABELS = 500
 # By start; chosen on validation reviews of seed 100. That of "wikipedia" is of the head, and the
 # embedding of a model with two layers gets a seventeenth of it.
 RATES = {"wikipedia": 4e-2, "new": 4e-3}
@@ -38,19 +40,9 @@ def run(config: Config, seed: int) -> Metrics:
         lm.learn(model, ids, steps, RATES[start], adapt=adapt, checkpoint=file)
     metrics |= {"validation": lm.scored(model, held_out, tokens), "tokens_in_corpus": len(ids)}
     parts = tuning.review_parts(tokens, seed)
-    metrics["accuracy"] = {
-        str(count): tuning.score(
-            tuning.tune(
-                model.body,
-                parts["labeled"].first(count),
-                tuning.ULMFIT,
-                seed,
-                steps=config.get("tuning"),
-            ),
-            parts["test"],
-        )
-        for count in (500,)
-    }
+    few, steps = parts["labeled"].first(LABELS), config.get("tuning")
+    tuned = tuning.tune(model.body, few, tuning.ULMFIT, seed, steps=steps)
+    metrics["accuracy"] = {str(LABELS): tuning.score(tuned, parts["test"])}
     if config == ADAPTED and seed == STUDY.seeds[0]:
         card = {
             "what": "the Wikipedia language model of chapter 09 after reading movie reviews",
@@ -61,7 +53,7 @@ def run(config: Config, seed: int) -> Metrics:
             "scores": metrics["validation"],
             "limits": "A start for tuning classifiers of short reviews, not a writer.",
         }
-        lm.keep(lm.REVIEWS, model, tokens, card)
+        artifacts.save_reader(lm.REVIEWS, model, card, tokens)
     lm.forget(file)
     return metrics
 

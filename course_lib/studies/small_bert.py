@@ -92,13 +92,6 @@ def pretrain(
     )
 
 
-def keep(model: BertForPreTraining, tokens: WordPiece, card: dict) -> None:
-    """Keep a model in 16 bits, with its card and its vocabulary."""
-    path = artifacts.save(KEPT, model.half(), card | {"storage": "16-bit floats"})
-    if path is not None:
-        tokens.save(path.with_name(f"{KEPT}.tokens.json"))
-
-
 def load_kept(
     *, folder: Path = artifacts.CHECKPOINTS
 ) -> tuple[BertForPreTraining, WordPiece, dict]:
@@ -108,8 +101,7 @@ def load_kept(
         KeyError: the weights are not there.
         ValueError: the file is not the one of its card, or does not fit the model.
     """
-    weights = artifacts.find(KEPT, folder=folder)
-    tokens = WordPiece.load(weights.with_name(f"{KEPT}.tokens.json"))
+    tokens = artifacts.tokenizer(KEPT, WordPiece, folder=folder)
     model = build({"direction": "both"}, tokens)
     card = artifacts.load(KEPT, model, folder=folder)
     return model.eval(), tokens, card

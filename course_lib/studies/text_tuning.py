@@ -44,11 +44,18 @@ def encoded(written: Sequence[str], labels: Sequence[int], tokens: BPE) -> Texts
     return Texts(lower, [ulmfit.encode(text, tokens, LONGEST) for text in lower], list(labels))
 
 
-def review_parts(tokens: BPE, seed: int) -> dict[str, Texts]:
-    """The parts "labeled", "validation" and "test" of the reviews."""
+class Written(NamedTuple):
+    """Texts and their classes, before any model's tokens."""
+
+    texts: list[str]
+    labels: list[int]
+
+
+def written_reviews(seed: int) -> dict[str, Written]:
+    """The parts "labeled" (5,000 of them), "validation" and "test" of the reviews."""
     task = reviews.task(reviews.load(), seed)
     return {
-        part: encoded([r.text for r in found], [r.label for r in found], tokens)
+        part: Written([r.text for r in found], [r.label for r in found])
         for part, found in (
             ("labeled", task.labeled[:5000]),
             ("validation", task.validation),
@@ -57,14 +64,24 @@ def review_parts(tokens: BPE, seed: int) -> dict[str, Texts]:
     }
 
 
-def topic_parts(tokens: BPE, seed: int) -> dict[str, Texts]:
+def written_topics(seed: int) -> dict[str, Written]:
     """The parts "labeled", "validation" and "test" of the Wikipedia topics."""
     task = wikipedia.topic_task(wikipedia.load(), seed)
     places = {topic: place for place, topic in enumerate(wikipedia.TOPICS)}
     return {
-        part: encoded([a.text for a in found], [places[a.topic] for a in found], tokens)
+        part: Written([a.text for a in found], [places[a.topic] for a in found])
         for part, found in zip(task._fields, task, strict=True)
     }
+
+
+def review_parts(tokens: BPE, seed: int) -> dict[str, Texts]:
+    """As ``written_reviews``, with token ids."""
+    return {part: encoded(*found, tokens) for part, found in written_reviews(seed).items()}
+
+
+def topic_parts(tokens: BPE, seed: int) -> dict[str, Texts]:
+    """As ``written_topics``, with token ids."""
+    return {part: encoded(*found, tokens) for part, found in written_topics(seed).items()}
 
 
 def tune(

@@ -12,6 +12,7 @@ import torch
 from course_lib.awd_lstm import AWDLanguageModel
 from course_lib.bpe import BPE
 from course_lib.streams import join
+from course_lib.studies import artifacts
 from course_lib.studies import language_models as lm
 from course_lib.studies import text_tuning as tuning
 from course_lib.studies.core import Config, Metrics, Study
@@ -57,7 +58,7 @@ def run(config: Config, seed: int) -> Metrics:
             "scores": metrics["validation"],
             "limits": "1.1 million tokens of lower-case text. A start for tuning, not a writer.",
         }
-        lm.keep(lm.WIKIPEDIA, model, tokens, card)
+        artifacts.save_reader(lm.WIKIPEDIA, model, card, tokens)
     lm.forget(file)
     return metrics
 

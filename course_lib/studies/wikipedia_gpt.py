@@ -13,7 +13,7 @@ import torch
 
 from course_lib.ngram import NGram
 from course_lib.streams import join
-from course_lib.studies import gpt_models, wikipedia_awd_lstm
+from course_lib.studies import artifacts, gpt_models, wikipedia_awd_lstm
 from course_lib.studies import language_models as lm
 from course_lib.studies.core import Config, Metrics, Study
 
@@ -59,7 +59,7 @@ def run(config: Config, seed: int) -> Metrics:
             "scores": metrics["validation"],
             "limits": "1.1 million tokens of lower-case text, 128 at once. It makes up facts.",
         }
-        gpt_models.keep(gpt_models.KEPT, model, tokens, card)
+        artifacts.save_reader(gpt_models.KEPT, model, card, tokens)
     lm.forget(file)
     return metrics
 
