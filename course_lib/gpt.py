@@ -345,7 +345,8 @@ def adamw(model: nn.Module, rate: float, decay: float = 0.1) -> torch.optim.Adam
         {"params": [named[name] for name in names], "weight_decay": strength}
         for names, strength in ((grouped["decay"], decay), (grouped["no_decay"], 0.0))
     ]
-    return torch.optim.AdamW(entries, lr=rate, betas=(0.9, 0.95))
+    fused = next(model.parameters()).is_cuda  # one kernel for all parameters
+    return torch.optim.AdamW(entries, lr=rate, betas=(0.9, 0.95), fused=fused)
 
 
 def last_tokens(ids: list[int], config: GPTConfig, room: int = 0) -> list[int]:

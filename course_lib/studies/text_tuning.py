@@ -130,7 +130,7 @@ def tune(
         optimizer=optimizer,
         schedule=schedule,
         progress=progress,
-        bf16=True,  # nearly halves the time on a processor that was built for it
+        bf16=device() == "cpu",  # nearly halves the time there; cuDNN would take float16
     )
     return model.eval()
 
