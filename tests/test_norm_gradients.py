@@ -42,7 +42,7 @@ def test_the_size_is_that_of_what_the_last_norm_reads(made):
     bare.output.register_forward_hook(lambda module, inputs, output: read.append(inputs[0]))
     with torch.no_grad():
         bare(batch.source, batch.target[:, :-1])
-    numbers = read[0][padding_mask(batch.target[:, :-1])]
+    numbers = read[0][padding_mask(batch.target[:, 1:])]
     found = norm_gradients.measure(model, batch)["size"]
     assert found == pytest.approx(numbers.square().mean().sqrt().item())
 

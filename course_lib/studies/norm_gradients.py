@@ -48,7 +48,7 @@ def measure(model: Transformer, batch: Batch) -> Metrics:
         ``last`` and ``first``: ‖∂L/∂W₂‖ in the highest and the lowest decoder layer; L is the
         mean loss of a word. ``log2``: the two as logarithms, so that their differences are
         ratios. ``size``: root mean square of the numbers that the last LayerNorm of the decoder
-        reads at real words. ``loss``: L, in nats per word.
+        reads where a word is asked for. ``loss``: L, in nats per word.
     """
     layers = model.decoder.layers
     last_norm = model.decoder.norm if model.config.norm == "pre" else layers[-1].feed_residual.norm
@@ -58,13 +58,13 @@ def measure(model: Transformer, batch: Batch) -> Metrics:
     loss = train.translation_loss(model, batch)
     hook.remove()
     loss.backward()
-    real = padding_mask(batch.target[:, :-1]).to(loss.device)  # (B, T)
+    asked = padding_mask(batch.target[:, 1:]).to(loss.device)  # (B, T)
     last, first = (layers[i].feed_forward.output.weight.grad.norm().item() for i in (-1, 0))
     return {
         "last": last,
         "first": first,
         "log2": {"last": math.log2(last), "first": math.log2(first)},
-        "size": read[0][real].square().mean().sqrt().item(),
+        "size": read[0][asked].square().mean().sqrt().item(),
         "loss": loss.item(),
     }
 
