@@ -2,6 +2,10 @@
 
 Both directions read the same pieces of the same Wikipedia introductions in the same order, with
 models of the same size. Without next-sentence prediction: see the claims of the chapter.
+
+Rate and spread of the first weights were chosen by the training loss on hidden words, seed 100.
+With BERT's own spread, 0.02, a model of our width learns little but how frequent each word is. The
+products of BERT base, with its width of 768, are as large as ours with a spread of 0.05.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from pathlib import Path
 import torch
 
 from course_lib import schedules, train
-from course_lib.bert import BertConfig, BertForPreTraining
+from course_lib.bert import BertConfig, BertForPreTraining, init_bert_
 from course_lib.data import reviews, wikipedia
 from course_lib.masked_lm import MaskedSampler, NextSampler, masked_loss
 from course_lib.studies import artifacts
@@ -23,7 +27,8 @@ KEPT = "small_bert"
 VOCABULARY = 4000
 LENGTH = 64  # tokens of a piece, marks included
 SHORTEST = 8  # tokens of a piece that is worth reading
-BATCH, RATE, WARMUP = 16, 1.5e-3, 200
+BATCH, RATE, WARMUP = 32, 1e-3, 500
+SPREAD = 0.05  # ≈ 0.02 · √(768 / 128)
 
 
 @cache
@@ -59,7 +64,9 @@ def build(config: Config, tokens: WordPiece) -> BertForPreTraining:
     }
     causal = config["direction"] == "left"
     size = BertConfig.small(len(tokens), positions=LENGTH, dropout=0.0, causal=causal, **sizes)
-    return BertForPreTraining(size).to(device())
+    model = BertForPreTraining(size)
+    init_bert_(model, SPREAD)
+    return model.to(device())
 
 
 def pretrain(
@@ -83,7 +90,9 @@ def pretrain(
         masked_loss,
         sampler,
         steps,
-        optimizer=torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01),
+        optimizer=torch.optim.AdamW(
+            model.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.01
+        ),
         schedule=schedules.cosine(steps, warmup=min(WARMUP, steps // 5), floor=0.02),
         checkpoint=checkpoint,
         every=100,
