@@ -12,7 +12,7 @@ from course_lib.gpt import GPT, GPTConfig
 from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
 from course_lib.transformer_model import Transformer, TransformerConfig
 from tools.bench import __main__ as bench
-from tools.bench import attention, gpt, language_model, memory, pairs, recurrent, transformer
+from tools.bench import attention, gpt, gpu, language_model, memory, pairs, recurrent, transformer
 
 
 def test_both_models_compute_the_same():
@@ -241,3 +241,23 @@ def test_gpts_write_as_many_tokens_as_their_name_says(monkeypatch):
     )
     assert cached == reread and len(cached) == 3 * 2  # two halves to warm up, one timed
     assert {len(sentence) for words in cached for sentence in words} == {3}
+
+
+def test_the_reference_for_the_gpu_is_the_same_network():
+    torch.manual_seed(0)
+    config = GPTConfig.tiny(50)
+    ours, reference = GPT(config), gpu.Reference(config)
+    reference.take(ours)
+    tokens = torch.randint(50, (2, 16))
+    torch.testing.assert_close(reference(tokens), ours(tokens))
+
+
+def test_without_a_gpu_the_comparison_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.main(tmp_path / "gpu.json") == 2
+    assert "needs one" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_operations_of_gpt_2_small():
+    config = GPTConfig.gpt2()  # 124 million weights, 0.8 million of them for the places
+    assert gpu.flops_a_token(config, 123_653_376) == pytest.approx(8.55e8, rel=0.01)

@@ -59,7 +59,7 @@ def complete(bench):
 
 def test_the_page_is_that_of_the_records():
     written = page.PAGE.read_text("utf8")
-    assert written == page.render(page.read(page.BENCH), page.read(page.COSTS))
+    assert written == page.render(page.read(page.BENCH), page.read(page.COSTS), page.read(page.GPU))
 
 
 def test_every_number_and_the_machine_are_on_the_page(bench, costs):
@@ -87,6 +87,21 @@ def test_every_table_is_well_formed(bench, costs):
             tables.append([])
     assert len([table for table in tables if table]) == len(page.GROUPS) + 3
     assert all(len(set(table)) == 1 for table in tables if table)
+
+
+def test_the_gpu_has_a_table_of_its_own(bench, costs):
+    row = {"name": "ours", "tokens_a_second": 366932, "share_of_peak": 0.3174}
+    gpu = {
+        "environment": MACHINE | {"device": "Some Card"},
+        "rounds": 8,
+        "batch": 16,
+        "context": 1024,
+        "peak": 9.89e14,
+        "rows": [row | {"ratio": 1.0655, "interval": [1.058, 1.104]}],
+    }
+    text = page.render(complete(bench), costs, gpu)
+    assert "| ours | 366,932 | 32 % | 1.065 [1.058, 1.104] |" in text
+    assert "989 TFLOP" in text and "Some Card; A Processor" in text
 
 
 def test_a_comparison_without_a_table_is_an_error(bench):

@@ -243,3 +243,11 @@ def test_unknown_characters_and_bytes_become_unknown_tokens(model):
         assert max(ids) < len(tokens)
         assert GPT(GPTConfig.tiny(len(tokens)))(torch.tensor([ids])).isfinite().all()
     assert UNK in tokens.encode("한국어")
+
+
+def test_a_gpt_compiles_to_one_graph():
+    torch.manual_seed(0)
+    model = GPT(GPTConfig.tiny(50)).eval()
+    tokens = torch.randint(50, (2, 16))
+    compiled = torch.compile(model, backend="eager", fullgraph=True)  # a break would raise
+    torch.testing.assert_close(compiled(tokens), model(tokens))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from course_lib.plots import COLORS
 from course_lib.sketch import Drawing, Sketch
 
-_WRITTEN = 9  # the last chapter that the book has
-
 
 def arc() -> Drawing:
     """The map of the book: what led to what, and the chapters that measure it."""
@@ -25,26 +23,20 @@ def arc() -> Drawing:
         (middle, fourth, "GPT", 2018, (10,), attentive),
         (right, fourth, "BERT", 2018, (11,), attentive),
     ):
-        here = max(chapters) <= _WRITTEN
-        sketch.box(x, y, 156, 62, color=color, strength=0.28 if here else 0.05, dashed=not here)
+        sketch.box(x, y, 156, 62, color=color, strength=0.28)
         sketch.text(x, y - 11, title, bold=True)
         name = f"chapter{'s' * (len(chapters) > 1)} {', '.join(map(str, chapters))}"
         sketch.text(x, y + 13, f"{year} · {name}", size=13)
     for x in (left, middle):
         sketch.arrow(x + 79, first, x + 100, first)
-        sketch.arrow(x + 79, fourth, x + 100, fourth, dashed=True)
+        sketch.arrow(x + 79, fourth, x + 100, fourth)
     sketch.arrow(left, first + 32, left, fourth - 32)
     for y in (first, second, third):
         sketch.arrow(right, y + 32, right, y + 76)
     sketch.arrow(middle - 40, third + 32, left + 40, fourth - 32)
     sketch.arrow(right - 40, third + 32, middle + 40, fourth - 32)
-    sketch.box(150, second - 12, 34, 18, color=recurrent, strength=0.28)
-    sketch.text(176, second - 12, "in this book now", size=13, anchor="start")
-    sketch.box(150, second + 18, 34, 18, color=recurrent, strength=0.05, dashed=True)
-    sketch.text(176, second + 18, "to come", size=13, anchor="start")
     return sketch.finish(
         "Map of the course. Recurrent networks lead to the encoder–decoder, to attention, to "
-        "self-attention, to the Transformer; recurrent language models and transfer in vision lead "
-        "to ULMFiT: the chapters so far. To come: GPT and BERT, which follow from the Transformer "
-        "and which ULMFiT prepared."
+        "self-attention, to the Transformer. Recurrent language models and transfer in vision lead "
+        "to ULMFiT, ULMFiT and the Transformer to GPT, GPT and the Transformer to BERT."
     )
