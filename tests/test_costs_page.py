@@ -135,6 +135,7 @@ PROMISES = {  # what the line "Run time" says, and the most seconds that it may 
     "about half a minute": 45,
     "about a minute": 90,
     "a little over a minute": 90,
+    "about a minute and a half": 120,
 }
 
 
