@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 TOLERANCE = 1.03  # a median this much above its target is noise if its interval reaches the target
 
 
