@@ -70,7 +70,7 @@ def comparisons(pairs: int) -> Iterator[Result]:
     ours = GPTConfig.course(gpt.VOCABULARY)
     for tokens in (32, 128):
         yield gpt.writing(ours, tokens, pairs, 1.0)
-    yield gpt.writing(GPTConfig.gpt2(), 256, min(pairs, 4), 1 / 5)  # two minutes a pair
+    yield gpt.writing(GPTConfig.gpt2(), 256, min(pairs, 3), 1 / 5)  # two minutes a pair
     yield transformer.late_token(large, 256, 32, pairs)
     for padded in (False, True):
         yield bert.forward(padded, pairs)
