@@ -37,7 +37,7 @@ def compare(
     target: float | None,
 ) -> Result:
     """Time ``pairs`` interleaved pairs; each call does ``units`` units of work."""
-    for _ in range(2 if pairs > 5 else 1):  # first calls allocate; few pairs: long calls
+    for _ in range(2):  # first calls allocate
         a()
         b()
     cpu, wall = [], []
