@@ -48,14 +48,6 @@ def test_a_missed_target_is_an_exit_code(tmp_path, monkeypatch, capsys, ratio, s
     assert printed.count("FAIL") == code
 
 
-@pytest.mark.parametrize(
-    "ratio, low, good",
-    [(0.9, 0.8, True), (1.02, 0.99, True), (1.02, 1.01, False), (1.1, 0.9, False)],
-)
-def test_when_a_target_is_met(ratio, low, good):
-    assert pairs.met(ratio, (low, 1.2), 1.0) is good
-
-
 def test_pairs_are_interleaved():
     calls = []
     pairs.compare("x", lambda: calls.append("a"), lambda: calls.append("b"), 3, 1, None)

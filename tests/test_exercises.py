@@ -274,8 +274,6 @@ def places(exercise: Exercise) -> list[tuple[str, dict]]:
 @each_exercise
 def test_appears_in_one_notebook_with_a_starter_that_is_todo(exercise):
     chapter = exercise.id[2:4]
-    if not list(NOTEBOOKS.glob(f"{chapter}_*.ipynb")):
-        pytest.skip(f"the notebook of chapter {chapter} is not written yet")
     ((notebook, cell),) = places(exercise)
     assert notebook.startswith(chapter)
     assert "exercise" in cell["metadata"].get("tags", [])
@@ -291,8 +289,6 @@ def test_appears_in_one_notebook_with_a_starter_that_is_todo(exercise):
 
 @each_exercise
 def test_help_is_shown_in_the_notebook(exercise):
-    if not places(exercise):
-        pytest.skip("not in a notebook yet")
     sources = ["".join(cell["source"]).strip() for _, cells in code_cells() for cell in cells]
     assert sources.count(f"{exercise.id}.help()") == 1
 

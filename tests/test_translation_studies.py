@@ -11,9 +11,6 @@ from course_lib.studies import artifacts, lab_translation, verses_fixed_vector
 from course_lib.text import BOS, EOS
 from course_lib.translation import tokenizers
 
-KEPT = (artifacts.CHECKPOINTS / f"{verses_fixed_vector.NAME}.safetensors").is_file()
-kept = pytest.mark.skipif(not KEPT, reason="the study verses_fixed_vector has not been run")
-
 
 @pytest.fixture(scope="module")
 def pairs() -> list[lab.Pair]:
@@ -70,7 +67,6 @@ def test_word_by_word_keeps_punctuation_readable():
     assert verses_fixed_vector.word_by_word(dictionary, "God said: light.") == "Dieu dit: light."
 
 
-@kept
 def test_kept_translator_loads_and_translates():
     model, source, target = verses_fixed_vector.load_translator()
     verse, longer = "And God said to him, Go.", "And it was so for a long time in the land."
@@ -80,7 +76,6 @@ def test_kept_translator_loads_and_translates():
     assert not model.training
 
 
-@kept
 def test_kept_translator_is_small_and_described():
     files = list(artifacts.CHECKPOINTS.glob(f"{verses_fixed_vector.NAME}.*"))
     assert sum(file.stat().st_size for file in files) < 6_000_000

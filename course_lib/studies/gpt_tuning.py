@@ -7,7 +7,7 @@ section 3.2). Protocol and labeled sets are those of ``review_labels`` and ``top
 other two it stands in the records of chapter 09.
 
 The rates are those with the best mean over the validation texts of the three tasks, with seed 100
-and 500 labels (topics: 300), of 1e-4 to 2e-3: ``validation_by_rate``.
+and 500 labels (topics: 300), of 5e-5 to 3e-3: ``validation_by_rate``.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def measure(config: GPTConfig, rounds: int = ROUNDS) -> dict[str, Any]:
         KeyError: a GPU whose peak is not known here.
     """
     card = torch.cuda.get_device_name(0)
-    [peak] = [value for name, value in PEAK.items() if name in card] or [None]
+    peak = next((value for name, value in PEAK.items() if name in card), None)
     if peak is None:
         raise KeyError(f"the peak of a {card} is not in tools/bench/gpu.py; known: {list(PEAK)}")
     torch.manual_seed(0)

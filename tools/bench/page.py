@@ -109,8 +109,7 @@ def _bench(bench: dict[str, Any]) -> list[str]:
         "Two ways to do the same work, A and B, are run in turn, so that whatever else the machine "
         "does weighs on both. The ratio A / B is the median over the pairs, of processor time on "
         "one thread, with a 95 % bootstrap interval. A target, where there is one, was set before; "
-        "`make bench` fails when it is missed. It is met when the median is not above it, or by at "
-        "most 3 % with an interval that reaches it. Measured on: "
+        "`make bench` fails when it is missed. Measured on: "
         + _machine(bench["environment"])
         + ".",
     ]

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TOLERANCE = 1.03  # a median this much above its target is noise if its interval reaches the target
-
 
 @dataclass(frozen=True)
 class Result:
@@ -50,7 +48,7 @@ def compare(
     gc.enable()
     ratios = [one / other for one, other in cpu]
     wall_ratios = [one / other for one, other in wall]
-    ratio, interval = statistics.median(ratios), median_interval(ratios)
+    ratio = statistics.median(ratios)
     return Result(
         name=name,
         pairs=pairs,
@@ -58,17 +56,12 @@ def compare(
             1000 * statistics.median(side) / units for side in zip(*cpu, strict=True)
         ),
         ratio=ratio,
-        interval=interval,
+        interval=median_interval(ratios),
         wall_ratio=statistics.median(wall_ratios),
         wall_interval=median_interval(wall_ratios),
         target=target,
-        passed=None if target is None else met(ratio, interval, target),
+        passed=None if target is None else ratio <= target,
     )
-
-
-def met(ratio: float, interval: tuple[float, float], target: float) -> bool:
-    """Whether a median ratio reaches its target, as far as can be told."""
-    return ratio <= target or (ratio <= TOLERANCE * target and interval[0] <= target)
 
 
 def timed(function: Callable[[], None]) -> tuple[float, float]:
