@@ -73,7 +73,7 @@ browser: $(READY) ## check the built pages: links, console, accessibility, keybo
 	@$(PY) -m tools.build browser
 
 colab-test: $(READY) ## run the Colab cell for real in fresh environments
-	@$(PY) -m pytest -q -m colab tests/test_colab.py
+	@$(PY) -m pytest -q -m colab tests/tools/test_colab.py
 
 lock: ## renew constraints.txt from requirements.txt in a throw-away environment
 	@$(PYTHON) tools/lock.py

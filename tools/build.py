@@ -263,7 +263,7 @@ def browser(steps: Steps) -> None:
     """Check the built pages in Chromium."""
     if not PAGES_KEY.is_file() or PAGES_KEY.read_text("utf8") != pages_key():
         sys.exit("the built pages are missing or out of date; run `make book` first")
-    paths = ["tests/test_book.py", "tests/browser"]
+    paths = ["tests/book/test_book.py", "tests/browser"]
     with steps.step("built pages"):
         python("pytest", "-q", "-m", "book or browser", *paths, offline=True)
     steps.report()

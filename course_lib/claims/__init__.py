@@ -1,7 +1,7 @@
 """The claims ledger: what was published, what we measured, and a verdict that is computed.
 
-``course_lib/claims.yml`` holds the claims; the numbers come from the records of the studies. An
-entry has the fields
+``course_lib/claims/claims.yml`` holds the claims; the numbers come from the records of the
+studies. An entry has the fields
 
 - ``id`` (small letters, digits and hyphens; the anchor of its row), ``chapter`` ("04"), ``claim``
   in our words;

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from course_lib.claims.quantities import LedgerError, Records, Side, side
-from course_lib.evaluate import Interval, t_interval
-from course_lib.studies.core import RESULTS
+from course_lib.evaluation.intervals import Interval, t_interval
+from course_lib.studies.engine.core import RESULTS
 
-LEDGER = Path(__file__).parents[1] / "claims.yml"
+LEDGER = Path(__file__).with_name("claims.yml")
 VERDICTS = ("reproduced", "direction only", "not reproduced at this scale")
 RELATIONS = {"greater": ">", "less": "<", "equal": "≈"}
 _TEXTS = ("id", "chapter", "claim", "source", "where", "published", "study", "is", "verdict")

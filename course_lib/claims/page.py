@@ -17,7 +17,7 @@ from IPython.display import display
 
 from course_lib.claims.ledger import VERDICTS, Claim, load
 from course_lib.claims.quantities import number
-from course_lib.plots import COLORS, Rich, markdown_light, plain, require_text
+from course_lib.figures.plots import COLORS, Rich, markdown_light, plain, require_text
 
 LEDGER_PAGE = "12_what_we_measured"
 _COLOR = dict(zip(VERDICTS, (COLORS["green"], COLORS["blue"], COLORS["orange"]), strict=True))

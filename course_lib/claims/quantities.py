@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from course_lib import studies
-from course_lib.evaluate import t_interval
-from course_lib.studies.core import RESULTS, Record
+from course_lib.evaluation.intervals import t_interval
+from course_lib.studies.engine.core import RESULTS, Record
 
 LEAST_SEEDS = 3
 _READ = {"metric", "select", "study", "at"}

@@ -15,7 +15,7 @@ from typing import Any
 
 from course_lib import studies
 from course_lib.claims.ledger import LEDGER, Claim, load
-from course_lib.studies.core import RESULTS, Config, Study, plain
+from course_lib.studies.engine.core import RESULTS, Config, Study, plain
 
 AGAIN = Path(__file__).parent / "robustness"
 SHIFT = 10  # seeds 0, 1, 2 become 10, 11, 12
@@ -103,7 +103,7 @@ def rerun(
     Raises:
         KeyError: a study of ``names`` decides no headline claim.
     """
-    from course_lib.studies import runner
+    from course_lib.studies.engine import runner
 
     cells = needed(_headlines(ledger, results))
     if unknown := sorted(set(names) - set(cells)):

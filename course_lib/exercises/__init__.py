@@ -5,7 +5,7 @@
     ch00.softmax.hint(1)
     ch00.softmax.solution()
 
-`core.py` says how to add an exercise.
+`engine/core.py` says how to add an exercise.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import pkgutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from course_lib.exercises.core import Exercise
+    from course_lib.exercises.engine.core import Exercise
 
 
 def all_exercises() -> dict[str, Exercise]:
     """Every exercise of every chapter by id, in the order of the chapters."""
-    from course_lib.exercises.core import REGISTRY
+    from course_lib.exercises.engine.core import REGISTRY
 
     for module in sorted(one.name for one in pkgutil.iter_modules(__path__)):
         if module.startswith("ch") and module[2:].isdigit():

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_lib.exercises.core import (
+from course_lib.exercises.engine.core import (
     REGISTRY,
     Outcome,
     exercise,

@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from course_lib.cells import LSTMCell
-from course_lib.exercises.core import (
+from course_lib.exercises.engine.core import (
     exercise,
     expect,
     expect_close,
@@ -17,7 +16,8 @@ from course_lib.exercises.core import (
     expect_type,
     expect_unchanged,
 )
-from course_lib.rnn import RNNLanguageModel, RNNLanguageModelConfig
+from course_lib.recurrent.cells import LSTMCell
+from course_lib.recurrent.language_model import RNNLanguageModel, RNNLanguageModelConfig
 
 # --- 1.1 rnn_step ---------------------------------------------------------------------------------
 

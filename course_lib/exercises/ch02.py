@@ -7,7 +7,7 @@ from collections import Counter
 import torch
 from torch import Tensor
 
-from course_lib.exercises.core import (
+from course_lib.exercises.engine.core import (
     exercise,
     expect,
     expect_close,
@@ -16,8 +16,8 @@ from course_lib.exercises.core import (
     expect_tensor,
     expect_type,
 )
-from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
-from course_lib.text import BOS, EOS, PAD
+from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
+from course_lib.text.words import BOS, EOS, PAD
 
 ROWS = torch.tensor([[5, 6, 7, 8], [9, 4, 0, 0], [10, 11, 6, 0]])  # (B, S), 0 is padding
 TARGETS = torch.tensor([[1, 5, 6, 4, 2], [1, 7, 2, 0, 0], [1, 8, 4, 2, 0]])  # (B, T)

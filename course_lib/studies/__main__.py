@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 
-from course_lib.studies import core
+from course_lib.studies.engine import core
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def _list(*, names_only: bool) -> int:
 
 
 def _run(studies: list[core.Study], options: argparse.Namespace) -> int:
-    from course_lib.studies import runner
+    from course_lib.studies.engine import runner
 
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     failures = 0
@@ -81,7 +81,7 @@ def _run(studies: list[core.Study], options: argparse.Namespace) -> int:
 
 
 def _check(studies: list[core.Study]) -> int:
-    from course_lib.studies import runner
+    from course_lib.studies.engine import runner
 
     bad = 0
     for study in studies:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from course_lib import headmaps
-from course_lib.headmaps import Heads, heads_figure
+from course_lib.figures import headmaps
+from course_lib.figures.headmaps import Heads, heads_figure
 
 pytestmark = pytest.mark.browser
 

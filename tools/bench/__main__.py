@@ -33,9 +33,9 @@ from typing import Any
 
 import torch
 
-from course_lib.files import write_atomically
-from course_lib.gpt import GPTConfig
-from course_lib.studies.environment import describe
+from course_lib.gpt.model import GPTConfig
+from course_lib.studies.engine.environment import describe
+from course_lib.support.files import write_atomically
 from tools.bench import attention, bert, gpt, language_model, memory, recurrent, transformer
 from tools.bench.page import BENCH
 from tools.bench.pairs import Result, row

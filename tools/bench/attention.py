@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from course_lib.attention import AttentionConfig, AttentionEncoderDecoder, attend
+from course_lib.attention.attend import attend
+from course_lib.attention.translator import AttentionConfig, AttentionEncoderDecoder
 from tools.bench.pairs import Result, compare, median_interval, timed
 
 TOKENS, HEADS, HEAD_WIDTH = 4096, 4, 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_lib import bert_weights
+from course_lib.bert import weights as bert_weights
 from course_lib.data import archives
 from tools.bench.pairs import Result, compare
 

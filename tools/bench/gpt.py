@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.data.batching import StreamBatch
-from course_lib.decode import greedy
-from course_lib.gpt import GPT, GPTConfig, adamw
-from course_lib.text import EOS
-from course_lib.train import fit
-from course_lib.windows import WindowSampler, window_loss
+from course_lib.decoding.search import greedy
+from course_lib.gpt.model import GPT, GPTConfig, adamw
+from course_lib.gpt.windows import WindowSampler, window_loss
+from course_lib.text.words import EOS
+from course_lib.training.loop import fit
 from tools.bench.pairs import Result, compare
 
 STEPS = 2  # training steps in one half of a pair

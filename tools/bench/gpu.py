@@ -23,12 +23,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.files import write_atomically
-from course_lib.gpt import GPT, GPTConfig, adamw
-from course_lib.studies.environment import describe
-from course_lib.text import EOS
-from course_lib.train import fit
-from course_lib.windows import WindowSampler, window_loss
+from course_lib.gpt.model import GPT, GPTConfig, adamw
+from course_lib.gpt.windows import WindowSampler, window_loss
+from course_lib.studies.engine.environment import describe
+from course_lib.support.files import write_atomically
+from course_lib.text.words import EOS
+from course_lib.training.loop import fit
 from tools.bench.pairs import median_interval
 
 RECORD = Path(__file__).with_name("gpu.json")

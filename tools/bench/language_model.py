@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from course_lib.awd_lstm import AWDConfig, AWDLanguageModel
 from course_lib.data.batching import StreamBatch, StreamSampler
-from course_lib.train import StreamLoss, fit
+from course_lib.training.loop import fit
+from course_lib.training.losses import StreamLoss
+from course_lib.ulmfit.model import AWDConfig, AWDLanguageModel
 from tools.bench.pairs import Result, compare
 
 STEPS = 2  # training steps in one half of a pair
@@ -18,7 +19,7 @@ TARGET = 1 / 0.9  # at least 0.9 × the tokens a second
 
 
 class BareLanguageModel(nn.Module):
-    """The model of ``course_lib.awd_lstm`` at its plainest: no noise, no checks."""
+    """The model of ``course_lib.ulmfit.model`` at its plainest: no noise, no checks."""
 
     def __init__(self, config: AWDConfig) -> None:
         super().__init__()

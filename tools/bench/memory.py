@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from course_lib.attention import attend
+from course_lib.attention.attend import attend
 from tools.project import ROOT
 
 LENGTH, HEADS, HEAD_WIDTH = 4096, 8, 64  # one sentence, the heads of Vaswani et al. (2017), base

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from course_lib.files import write_atomically
-from course_lib.studies.environment import describe
+from course_lib.studies.engine.environment import describe
+from course_lib.support.files import write_atomically
 from tools.project import EXECUTED, ROOT, fresh, library_key, notebooks, record_path
 
 HERE = Path(__file__).parent

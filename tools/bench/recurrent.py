@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from course_lib import cells
 from course_lib.data import lab
 from course_lib.data.batching import Batch, PairSampler
-from course_lib.seq2seq import EncoderDecoder, Seq2SeqConfig
-from course_lib.text import WordTokenizer
-from course_lib.train import fit, translation_loss
+from course_lib.recurrent import cells
+from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
+from course_lib.text.words import WordTokenizer
+from course_lib.training.loop import fit
+from course_lib.training.losses import translation_loss
 from tools.bench.pairs import Result, compare
 
 STEPS = 8  # training steps in one half of a pair
@@ -20,7 +21,8 @@ BATCH = 64
 
 
 class BareEncoderDecoder(nn.Module):
-    """The model of ``course_lib.seq2seq`` at its plainest: no checks, no options."""
+    """The model of ``course_lib.recurrent.encoder_decoder`` at its plainest: no checks, no
+    options."""
 
     def __init__(self, config: Seq2SeqConfig) -> None:
         super().__init__()

@@ -7,16 +7,17 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+from course_lib.attention.multi_head import MultiHeadAttention
 from course_lib.data import lab
 from course_lib.data.batching import PairSampler
-from course_lib.decode import WithoutCache, greedy
-from course_lib.layers import DecoderLayer, EncoderLayer
-from course_lib.studies.one_budget import TRANSFORMER
-from course_lib.text import EOS, PAD
-from course_lib.train import fit, translation_loss
-from course_lib.transformer import MultiHeadAttention
-from course_lib.transformer_model import Transformer, TransformerConfig
-from course_lib.translation import encode, tokenizers
+from course_lib.decoding.search import WithoutCache, greedy
+from course_lib.decoding.translation import encode, tokenizers
+from course_lib.studies.ch07.one_budget import TRANSFORMER
+from course_lib.text.words import EOS, PAD
+from course_lib.training.loop import fit
+from course_lib.training.losses import translation_loss
+from course_lib.transformer.layers import DecoderLayer, EncoderLayer
+from course_lib.transformer.model import Transformer, TransformerConfig
 from tools.bench.pairs import Result, compare
 from tools.bench.recurrent import bare_steps
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from course_lib.exercises.core import exercise, expect_number
+from course_lib.exercises.engine.core import exercise, expect_number
 
 # --- 4.4 alignment_error_rate ---------------------------------------------------------------------
 

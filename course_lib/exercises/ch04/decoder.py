@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.exercises.ch04.weights import pair
-from course_lib.exercises.core import exercise, expect, expect_close, expect_tensor
+from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_tensor
 
 # --- 4.5 look (find the bug) ----------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.exercises.core import exercise, expect, expect_number, expect_type
+from course_lib.exercises.engine.core import exercise, expect, expect_number, expect_type
 
 # --- 5.5 fit_exponent -----------------------------------------------------------------------------
 

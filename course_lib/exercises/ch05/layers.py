@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.core import exercise, expect, expect_close, expect_tensor
+from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_tensor
 
 # --- 5.1 self_attention ---------------------------------------------------------------------------
 

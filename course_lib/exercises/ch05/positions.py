@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.core import (
+from course_lib.exercises.engine.core import (
     exercise,
     expect,
     expect_close,

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from course_lib.exercises.core import exercise, expect, expect_equal, expect_number, expect_type
+from course_lib.exercises.engine.core import (
+    exercise,
+    expect,
+    expect_equal,
+    expect_number,
+    expect_type,
+)
 
 # --- 6.6 parameter_count --------------------------------------------------------------------------
 

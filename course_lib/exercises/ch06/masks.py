@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_lib.exercises.core import exercise, expect, expect_close, expect_tensor, expect_type
+from course_lib.exercises.engine.core import (
+    exercise,
+    expect,
+    expect_close,
+    expect_tensor,
+    expect_type,
+)
 
 # --- 6.5 decoder_masks ----------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.core import exercise, expect, expect_close, expect_tensor
+from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_tensor
 
 # --- 6.3 layer_norm -------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from course_lib.exercises.core import exercise, expect, expect_type
+from course_lib.exercises.engine.core import exercise, expect, expect_type
 
 # --- 7.8 best_hypothesis --------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.core import (
+from course_lib.exercises.engine.core import (
     exercise,
     expect,
     expect_close,

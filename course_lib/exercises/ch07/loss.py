@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.exercises.core import exercise, expect, expect_close, expect_tensor
+from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_tensor
 
 # --- 7.3 smoothed_loss ----------------------------------------------------------------------------
 

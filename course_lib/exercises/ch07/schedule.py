@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course_lib.exercises.core import exercise, expect_number, expect_type
+from course_lib.exercises.engine.core import exercise, expect_number, expect_type
 
 # --- 7.4 noam_rate --------------------------------------------------------------------------------
 

@@ -7,9 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_lib.exercises.core import exercise, expect, expect_close, expect_tensor, expect_type
-from course_lib.masks import causal_mask, padding_mask
-from course_lib.text import BOS, EOS, PAD
+from course_lib.attention.masks import causal_mask, padding_mask
+from course_lib.exercises.engine.core import (
+    exercise,
+    expect,
+    expect_close,
+    expect_tensor,
+    expect_type,
+)
+from course_lib.text.words import BOS, EOS, PAD
 
 # --- 7.1 teacher_forcing --------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.core import (
+from course_lib.exercises.engine.core import (
     exercise,
     expect,
     expect_close,

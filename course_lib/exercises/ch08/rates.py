@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from course_lib.exercises.core import exercise, expect, expect_equal, expect_type
+from course_lib.exercises.engine.core import exercise, expect, expect_equal, expect_type
 
 # --- 8.3 discriminative_rates ---------------------------------------------------------------------
 

@@ -6,7 +6,13 @@ import math
 from collections.abc import Sequence
 
 from course_lib.data.reviews import Review
-from course_lib.exercises.core import exercise, expect, expect_equal, expect_number, expect_type
+from course_lib.exercises.engine.core import (
+    exercise,
+    expect,
+    expect_equal,
+    expect_number,
+    expect_type,
+)
 
 # --- 9.6 bits_per_character -----------------------------------------------------------------------
 

@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.exercises.core import exercise, expect, expect_close, expect_number, expect_tensor
+from course_lib.exercises.engine.core import (
+    exercise,
+    expect,
+    expect_close,
+    expect_number,
+    expect_tensor,
+)
 
 # --- 10.7 continuation_nats -----------------------------------------------------------------------
 

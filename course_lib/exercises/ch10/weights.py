@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from course_lib.exercises.core import exercise, expect, expect_equal, expect_tensor
+from course_lib.exercises.engine.core import exercise, expect, expect_equal, expect_tensor
 
 # --- 10.4 decayed ---------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from course_lib.exercises.core import exercise, expect, expect_number, expect_type
+from course_lib.exercises.engine.core import exercise, expect, expect_number, expect_type
 
 # --- 12.5 choose_and_report -----------------------------------------------------------------------
 

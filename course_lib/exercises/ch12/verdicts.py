@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course_lib.exercises.core import exercise, expect, expect_equal, expect_type
+from course_lib.exercises.engine.core import exercise, expect, expect_equal, expect_type
 
 
 @exercise(

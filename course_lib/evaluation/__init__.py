@@ -1,0 +1,1 @@
+"""How good is it (`scores`), and how sure may we be (`intervals`)?"""

@@ -1,0 +1,146 @@
+"""How sure we may be of a score: intervals over seeds, over sentences, and by sentence length."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+_MOST_DRAWS = 2_000_000  # of a bootstrap at a time, which bounds its memory
+
+
+class Interval(NamedTuple):
+    """A mean and its confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Bucket(NamedTuple):
+    """The values of sentences with `low` <= length < `high`.
+
+    A bucket without a sentence has count 0 and NaN as mean and interval.
+    """
+
+    low: int
+    high: int
+    count: int
+    mean: float
+    interval: Interval
+
+
+def by_length(
+    values: Sequence[float],
+    lengths: Sequence[int],
+    edges: Sequence[int],
+    *,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> list[Bucket]:
+    """Mean value of sentences of similar length, with bootstrap intervals over sentences.
+
+    Args:
+        values: one value per sentence, for example from `exact_match`.
+        lengths: the length of each sentence, in tokens.
+        edges: borders of the buckets: `[6, 9, 12]` makes 6 to 8 and 9 to 11.
+        seed: number of the resampling.
+        confidence: the level of the intervals.
+
+    Returns:
+        One `Bucket` per pair of neighboring edges.
+
+    Raises:
+        ValueError: not as many lengths as values, edges that do not increase, or a length
+            outside all buckets (no sentence is dropped in silence).
+    """
+    data, sizes = _numbers(values), np.asarray(lengths)
+    if len(data) != len(sizes):
+        raise ValueError(f"Got {len(data)} values but {len(sizes)} lengths; one each is needed.")
+    if len(edges) < 2 or any(b <= a for a, b in zip(edges, edges[1:], strict=False)):
+        raise ValueError(f"edges are {list(edges)}, expected two or more that increase.")
+    outside = sizes[(sizes < edges[0]) | (sizes >= edges[-1])]
+    if len(outside):
+        raise ValueError(
+            f"{len(outside)} sentences lie outside the buckets, one of length {outside[0]}. "
+            f"The edges must cover {sizes.min()} to {sizes.max()}; the last edge is exclusive."
+        )
+    buckets = []
+    for low, high in zip(edges, edges[1:], strict=False):
+        inside = data[(sizes >= low) & (sizes < high)]
+        if len(inside):
+            interval = bootstrap_interval(inside, seed=seed, confidence=confidence)
+        else:
+            interval = Interval(math.nan, math.nan, math.nan)
+        buckets.append(Bucket(low, high, len(inside), interval.mean, interval))
+    return buckets
+
+
+def bootstrap_interval(
+    values: Sequence[float], *, seed: int, confidence: float = 0.95, samples: int = 1000
+) -> Interval:
+    """The mean of values and its percentile bootstrap interval (Efron & Tibshirani 1993, ch. 13).
+
+    The values are drawn anew with replacement, as often as there are values, and the mean is
+    taken; the interval holds the middle `confidence` of those means. Use it over test items. It
+    says how much the score would move with other test items, not with another training run.
+
+    Args:
+        values: numbers or truth values.
+        seed: number of the resampling.
+        confidence: the level, between 0 and 1.
+        samples: how many times the values are drawn anew.
+
+    Raises:
+        ValueError: no values, one that is not finite, or a level outside (0, 1).
+    """
+    data = _numbers(values)
+    _check_confidence(confidence)
+    if samples < 1:
+        raise ValueError(f"samples is {samples}, expected at least 1.")
+    generator = np.random.default_rng(seed)
+
+    def resampled_means(count: int) -> np.ndarray:
+        draws = generator.integers(len(data), size=(count, len(data)))
+        return data[draws].mean(axis=1)
+
+    at_once = max(1, _MOST_DRAWS // len(data))
+    counts = [min(at_once, samples - done) for done in range(0, samples, at_once)]
+    means = np.concatenate([resampled_means(count) for count in counts])
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(data.mean()), float(low), float(high))
+
+
+def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The mean of values and its Student t interval. Use it over seeds.
+
+    Args:
+        values: one number per seed, two at least.
+        confidence: the level, between 0 and 1.
+
+    Raises:
+        ValueError: fewer than two values, one that is not finite, or a level outside (0, 1).
+    """
+    data = _numbers(values)
+    _check_confidence(confidence)
+    if len(data) < 2:
+        raise ValueError("A t interval needs at least two values. Run more seeds.")
+    error = data.std(ddof=1) / math.sqrt(len(data))
+    half = float(stats.t.ppf((1 + confidence) / 2, df=len(data) - 1) * error)
+    mean = float(data.mean())
+    return Interval(mean, mean - half, mean + half)
+
+
+def _numbers(values: Sequence[float]) -> np.ndarray:
+    data = np.asarray(values, dtype=float)
+    if data.ndim != 1 or len(data) == 0:
+        raise ValueError(f"Expected one row of values, got shape {data.shape}.")
+    if not np.isfinite(data).all():
+        raise ValueError("A value is NaN or infinite. Look at the run that produced it.")
+    return data
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}, expected a number between 0 and 1.")

@@ -1,0 +1,362 @@
+"""GPT: the decoder half of a Transformer, alone, as a language model.
+
+There is no source, so there is no attention to one. What is left is a stack of blocks, each of
+masked self-attention and a feed-forward network, that predicts the next token at every position
+(Radford et al. 2018, section 3.1). The details are those of GPT-2 (Radford et al. 2019, section
+2.3): LayerNorm comes first in each half of a block, one more stands at the end, and the output
+layer is the token embedding. Names and the order of numbers are those of Hugging Face's
+``GPT2Model``; ``course_lib.gpt.weights`` reads its files.
+
+What differs from the decoder of ``course_lib.transformer.layers``: one linear map gives queries,
+keys and values, GELU takes the place of ReLU, the embeddings are not multiplied by √D, and the
+weights start as :func:`init_gpt2_` says. Like every language model of this course it offers
+``init_state``, ``step`` and ``reorder`` for ``course_lib.decoding.search``.
+
+Shapes: B batch, T positions, P positions read before, D model width, H heads, K = D / H head
+width, L layers, C context (the most positions), V vocabulary. All rows of a batch are read from
+position 0 on, so padding goes to the right, where no word looks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_lib.attention.attend import attend
+from course_lib.attention.masks import causal_mask
+from course_lib.recurrent.encoder_decoder import check_ids
+
+KeysValues = tuple[Tensor, Tensor]  # twice (B, H, P, K)
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """Sizes of a :class:`GPT`.
+
+    Args:
+        vocab_size: V.
+        context: C, how many positions are learned; no text may be longer.
+        width: D.
+        heads: H, a divisor of D.
+        layers: L.
+        dropout: probability on the embeddings and on what each half of a block gives.
+        attention_dropout: probability on the attention weights. Published models drop both with
+            0.1; on a processor this one costs the fast path of attention.
+
+    The feed-forward networks are 4 D wide inside, as published.
+
+    Raises:
+        ValueError: a size is no whole number of at least 1, heads do not divide the width, or a
+            probability is outside [0, 1).
+    """
+
+    vocab_size: int
+    context: int = 128
+    width: int = 192
+    heads: int = 6
+    layers: int = 6
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "context", "width", "heads", "layers"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a positive whole number, got {value!r}")
+        if self.width % self.heads:
+            raise ValueError(f"heads={self.heads} must divide width={self.width}")
+        for name in ("dropout", "attention_dropout"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(
+                    f"{name} must be at least 0 and below 1, got {getattr(self, name)!r}"
+                )
+
+    @property
+    def hidden(self) -> int:
+        """Width inside the feed-forward networks."""
+        return 4 * self.width
+
+    @classmethod
+    def tiny(cls, vocab_size: int, **changes) -> Self:
+        """D = 32, two layers, 16 positions: for tests and toy numbers."""
+        return replace(cls(vocab_size, 16, 32, 2, 2), **changes)
+
+    @classmethod
+    def course(cls, vocab_size: int, **changes) -> Self:
+        """Our own: D = 192, 6 layers, 128 positions; 2.7 million parameters and 192 a token."""
+        return replace(cls(vocab_size, dropout=0.1), **changes)
+
+    @classmethod
+    def gpt1(cls, **changes) -> Self:
+        """The sizes of Radford et al. (2018, section 4.1): 12 layers, D = 768, 512 positions.
+
+        The sizes only: that model has its LayerNorms after the sums, and none at the end.
+        """
+        return replace(cls(40_478, 512, 768, 12, 12, 0.1, 0.1), **changes)
+
+    @classmethod
+    def gpt2(cls, **changes) -> Self:
+        """GPT-2 small (Radford et al. 2019, table 2): 12 layers, D = 768, 1024 positions."""
+        return replace(cls(50_257, 1024, 768, 12, 12, 0.1, 0.1), **changes)
+
+
+class GPTAttention(nn.Module):
+    """Self-attention in which no position sees a later one; ``c_attn`` gives q, k and v at once."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.heads, self.width = config.heads, config.width
+        self.c_attn = nn.Linear(config.width, 3 * config.width)
+        self.c_proj = nn.Linear(config.width, config.width)
+        self.attention_dropout = config.attention_dropout
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, x: Tensor, past: KeysValues | None = None, *, need_weights: bool = False
+    ) -> tuple[Tensor, KeysValues, Tensor | None]:
+        """(B, T, D), after P positions whose keys and values are in ``past``.
+
+        Returns:
+            (B, T, D); keys and values of all P + T positions; weights (B, H, T, P + T) or None.
+        """
+        queries, keys, values = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, T, K)
+            for part in self.c_attn(x).split(self.width, dim=-1)
+        )
+        if past is not None:
+            keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
+        length, total = x.shape[1], keys.shape[2]
+        weights = None
+        if need_weights or (length > 1 and total > length):
+            # Row t of the mask belongs to position P + t.
+            mask = causal_mask(total, x.device)[total - length :]
+            heads, weights = attend(queries, keys, values, mask, need_weights=need_weights)
+        else:
+            drop = self.attention_dropout if self.training else 0.0
+            heads = _all_before(queries, keys, values, drop)
+        joined = heads.transpose(1, 2).flatten(2)  # (B, T, D)
+        return self.dropout(self.c_proj(joined)), (keys, values), weights
+
+
+def _all_before(queries: Tensor, keys: Tensor, values: Tensor, drop: float) -> Tensor:
+    """Torch's attention of T positions to themselves and what precedes them: (B, H, T, K).
+
+    The kernel knows "causal" by name and skips what it hides; one position alone sees all there is.
+    On a processor its backward pass takes twice as long in 16 bits as in 32, so it gets 32.
+    """
+    causal = queries.shape[2] > 1
+    if queries.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return F.scaled_dot_product_attention(
+            queries, keys, values, dropout_p=drop, is_causal=causal
+        )
+    with torch.autocast("cpu", enabled=False):
+        return F.scaled_dot_product_attention(
+            queries.float(), keys.float(), values.float(), dropout_p=drop, is_causal=causal
+        )
+
+
+class GPTFeedForward(nn.Module):
+    """D -> 4 D -> D with GELU (Hendrycks & Gimpel 2016) in its tanh form, as GPT-2 computes it."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(config.width, config.hidden)
+        self.c_proj = nn.Linear(config.hidden, config.width)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, D) -> (…, D)."""
+        return self.dropout(self.c_proj(F.gelu(self.c_fc(x), approximate="tanh")))
+
+
+class GPTBlock(nn.Module):
+    """x + attention(norm(x)), then x + network(norm(x))."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(config.width)
+        self.attn = GPTAttention(config)
+        self.ln_2 = nn.LayerNorm(config.width)
+        self.mlp = GPTFeedForward(config)
+
+    def forward(
+        self, x: Tensor, past: KeysValues | None = None, *, need_weights: bool = False
+    ) -> tuple[Tensor, KeysValues, Tensor | None]:
+        """As :class:`GPTAttention`."""
+        out, kept, weights = self.attn(self.ln_1(x), past, need_weights=need_weights)
+        x = x + out
+        return x + self.mlp(self.ln_2(x)), kept, weights
+
+
+class GPTState(NamedTuple):
+    """What is kept from token to token: keys and values of each layer, and their number P.
+
+    past: for each layer twice (B, H, P, K), or None before the first token. length: P.
+    """
+
+    past: tuple[KeysValues | None, ...]
+    length: int
+
+
+class GPTBody(nn.Module):
+    """Token ids -> one vector a position, which knows no later one. The part that transfers."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.wte = nn.Embedding(config.vocab_size, config.width)
+        self.wpe = nn.Embedding(config.context, config.width)
+        self.drop = nn.Dropout(config.dropout)
+        self.h = nn.ModuleList(GPTBlock(config) for _ in range(config.layers))
+        self.ln_f = nn.LayerNorm(config.width)
+        init_gpt2_(self)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, D), after the last LayerNorm.
+
+        Raises:
+            ValueError: ids out of range or of wrong shape, no token, or more than C positions.
+        """
+        return self.read(tokens, self.start())[0]
+
+    def start(self) -> GPTState:
+        """The state before the first token."""
+        return GPTState((None,) * len(self.h), 0)
+
+    def read(
+        self, tokens: Tensor, state: GPTState, *, need_weights: bool = False
+    ) -> tuple[Tensor, GPTState, list[Tensor | None]]:
+        """The next T tokens: (B, T) -> (B, T, D), new state, a (B, H, T, P + T) or None a layer.
+
+        Call ``eval()`` before asking for weights: on that path attention weights are not dropped.
+
+        Raises:
+            ValueError: as :meth:`forward`.
+        """
+        check_ids(tokens, self.config.vocab_size, "tokens")
+        end = state.length + tokens.shape[1]
+        if end > self.config.context:
+            raise ValueError(
+                f"The text has {end} tokens, but this model has learned {self.config.context} "
+                "positions. Cut it first: gpt.last_tokens keeps its end, for a prompt; a "
+                "classifier most often keeps its beginning."
+            )
+        places = torch.arange(state.length, end, device=tokens.device)
+        x = self.drop(self.wte(tokens) + self.wpe(places))  # (B, T, D)
+        kept, looks = [], []
+        for block, past in zip(self.h, state.past, strict=True):
+            x, keys_values, weights = block(x, past, need_weights=need_weights)
+            kept.append(keys_values)
+            looks.append(weights)
+        return self.ln_f(x), GPTState(tuple(kept), end), looks
+
+
+class GPT(nn.Module):
+    """Body and language-model head, which is the token embedding again: no parameter of its own."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.body = GPTBody(config)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> logits (B, T, V); ``logits[:, t]`` scores the token after ``tokens[:, t]``.
+
+        Raises:
+            ValueError: as ``GPTBody.forward``.
+        """
+        return self.head(self.body(tokens))
+
+    def head(self, states: Tensor) -> Tensor:
+        """(…, D) -> logits (…, V)."""
+        return F.linear(states, self.body.wte.weight)
+
+    def looks(self, tokens: Tensor) -> list[Tensor]:
+        """Where each head looks: (B, T) -> a (B, H, T, T) for each layer. Call ``eval()`` first."""
+        return self.body.read(tokens, self.body.start(), need_weights=True)[2]
+
+    def init_state(self, prompt: Tensor) -> GPTState:
+        """Read a prompt (B, T) at once; one without tokens, (B, 0), gives the empty state.
+
+        Raises:
+            ValueError: as ``GPTBody.forward``.
+        """
+        start = self.body.start()
+        return start if prompt.shape[1] == 0 else self.body.read(prompt, start)[1]
+
+    def step(self, tokens: Tensor, state: GPTState) -> tuple[Tensor, GPTState]:
+        """Read one token a row, (B,): log-probabilities (B, V) of the next one, new state.
+
+        Raises:
+            ValueError: the context is full, or as ``GPTBody.forward``.
+        """
+        states, state, _ = self.body.read(tokens.unsqueeze(1), state)
+        return self.head(states[:, 0]).log_softmax(-1), state
+
+    def reorder(self, state: GPTState, index: Tensor) -> GPTState:
+        """Rows ``index`` (B',) of the state, for beam search; a row may appear several times."""
+        past = tuple(None if kept is None else tuple(x[index] for x in kept) for kept in state.past)
+        return GPTState(past, state.length)
+
+
+def init_gpt2_(body: GPTBody) -> None:
+    """Weights normal with standard deviation 0.02, biases 0; the maps that write to the residual
+    path (``c_proj``) divided by √(2 L).
+
+    Sources: Radford et al. (2018, section 4.1) for 0.02, Radford et al. (2019, section 2.3) for the
+    division, "by 1/√N where N is the number of residual layers", of which a block has two. So the
+    sum over all layers starts with the variance of one, however deep the model is. Positions get
+    0.02 here as in Hugging Face's program (0.01 in OpenAI's). LayerNorm starts at scale 1, shift 0.
+    """
+    for name, parameter in body.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif parameter.dim() > 1:
+            deep = name.endswith("c_proj.weight")
+            nn.init.normal_(parameter, std=0.02 / (math.sqrt(2 * len(body.h)) if deep else 1.0))
+
+
+def decay_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Names of the parameters that weight decay pulls towards 0, and of those it leaves alone.
+
+    Decay is for matrices. A bias or the scale of a LayerNorm has no reason to be small (Radford et
+    al. 2018, section 4.1: "all non bias or gain weights"). Tied parameters count once.
+
+    Returns:
+        "decay" and "no_decay"; disjoint, and together all parameters.
+    """
+    named = dict(model.named_parameters())
+    decay = tuple(name for name, parameter in named.items() if parameter.dim() > 1)
+    return {"decay": decay, "no_decay": tuple(name for name in named if name not in decay)}
+
+
+def adamw(model: nn.Module, rate: float, decay: float = 0.1) -> torch.optim.AdamW:
+    """AdamW (Loshchilov & Hutter 2019) on the two groups of :func:`decay_groups`.
+
+    β₂ = 0.95 instead of 0.999, as in GPT-3 (Brown et al. 2020, appendix B): a shorter memory.
+    """
+    named, grouped = dict(model.named_parameters()), decay_groups(model)
+    entries = [
+        {"params": [named[name] for name in names], "weight_decay": strength}
+        for names, strength in ((grouped["decay"], decay), (grouped["no_decay"], 0.0))
+    ]
+    fused = next(model.parameters()).is_cuda  # one kernel for all parameters
+    return torch.optim.AdamW(entries, lr=rate, betas=(0.9, 0.95), fused=fused)
+
+
+def last_tokens(ids: list[int], config: GPTConfig, room: int = 0) -> list[int]:
+    """The end of a prompt, so that ``room`` more tokens can be written within the context.
+
+    Raises:
+        ValueError: ``room`` leaves no place for a prompt.
+    """
+    if not 0 <= room < config.context:
+        raise ValueError(
+            f"room is {room}, expected at least 0 and less than the context, {config.context}."
+        )
+    return ids[-(config.context - room) :]

@@ -1,0 +1,1 @@
+"""Studies of chapter 01: recurrent networks."""

@@ -1,0 +1,1 @@
+"""Studies of chapter 02: encoder–decoder translation."""

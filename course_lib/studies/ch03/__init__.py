@@ -1,0 +1,1 @@
+"""Studies of chapter 03: the bottleneck."""

@@ -1,0 +1,367 @@
+"""The length curve again, with attention; and where the models look.
+
+One translator per cell on the lab, with the sentences, steps, learning rate and seeds of the study
+``bottleneck``, so that its fixed vectors stand beside these models. Cells differ in the score, in
+the language, and in how the source is read. The gold alignments of the lab say whether a model
+looks where the word comes from. Then the weights of the trained model are replaced by others, to
+see what hangs on them.
+
+``score`` "uniform" is a control: the model is trained with equal weights on all source words, so
+it gets a new mean of the states at no step. ``score`` "none" is the fixed vector.
+
+Two models of the first seed are kept for the notebooks, one for each language.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.attention.attend import Score
+from course_lib.attention.translator import AttentionConfig, AttentionEncoderDecoder
+from course_lib.data import lab
+from course_lib.data.batching import PairSampler, pad
+from course_lib.decoding.translation import encode, tokenizers, translate, weights_of
+from course_lib.evaluation import scores
+from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
+from course_lib.studies.ch03.bottleneck import LENGTHS, RANGES, TEST_SEED, by_length
+from course_lib.studies.engine import artifacts
+from course_lib.studies.engine.core import Config, Metrics, Study, device
+from course_lib.text.words import BOS, PAD, WordTokenizer
+from course_lib.training import loop, losses, schedules
+
+STILL_LONGER = (41, 50)
+SCORES = ("additive", "dot", "general", "scaled_dot")
+EDITED_LENGTH = 20  # words of the sentences whose weights are replaced: one length, no padding
+
+Edit = Callable[[Tensor], Tensor]  # weights (…, T, S) -> other weights
+
+
+def uniform(queries: Tensor, keys: Tensor) -> Tensor:
+    """The same score for every key: (…, T, K), (…, S, K) -> (…, T, S)."""
+    return queries.new_zeros(*queries.shape[:-1], keys.shape[-2])
+
+
+def train_model(
+    config: Config, seed: int, *, progress: bool = False
+) -> tuple[nn.Module, WordTokenizer, WordTokenizer, loop.History]:
+    """Train the translator of one cell."""
+    pairs = lab.generate(config["pairs"], seed=seed, lengths=LENGTHS, target=config["language"])
+    source, target = tokenizers(pairs)
+    torch.manual_seed(seed)
+    model = build(config, len(source), len(target)).to(device())
+    history = loop.fit(
+        model,
+        losses.translation_loss,
+        PairSampler(encode(pairs, source, target), batch_size=64, seed=seed),
+        config["steps"],
+        lr=4e-3,
+        schedule=schedules.cosine(config["steps"], warmup=50),
+        progress=progress,
+    )
+    return model, source, target, history
+
+
+def build(config: Config, source_vocab: int, target_vocab: int) -> nn.Module:
+    """The untrained model of a cell."""
+    reading = {
+        "bidirectional": config["reading"] == "both",
+        "reverse_source": config["reading"] == "reversed",
+    }
+    if config["score"] == "none":
+        return EncoderDecoder(Seq2SeqConfig.lab(source_vocab, target_vocab, **reading))
+    named = "dot" if config["score"] == "uniform" else config["score"]
+    model = AttentionEncoderDecoder(
+        AttentionConfig.lab(source_vocab, target_vocab, score=named, **reading)
+    )
+    if config["score"] == "uniform":
+        model.decoder.score = uniform
+    return model
+
+
+class EditedScore(nn.Module):
+    """A score whose softmax gives weights that ``edit`` has changed."""
+
+    def __init__(self, score: Score, edit: Edit) -> None:
+        super().__init__()
+        self.score = score
+        self.edit = edit
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """(…, T, K), (…, S, K) -> (…, T, S). Sentences without padding only."""
+        # The softmax of the logarithm of weights is these weights again.
+        return self.edit(self.score(queries, keys).softmax(-1)).log()
+
+
+def with_edited_weights(model: AttentionEncoderDecoder, edit: Edit) -> AttentionEncoderDecoder:
+    """A copy of the model that looks where ``edit`` sends it."""
+    model = copy.deepcopy(model)
+    model.decoder.score = EditedScore(model.decoder.score, edit)
+    return model
+
+
+def edits(seed: int = 0) -> dict[str, Edit]:
+    """Ways to replace the weights of a trained model."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def shuffled(weights: Tensor) -> Tensor:
+        order = torch.rand(weights.shape, generator=generator).to(weights.device).argsort(-1)
+        return weights.gather(-1, order)
+
+    def without_the_largest(weights: Tensor) -> Tensor:
+        return weights.scatter(-1, weights.argmax(-1, keepdim=True), 0.0)
+
+    def only_the_largest(weights: Tensor) -> Tensor:
+        return torch.zeros_like(weights).scatter(-1, weights.argmax(-1, keepdim=True), 1.0)
+
+    return {
+        "own": lambda weights: weights,
+        "only_largest": only_the_largest,
+        "without_largest": without_the_largest,
+        "uniform": torch.ones_like,
+        "shifted": lambda weights: weights.roll(1, dims=-1),
+        "shuffled": shuffled,
+    }
+
+
+@torch.no_grad()
+def replaced_weights(
+    model: AttentionEncoderDecoder,
+    source: WordTokenizer,
+    target: WordTokenizer,
+    *,
+    sentences: int,
+    language: str,
+) -> Metrics:
+    """What the model writes when it is sent elsewhere: for each edit, teacher forced and greedy.
+
+    words: share of right next words, the reference so far given; unchanged: share of next words
+    that are those with the model's own weights; exact_match: of greedy translations.
+    """
+    model.eval()
+    test = lab.generate(
+        sentences,
+        seed=TEST_SEED,
+        lengths=(EDITED_LENGTH, EDITED_LENGTH),
+        target=language,
+        split="test",
+    )
+    ids = encode(test, source, target)
+    sources = pad([s for s, _ in ids]).to(device())
+    targets = pad([[BOS, *t] for _, t in ids]).to(device())
+    real = targets[:, 1:] != PAD  # (B, T - 1)
+    own = model(sources, targets[:, :-1]).argmax(-1)
+    found: Metrics = {}
+    for name, edit in edits().items():
+        changed = with_edited_weights(model, edit)
+        written = changed(sources, targets[:, :-1]).argmax(-1)  # (B, T - 1)
+        hits = [
+            tuple(words) == pair.target
+            for words, pair in zip(translate(changed, source, target, test), test, strict=True)
+        ]
+        found[name] = {
+            "words": (written == targets[:, 1:])[real].float().mean().item(),
+            "unchanged": (written == own)[real].float().mean().item(),
+            "exact_match": sum(hits) / len(hits),
+        }
+    return found
+
+
+def looks_and_gradients(
+    model: AttentionEncoderDecoder,
+    source: WordTokenizer,
+    target: WordTokenizer,
+    *,
+    sentences: int,
+    language: str,
+) -> Metrics:
+    """Does the model look at the source words that its next word depends on?
+
+    For each target word three source words: the one looked at most, the one whose embedding
+    moves the log-probability of the target word most (norm of the gradient), and the gold ones.
+    The shares say how often they agree (after Jain and Wallace 2019, section 4.1).
+
+    Raises:
+        ValueError: the model reads its source from the end; its embeddings come in that order.
+    """
+    if model.config.reverse_source:
+        raise ValueError(
+            "the model reads its source from the end, so its gradients come in another order than "
+            "its weights; expected a model that reads forward or both ways"
+        )
+    model.eval()
+    test = lab.generate(sentences, seed=TEST_SEED, lengths=(8, 16), target=language, split="test")
+    counts = dict.fromkeys(("words", "look_is_gradient", "look_is_gold", "gradient_is_gold"), 0)
+    embedding = model.encoder.embedding
+    embedded: list[Tensor] = []  # of the last call, (1, S, E)
+    for pair, (s, t) in zip(test, encode(test, source, target), strict=True):
+        inputs = torch.tensor([s], device=device())
+        [weights] = weights_of(model, [(s, t)])  # (T, S)
+        embedded.clear()
+        handle = embedding.register_forward_hook(lambda *args: embedded.append(args[-1]))
+        logits = model(inputs, torch.tensor([[BOS, *t[:-1]]], device=device()))  # (1, T, V)
+        handle.remove()
+        log_probs = logits[0].log_softmax(-1)
+        for position, word in enumerate(t):
+            [gradient] = torch.autograd.grad(
+                log_probs[position, word], embedded[0], retain_graph=True
+            )
+            steepest = int(gradient[0].norm(dim=-1).argmax())  # (S,) -> its largest
+            look = int(weights[position].argmax())
+            gold = {i for i, j in pair.alignment if j == position}
+            if gold:
+                counts["words"] += 1
+                counts["look_is_gradient"] += look == steepest
+                counts["look_is_gold"] += look in gold
+                counts["gradient_is_gold"] += steepest in gold
+    total = counts.pop("words")
+    return {name: count / total for name, count in counts.items()}
+
+
+def alignment(
+    model: AttentionEncoderDecoder,
+    source: WordTokenizer,
+    target: WordTokenizer,
+    pairs: Sequence[lab.Pair],
+) -> Metrics:
+    """Error rate of the hard links, and the mean weight on the right source words."""
+    weights = weights_of(model, encode(pairs, source, target))
+    links = [scores.hard_links(matrix) for matrix in weights]
+    gold = [pair.alignment for pair in pairs]
+    on_gold = [
+        sum(float(matrix[t, s]) for s, t in right) / len({t for _, t in right})
+        for matrix, right in zip(weights, gold, strict=True)
+    ]
+    return {
+        "error_rate": scores.alignment_error_rate(links, gold),
+        "weight_on_gold": sum(on_gold) / len(on_gold),
+    }
+
+
+def run(config: Config, seed: int) -> Metrics:
+    """Train one translator; measure its translations, its alignments and what hangs on them."""
+    model, source, target, history = train_model(config, seed)
+    n, language = config["sentences"], config["language"]
+    metrics = by_length(
+        model,
+        source,
+        target,
+        sentences=n,
+        ranges=[*RANGES, STILL_LONGER],
+        language=language,
+    )
+    overall = lab.generate(2 * n, seed=TEST_SEED, lengths=LENGTHS, target=language, split="test")
+    texts = [lab.detokenize(words) for words in translate(model, source, target, overall)]
+    references = [lab.detokenize(pair.target) for pair in overall]
+    hits = scores.exact_match(texts, references)
+    last = history.losses[-50:]
+    metrics |= {
+        "overall": {
+            "bleu": scores.bleu(texts, references).score,
+            "exact_match": sum(hits) / len(hits),
+        },
+        "losses": [
+            sum(history.losses[i : i + 50]) / len(history.losses[i : i + 50])
+            for i in range(0, config["steps"], 50)
+        ],
+        "training_loss": sum(last) / len(last),
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+    if config["score"] in SCORES:
+        metrics["alignment"] = alignment(model, source, target, overall)
+        metrics["alignment_by_length"] = {
+            f"{low}-{high}": alignment(
+                model,
+                source,
+                target,
+                lab.generate(n, seed=TEST_SEED, lengths=(low, high), target=language, split="test"),
+            )
+            for low, high in [*RANGES, STILL_LONGER]
+        }
+        shared = {"language": language}
+        metrics["replaced"] = replaced_weights(model, source, target, sentences=n, **shared)
+        if config["reading"] != "reversed":
+            metrics["agreement"] = looks_and_gradients(
+                model, source, target, sentences=n // 4, **shared
+            )
+    if seed == STUDY.seeds[0] and config in KEPT.values():
+        _keep(model, source, target, config, metrics)
+    return metrics
+
+
+def load_translator(
+    language: str = "french", *, folder: Path = artifacts.CHECKPOINTS
+) -> tuple[AttentionEncoderDecoder, WordTokenizer, WordTokenizer]:
+    """The kept model for "french" or "korean" with its two tokenizers.
+
+    Raises:
+        KeyError: another language, or the study has not kept that model yet.
+        FileNotFoundError: a tokenizer is not there.
+    """
+    if language not in KEPT:
+        raise KeyError(f"no translator into {language!r}; there are: {', '.join(KEPT)}")
+    name = f"attention_lab_{language}"
+    source, target = artifacts.tokenizers(name, WordTokenizer, folder=folder)
+    model = build(KEPT[language], len(source), len(target))
+    artifacts.load(name, model, folder=folder)
+    return model.eval(), source, target
+
+
+def _keep(
+    model: nn.Module,
+    source: WordTokenizer,
+    target: WordTokenizer,
+    config: Config,
+    metrics: Metrics,
+) -> None:
+    language = config["language"]
+    card = {
+        "what": f"English→{language.title()} GRU encoder–decoder with attention, for chapter 04",
+        "config": config,
+        "seed": STUDY.seeds[0],
+        "data": "the translation lab, which is generated",
+        "licence": "MIT",
+        "storage": "16-bit floats",
+        "scores": {name: metrics[name] for name in ("overall", "alignment")},
+        "limits": "Knows the words and the grammar of the lab and nothing else.",
+    }
+    artifacts.save_translator(f"attention_lab_{language}", model, card, source, target)
+
+
+def _cell(
+    score: str = "additive", language: str = "french", reading: str = "both", steps: int = 2000
+) -> Config:
+    return {
+        "score": score,
+        "language": language,
+        "reading": reading,
+        "steps": steps,
+        "pairs": 20_000,
+        "sentences": 200,
+    }
+
+
+KEPT = {language: _cell(language=language) for language in ("french", "korean")}
+
+STUDY = Study(
+    name="attention_lab",
+    chapter="04",
+    title="The length curve with attention, and where the models look",
+    cells=[
+        *(_cell(score) for score in SCORES),
+        _cell("uniform"),
+        _cell(language="korean"),
+        _cell(reading="forward"),
+        _cell(reading="reversed"),
+        _cell("none", reading="forward", steps=6000),
+        _cell("none", language="korean", reading="forward"),
+    ],
+    seeds=(0, 1, 2, 3, 4),
+    run=run,
+    smoke=_cell("dot", steps=60) | {"pairs": 1000, "sentences": 20},
+    tolerance=0.25,  # 20 sentences a bucket: one sentence is worth 0.05
+)

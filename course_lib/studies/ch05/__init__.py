@@ -1,0 +1,1 @@
+"""Studies of chapter 05: without recurrence."""

@@ -1,0 +1,1 @@
+"""Studies of chapter 06: the Transformer."""

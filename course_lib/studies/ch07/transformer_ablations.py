@@ -1,0 +1,123 @@
+"""One change at a time: what does a Transformer need? After Vaswani et al. (2017), Table 3.
+
+English→French on the lab. Every cell is the base model with one change and the same sentences,
+batches, steps and learning rate. Fewer steps than in the study ``one_budget``, so that there is
+something left to win. The test sentences have 16 to 30 words, the long half of those in training.
+
+``perplexity`` is that of the reference words, the reference so far given, without label smoothing,
+whatever the training used. Label smoothing may so cost perplexity and win BLEU, which is what
+Table 3 shows (rows D).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+
+from course_lib.data import lab
+from course_lib.data.batching import PairSampler
+from course_lib.decoding.translation import encode, tokenizers, translate
+from course_lib.evaluation import scores
+from course_lib.studies.ch03.bottleneck import LENGTHS, TEST_SEED
+from course_lib.studies.engine.core import Config, Metrics, Study, device
+from course_lib.text.words import WordTokenizer
+from course_lib.training import loop, losses, schedules
+from course_lib.transformer.model import Transformer, TransformerConfig
+
+TESTED = (16, 30)  # English words of the test sentences
+STEPS, WARMUP = 500, 50
+BASE: Config = {
+    "width": 80,
+    "heads": 4,
+    "layers": 2,
+    "hidden": 160,
+    "positions": "sinusoidal",
+    "norm": "pre",
+    "dropout": 0.0,
+    "smoothing": 0.0,
+    "warmup": WARMUP,
+    "lr": 4e-3,
+}
+VARIANTS: dict[str, Config] = {
+    "base": {},
+    "1 head": {"heads": 1},
+    "8 heads": {"heads": 8},
+    "1 layer": {"layers": 1},
+    "3 layers": {"layers": 3},
+    "half the width": {"width": 40},
+    "half the hidden layer": {"hidden": 80},
+    "dropout 0.1": {"dropout": 0.1},
+    "label smoothing 0.1": {"smoothing": 0.1},
+    "learned positions": {"positions": "learned"},
+    "no positions": {"positions": "none"},
+    "post-norm": {"norm": "post"},
+    "post-norm, no warm-up": {"norm": "post", "warmup": 0},
+    "no warm-up": {"warmup": 0},
+}
+
+
+def train_model(
+    config: Config, seed: int, *, progress: bool = False
+) -> tuple[Transformer, WordTokenizer, WordTokenizer, loop.History]:
+    """Train the model of one cell."""
+    pairs = lab.generate(config["pairs"], seed=seed, lengths=LENGTHS)
+    source, target = tokenizers(pairs)
+    sizes = ("width", "heads", "layers", "hidden", "positions", "norm", "dropout")
+    torch.manual_seed(seed)
+    model = Transformer(
+        TransformerConfig(
+            len(source), len(target), max_length=128, **{name: config[name] for name in sizes}
+        )
+    ).to(device())
+    history = loop.fit(
+        model,
+        partial(losses.translation_loss, label_smoothing=config["smoothing"]),
+        PairSampler(encode(pairs, source, target), batch_size=64, seed=seed),
+        config["steps"],
+        lr=config["lr"],
+        schedule=schedules.cosine(config["steps"], warmup=config["warmup"]),
+        progress=progress,
+    )
+    return model, source, target, history
+
+
+def run(config: Config, seed: int) -> Metrics:
+    """Train one model; perplexity, BLEU and exact match on long test sentences."""
+    model, source, target, history = train_model(config, seed)
+    test = lab.generate(
+        config["sentences"], seed=TEST_SEED, lengths=TESTED, split=config.get("split", "test")
+    )
+    texts = [lab.detokenize(words) for words in translate(model, source, target, test)]
+    references = [lab.detokenize(pair.target) for pair in test]
+    hits = scores.exact_match(texts, references)
+    last = history.losses[-50:]
+    return {
+        "perplexity": scores.translation_perplexity(model, encode(test, source, target)),
+        "bleu": scores.bleu(texts, references).score,
+        "exact_match": sum(hits) / len(hits),
+        "losses": [
+            round(sum(piece) / len(piece), 4)
+            for i in range(0, config["steps"], 25)
+            if (piece := history.losses[i : i + 25])
+        ],
+        "training_loss": sum(last) / len(last),
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+
+
+def _cell(variant: str) -> Config:
+    sizes = BASE | VARIANTS[variant]
+    return {"variant": variant, **sizes, "steps": STEPS, "pairs": 20_000, "sentences": 400}
+
+
+STUDY = Study(
+    name="transformer_ablations",
+    chapter="07",
+    title="One change at a time in a Transformer on the lab",
+    cells=[_cell(variant) for variant in VARIANTS],
+    seeds=(0, 1, 2, 3, 4),
+    run=run,
+    smoke=_cell("base") | {"steps": 40, "warmup": 10, "pairs": 1000, "sentences": 40},
+    tolerance=0.25,
+)

@@ -1,0 +1,1 @@
+"""Studies of chapter 08: transfer in vision."""

@@ -1,0 +1,1 @@
+"""Studies of chapter 09: ULMFiT."""

@@ -1,0 +1,158 @@
+"""What the studies of chapter 09 share: subwords, language models of Wikipedia and of reviews.
+
+The subwords are learned on the training articles of Wikipedia and on the reviews of training films,
+in lower case, so nothing has to be added to the vocabulary when the domain changes. (Howard & Ruder
+keep whole words, and add those of the new domain.) No text of a validation or test part is in the
+vocabulary or in a training stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from course_lib.data import archives, reviews, wikipedia
+from course_lib.data.batching import StreamSampler
+from course_lib.recurrent.streams import join, nats_per_token
+from course_lib.studies.engine import artifacts
+from course_lib.studies.engine.core import Config, Metrics, device, key
+from course_lib.text.bpe import BPE
+from course_lib.training import loop, losses, schedules
+from course_lib.transfer import freezing
+from course_lib.ulmfit import classifier as ulmfit_classifier
+from course_lib.ulmfit.model import AWDConfig, AWDLanguageModel, Dropouts
+
+WIKIPEDIA, REVIEWS = "wikipedia_awd_lstm", "review_awd_lstm"  # the two kept language models
+MERGES = 6000
+STREAMS, LENGTH = 32, 48
+NOISE = 0.3  # of the published dropouts, for a model a tenth the size
+
+
+def vocabulary_texts() -> list[str]:
+    """All texts that the subwords are learned from, in lower case."""
+    articles = wikipedia.split(wikipedia.load()).train
+    texts = [article.text for article in articles] + reviews.task(reviews.load(), 0).unlabeled
+    return [text.lower() for text in texts]
+
+
+@cache
+def tokenizer(merges: int = MERGES) -> BPE:
+    """The subwords of all studies of this chapter; takes some seconds."""
+    return BPE.train(vocabulary_texts(), merges, min_count=20, fast=True)
+
+
+def wikipedia_texts(seed: int) -> tuple[list[str], list[str]]:
+    """Training articles in an order drawn by the seed, and validation articles; lower case."""
+    parts = wikipedia.split(wikipedia.load())
+    order = torch.randperm(len(parts.train), generator=torch.Generator().manual_seed(seed))
+    shuffled = [parts.train[i].text.lower() for i in order.tolist()]
+    return shuffled, [article.text.lower() for article in parts.validation]
+
+
+def review_texts(seed: int, share: float = 1.0) -> tuple[list[str], list[str]]:
+    """A share of the reviews of training films, and the validation reviews; lower case."""
+    task = reviews.task(reviews.load(), seed)
+    count = max(1, round(share * len(task.unlabeled)))
+    known = [text.lower() for text in task.unlabeled[:count]]
+    return known, [review.text.lower() for review in task.validation]
+
+
+def build(config: Config) -> AWDLanguageModel:
+    """A new language model: the sizes of the kept ones, unless the cell says otherwise."""
+    sizes = {name: config[name] for name in ("embedding", "width", "layers") if name in config}
+    noise = Dropouts().times(config.get("noise", NOISE))
+    size = len(tokenizer(config.get("merges", MERGES)))
+    return AWDLanguageModel(AWDConfig(size, **sizes, dropouts=noise)).to(device())
+
+
+def learn(
+    model: AWDLanguageModel,
+    ids: Tensor,
+    steps: int,
+    rate: float,
+    *,
+    adapt: bool = False,
+    checkpoint: Path | None = None,
+    progress: bool = False,
+) -> AWDLanguageModel:
+    """Train a language model on a stream, in place.
+
+    From scratch the rate falls along half a cosine. To ``adapt`` a trained one: a lower rate for
+    each layer further down, and the slanted triangle (Howard & Ruder 2018, section 3.2).
+    """
+    if adapt:
+        grouped = freezing.groups(model, ulmfit_classifier.layer_prefixes(model.body))
+        optimizer = freezing.tuner(model, grouped, freezing.discriminative(grouped, rate))
+        schedule = schedules.slanted_triangular(steps)
+    else:
+        optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+        schedule = schedules.cosine(steps, warmup=min(100, steps // 5), floor=0.02)
+    loop.fit(
+        model,
+        losses.StreamLoss(),
+        StreamSampler(ids, STREAMS, LENGTH),
+        steps,
+        optimizer=optimizer,
+        schedule=schedule,
+        clip=0.5,
+        checkpoint=checkpoint,
+        every=100,
+        progress=progress,
+        bf16=device() == "cpu",  # nearly halves the time there; cuDNN would take float16
+    )
+    return model
+
+
+def scored(model: AWDLanguageModel, texts: Sequence[str], tokens: BPE) -> Metrics:
+    """Perplexity of held-out texts, per subword and, for other vocabularies, per character."""
+    ids = join(texts, tokens)
+    nats = nats_per_token(model, ids, streams=16, length=64)
+    bits = nats / math.log(2) * len(ids) / sum(map(len, texts))
+    return {
+        "nats": round(nats, 5),
+        "perplexity": round(math.exp(nats), 3),
+        "bits_per_character": round(bits, 4),
+        "tokens": len(ids),
+    }
+
+
+def resume_file(study: str, config: Config, seed: int) -> Path | None:
+    """Where a long cell keeps what it has learned so far; None outside the runner.
+
+    It lies in the cache folder. Delete it when the cell is done: see ``forget``.
+    """
+    if not os.environ.get("COURSE_ARTIFACTS"):
+        return None
+    digest = hashlib.sha256(key(config, seed).encode()).hexdigest()[:12]
+    folder = archives.cache_folder() / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{study}-{digest}.safetensors"
+
+
+def forget(file: Path | None) -> None:
+    """Delete a resume file, if there is one."""
+    if file is not None:
+        file.unlink(missing_ok=True)
+
+
+def load_kept(
+    name: str, *, folder: Path = artifacts.CHECKPOINTS
+) -> tuple[AWDLanguageModel, BPE, dict]:
+    """A kept language model (``WIKIPEDIA`` or ``REVIEWS``), its subwords and its card.
+
+    Raises:
+        KeyError: the weights are not there.
+        FileNotFoundError: the subwords are not there.
+        ValueError: the file is not the one of its card, or does not fit the model.
+    """
+    tokens = artifacts.tokenizer(name, BPE, folder=folder)
+    model = AWDLanguageModel(AWDConfig(len(tokens), dropouts=Dropouts().times(NOISE)))
+    card = artifacts.load(name, model, folder=folder)
+    return model.to(device()).eval(), tokens, card

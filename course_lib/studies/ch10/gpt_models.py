@@ -1,0 +1,107 @@
+"""What the studies of chapter 10 share: the language model, how it is trained, scored and kept.
+
+Subwords, articles and their order are those of chapter 09 (``language_models``), and a step reads
+as many tokens, so that the two language models compare at equal text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from course_lib.gpt import model as gpt_model
+from course_lib.gpt.model import GPT, GPTConfig
+from course_lib.gpt.windows import WindowSampler, token_nats, window_loss
+from course_lib.recurrent.streams import join
+from course_lib.studies.ch09 import language_models as lm
+from course_lib.studies.engine import artifacts
+from course_lib.studies.engine.core import Config, Metrics, device
+from course_lib.text.bpe import BPE
+from course_lib.training import loop, schedules
+
+KEPT = "wikipedia_gpt"  # the kept language model
+CONTEXT = 128
+BATCH = lm.STREAMS * lm.LENGTH // CONTEXT  # 12: as many tokens a step as in chapter 09
+RATE = 5e-3  # of 1e-3 to 5e-3; on validation articles, 3,900 steps, seed 100
+STRIDE = 32  # of the windows that score a text
+BORDERS = (1, 2, 4, 8, 16, 32, 64, 128)  # of the figure "how much does context help"
+
+
+def build(config: Config, vocabulary: int) -> GPT:
+    """A new language model: our sizes, unless the cell says otherwise."""
+    names = ("width", "layers", "heads", "dropout")
+    sizes = {name: config[name] for name in names if name in config}
+    return GPT(GPTConfig.course(vocabulary, context=CONTEXT, **sizes)).to(device())
+
+
+def learn(
+    model: GPT,
+    ids: Tensor,
+    steps: int,
+    seed: int,
+    *,
+    rate: float = RATE,
+    checkpoint: Path | None = None,
+    progress: bool = False,
+) -> loop.History:
+    """Train a language model on a text, in place: AdamW, warm-up, half a cosine, clipped."""
+    return loop.fit(
+        model,
+        window_loss,
+        WindowSampler(ids, BATCH, CONTEXT, seed),
+        steps,
+        optimizer=gpt_model.adamw(model, rate),
+        schedule=schedules.cosine(steps, warmup=min(200, steps // 5), floor=0.02),
+        clip=1.0,
+        checkpoint=checkpoint,
+        every=100,
+        progress=progress,
+        bf16=True,  # a third of the time on a processor that was built for it
+    )
+
+
+def summary(nats: float, ids: int, characters: int) -> Metrics:
+    """Perplexity a subword, and bits a character, as chapter 09 counts them."""
+    return {
+        "nats": round(nats, 5),
+        "perplexity": round(math.exp(nats), 3),
+        "bits_per_character": round(nats / math.log(2) * ids / characters, 4),
+        "tokens": ids,
+    }
+
+
+def scored(model: GPT, texts: Sequence[str], tokens: BPE) -> Metrics:
+    """How well held-out texts are predicted.
+
+    The main numbers come from overlapping windows: each token is predicted from at least 97 of the
+    tokens before it and at most 128 (the first 128 of all from fewer). "cut" has windows side by
+    side, where the first token of each has one token to go by; "by_context" is the mean nats there
+    by how many tokens were read, from each of ``BORDERS`` up to the next.
+    """
+    ids, characters = join(texts, tokens), sum(map(len, texts))
+    overlapping = token_nats(model, ids, CONTEXT, STRIDE).mean().item()
+    whole = ids[: (len(ids) - 1) // CONTEXT * CONTEXT + 1]
+    cut = token_nats(model, whole, CONTEXT, CONTEXT).view(-1, CONTEXT)  # (windows, C)
+    steps = zip(BORDERS, (*BORDERS[1:], CONTEXT + 1), strict=True)
+    return {
+        **summary(overlapping, len(ids), characters),
+        "cut": summary(cut.mean().item(), len(ids), characters),
+        "by_context": [round(cut[:, a - 1 : b - 1].mean().item(), 5) for a, b in steps],
+    }
+
+
+def load_kept(name: str = KEPT, *, folder: Path = artifacts.CHECKPOINTS) -> tuple[GPT, BPE, dict]:
+    """A kept language model, its subwords and its card.
+
+    Raises:
+        KeyError: the weights are not there.
+        FileNotFoundError: the subwords are not there.
+        ValueError: the file is not the one of its card, or does not fit the model.
+    """
+    tokens = artifacts.tokenizer(name, BPE, folder=folder)
+    model = build({}, len(tokens))
+    card = artifacts.load(name, model, folder=folder)
+    return model.eval(), tokens, card

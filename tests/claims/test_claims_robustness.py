@@ -1,0 +1,129 @@
+"""Headline claims again with other seeds: the right cells, a folder of their own, a verdict."""
+
+import json
+
+import pytest
+import yaml
+
+from course_lib import studies
+from course_lib.claims import robustness
+from course_lib.claims.__main__ import main
+from course_lib.studies.engine import runner, workers
+from tests.studies.toy_study import study
+
+
+@pytest.fixture
+def toy(monkeypatch, tmp_path):
+    """A toy study with its record and a ledger of one headline claim: width 2 beats width 1."""
+
+    def work(tasks, run, *, jobs, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return (workers.perform(task, run) for task in tasks)
+
+    monkeypatch.setattr(runner, "work", work)
+    log = tmp_path / "log"
+    cells = [{"width": width, "log": str(log), "save": "toy"} for width in (1, 2, 3)]
+    made = study(*cells, seeds=(0, 1, 2))
+    monkeypatch.setattr(studies, "get", lambda name: made)
+    results = tmp_path / "results"
+    results.mkdir()
+    runner.run(made, results=results, device="cpu", checkpoints=tmp_path, report=lambda line: None)
+    log.unlink()
+    side = {"label": "x", "metric": "accuracy"}
+    claim = {
+        "id": "wide-wins",
+        "chapter": "00",
+        "claim": "Wide wins.",
+        "source": "one",
+        "where": "table 1",
+        "published": "Yes.",
+        "study": "toy",
+        "headline": True,
+        "a": {**side, "select": {"width": 2}},
+        "is": "greater",
+        "b": {**side, "select": {"width": 1}},
+        "verdict": "reproduced",
+    }
+    ledger = tmp_path / "ledger.yml"
+    sources = {"one": {"citation": "One (2014)", "url": "https://example.org"}}
+    other = {name: value for name, value in claim.items() if name != "headline"}
+    other |= {"id": "wider-wins", "a": {**side, "select": {"width": 3}}}
+    ledger.write_text(yaml.safe_dump({"sources": sources, "claims": [claim, other]}))
+    return {"ledger": ledger, "results": results, "again": tmp_path / "again", "log": log}
+
+
+def rerun(toy, **options):
+    lines = []
+    places = {name: toy[name] for name in ("ledger", "results", "again")}
+    failed = robustness.rerun(**places, device="cpu", report=lines.append, **options)
+    assert failed == 0, lines
+
+
+def compared(toy):
+    return robustness.compare(toy["ledger"], results=toy["results"], again=toy["again"])
+
+
+def test_only_the_cells_of_headlines_run_with_seeds_that_the_study_has_not(toy):
+    before = (toy["results"] / "toy.json").read_bytes()
+    rerun(toy)
+    ran = sorted(toy["log"].read_text().split("\n")[:-1])
+    assert ran == [f"{width} {seed}" for width in (1, 2) for seed in (10, 11, 12)]
+    assert (toy["results"] / "toy.json").read_bytes() == before
+    rerun(toy)  # nothing is left to do
+    assert len(toy["log"].read_text().split("\n")) == len(ran) + 1
+
+
+def test_checkpoints_stay_as_they_are(toy, tmp_path):
+    before = (tmp_path / "toy.json").read_bytes()
+    rerun(toy)
+    assert (tmp_path / "toy.json").read_bytes() == before
+
+
+def test_a_verdict_that_turns_is_seen(toy):
+    [one] = compared(toy)
+    assert one.again is None and one.holds is None
+    rerun(toy)
+    [one] = compared(toy)
+    assert one.holds and one.again.seeds == (10, 11, 12) and one.recorded.seeds == (0, 1, 2)
+    path = toy["again"] / "toy.json"
+    data = json.loads(path.read_text())
+    for cell in data["cells"]:
+        cell["metrics"]["accuracy"] *= -1
+    path.write_text(json.dumps(data))
+    assert compared(toy)[0].holds is False
+
+
+def test_a_run_that_is_not_complete_gives_no_verdict(toy):
+    rerun(toy)
+    path = toy["again"] / "toy.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "complete": False}))
+    assert compared(toy)[0].again is None
+
+
+def test_fewer_seeds(toy):
+    rerun(toy, seeds=1)
+    assert studies.load("toy", results=toy["again"]).seeds(width=1) == [10]
+
+
+def test_a_study_that_no_headline_needs_is_an_error(toy):
+    with pytest.raises(KeyError, match="no headline claim needs other; needed: toy"):
+        robustness.rerun(["other"], ledger=toy["ledger"], results=toy["results"])
+
+
+def test_the_plan_counts_cells_and_minutes(toy):
+    [(name, cells, minutes)] = robustness.plan(toy["ledger"], results=toy["results"])
+    assert (name, cells) == ("toy", 6) and minutes >= 0
+
+
+def test_the_command_lists_claims_and_the_plan_of_the_real_ledger(capsys):
+    assert main(["list"]) == 0 and main(["robustness", "--plan"]) == 0
+    printed = capsys.readouterr().out
+    assert "reproduced" in printed and "together" in printed
+
+
+def test_other_seeds_are_none_of_the_recorded_ones_nor_that_of_the_tuning():
+    for name in robustness.needed(robustness._headlines(robustness.LEDGER)):
+        one = studies.get(name)
+        others = robustness.other_seeds(one)
+        assert len(others) == len(one.seeds) and not set(others) & {*one.seeds, 100}

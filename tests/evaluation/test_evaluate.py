@@ -1,0 +1,238 @@
+"""BLEU, exact match, alignments, intervals, perplexity."""
+
+import math
+
+import numpy as np
+import pytest
+import sacrebleu
+import torch
+from scipy import stats
+
+from course_lib.data import lab
+from course_lib.evaluation import intervals as interval_module
+from course_lib.evaluation.intervals import bootstrap_interval, by_length, t_interval
+from course_lib.evaluation.scores import (
+    alignment_error_rate,
+    bleu,
+    exact_match,
+    hard_links,
+    perplexity,
+    translation_perplexity,
+)
+from course_lib.transformer.model import Transformer, TransformerConfig
+
+REFERENCES = ["the cat sat on the mat .", "a dog barks at the moon .", "we read a long book ."]
+HYPOTHESES = ["the cat sat on a mat .", "a dog barks at the moon .", "we saw the long film ."]
+
+
+def test_bleu_is_100_for_the_references_and_0_for_nothing_in_common():
+    assert bleu(REFERENCES, REFERENCES).score == pytest.approx(100)
+    assert bleu(["x y z"] * 3, REFERENCES).score < 1
+    assert bleu([""] * 3, REFERENCES).score == 0
+
+
+def test_bleu_is_sacrebleu_and_signed():
+    result = bleu(HYPOTHESES, REFERENCES)
+    assert result.score == sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES]).score
+    assert 20 < result.score < 90
+    assert "tok:13a" in result.signature and "version:" in result.signature
+
+
+def test_bleu_uses_the_pairing():
+    assert bleu(HYPOTHESES[::-1], REFERENCES).score < bleu(HYPOTHESES, REFERENCES).score
+
+
+def test_exact_match_compares_character_by_character():
+    assert exact_match(["a b", "a  b", "A b"], ["a b"] * 3) == [True, False, False]
+
+
+@pytest.mark.parametrize("score", [bleu, exact_match])
+def test_wrong_texts_are_explained(score):
+    with pytest.raises(ValueError, match="2 hypotheses but 1 references"):
+        score(["a", "b"], ["a"])
+    with pytest.raises(ValueError, match="no sentences"):
+        score([], [])
+    with pytest.raises(TypeError, match="hypotheses must be a list of strings"):
+        score([["a", "b"]], ["a b"])
+    with pytest.raises(TypeError, match="references must be"):
+        score(["a"], "a")
+
+
+def test_by_length_puts_each_sentence_in_its_bucket():
+    values = [1, 0, 1, 1, 0, 0]
+    lengths = [6, 8, 9, 11, 12, 14]
+    buckets = by_length(values, lengths, [6, 9, 12, 15])
+    assert [(b.low, b.high, b.count, b.mean) for b in buckets] == [
+        (6, 9, 2, 0.5),
+        (9, 12, 2, 1.0),
+        (12, 15, 2, 0.0),
+    ]
+    assert all(b.interval.low <= b.mean <= b.interval.high for b in buckets)
+
+
+def test_an_empty_bucket_is_shown_as_empty():
+    empty = by_length([1.0, 0.0], [1, 9], [0, 5, 7, 10])[1]
+    assert empty.count == 0 and math.isnan(empty.mean) and math.isnan(empty.interval.low)
+
+
+def test_by_length_drops_nothing_in_silence():
+    with pytest.raises(ValueError, match=r"1 sentences lie outside .* length 15"):
+        by_length([1, 0], [6, 15], [6, 9, 15])
+    with pytest.raises(ValueError, match="2 values but 1 lengths"):
+        by_length([1, 0], [6], [6, 9])
+    for edges in ([6], [6, 6], [9, 6]):
+        with pytest.raises(ValueError, match="that increase"):
+            by_length([1], [6], edges)
+
+
+def test_bootstrap_depends_on_the_seed_only():
+    values = np.random.default_rng(0).normal(size=200)
+    assert bootstrap_interval(values, seed=1) == bootstrap_interval(values, seed=1)
+    assert bootstrap_interval(values, seed=1) != bootstrap_interval(values, seed=2)
+
+
+def test_bootstrap_agrees_with_theory_on_a_large_sample():
+    values = np.random.default_rng(0).normal(3.0, 2.0, size=400)
+    ours = bootstrap_interval(values, seed=0, samples=4000)
+    theory = t_interval(values)
+    assert ours.mean == pytest.approx(values.mean())
+    assert ours.low == pytest.approx(theory.low, abs=0.02)
+    assert ours.high == pytest.approx(theory.high, abs=0.02)
+
+
+def test_bootstrap_in_pieces_is_the_bootstrap(monkeypatch):
+    values = np.random.default_rng(0).normal(size=40)
+    whole = bootstrap_interval(values, seed=0, samples=105)
+    monkeypatch.setattr(interval_module, "_MOST_DRAWS", 400)  # 10 resamples at a time
+    assert bootstrap_interval(values, seed=0, samples=105) == whole
+
+
+def test_bootstrap_takes_truth_values_and_grows_with_confidence():
+    values = [True] * 30 + [False] * 10
+    narrow = bootstrap_interval(values, seed=0, confidence=0.5)
+    wide = bootstrap_interval(values, seed=0, confidence=0.99)
+    assert narrow.mean == 0.75
+    assert wide.low < narrow.low < 0.75 < narrow.high < wide.high
+    assert bootstrap_interval([True] * 5, seed=0) == (1.0, 1.0, 1.0)
+
+
+def test_t_interval_equals_scipy_and_the_table():
+    values = [2.0, 4.0, 4.5, 5.0, 7.0]
+    ours = t_interval(values)
+    low, high = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
+    assert ours == pytest.approx((4.5, low, high))
+    # Two values a and b: the 95 % factor with one degree of freedom is 12.706.
+    assert t_interval([0.0, 2.0]).high == pytest.approx(1 + 12.706, abs=1e-3)
+    assert t_interval([3.0, 3.0]) == (3.0, 3.0, 3.0)
+
+
+def test_t_interval_covers_the_truth_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    intervals = [t_interval(generator.normal(size=5), 0.8) for _ in range(1000)]
+    assert np.mean([i.low < 0 < i.high for i in intervals]) == pytest.approx(0.8, abs=0.04)
+
+
+def test_intervals_refuse_what_they_cannot_use():
+    with pytest.raises(ValueError, match="at least two"):
+        t_interval([1.0])
+    for interval in (t_interval, lambda v, **k: bootstrap_interval(v, seed=0, **k)):
+        with pytest.raises(ValueError, match="shape"):
+            interval([])
+        with pytest.raises(ValueError, match="NaN"):
+            interval([1.0, math.nan])
+        with pytest.raises(ValueError, match="confidence is 95"):
+            interval([1.0, 2.0], confidence=95)
+    with pytest.raises(ValueError, match="samples is 0"):
+        bootstrap_interval([1.0], seed=0, samples=0)
+
+
+def test_perplexity_of_a_guess_is_the_size_of_the_choice():
+    assert perplexity(10 * math.log(50), 10) == pytest.approx(50)
+    assert perplexity(0.0, 3) == 1.0
+    assert perplexity(1e6, 1) == math.inf
+
+
+@pytest.mark.parametrize("wrong", [(1.0, 0), (-1.0, 2), (math.nan, 2)])
+def test_perplexity_refuses_nonsense(wrong):
+    with pytest.raises(ValueError, match="expected"):
+        perplexity(*wrong)
+
+
+def test_perplexity_of_a_translator_counts_words_and_end_marks_and_no_padding():
+    torch.manual_seed(0)
+    model = Transformer(TransformerConfig.tiny(9, 9, dropout=0.5))
+    pairs = [([4, 5], [6]), ([7], [4, 8, 5, 3]), ([5, 5, 6], [7, 7])]
+    model.eval()
+    nll = 0.0
+    for source, target in pairs:  # one by one: nothing is padded
+        logits = model(torch.tensor([source]), torch.tensor([[1, *target]]))[0]
+        nll -= sum(logits.log_softmax(-1)[t, word].item() for t, word in enumerate([*target, 2]))
+    expected = math.exp(nll / (2 + 5 + 3))
+    for batch_size in (1, 2, 100):
+        found = translation_perplexity(model.train(), pairs, batch_size)
+        assert found == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="tokens is 0"):
+        translation_perplexity(model, [])
+
+
+def test_hard_links_take_the_source_word_each_target_word_looks_at_most():
+    weights = torch.tensor([[0.1, 0.7, 0.2], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0], [0.0, 0.9, 0.1]])
+    assert hard_links(weights) == {(1, 0), (0, 1), (1, 3)}
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (torch.ones(2, 3, 4) / 4, "expected \\(T, S\\)"),
+        (torch.ones(0, 3), "expected \\(T, S\\)"),
+        (torch.tensor([[2.0, -1.0]]), "0 or more"),
+        (torch.tensor([[math.nan, 1.0]]), "0 or more"),
+        (torch.tensor([[1.3, 0.1], [0.2, 0.9]]), "sum to one"),
+        (torch.tensor([[0.5, 0.5], [0.8, 0.2], [0.1, 0.9]]).T, "sum to one"),
+    ],
+)
+def test_hard_links_refuse_what_are_no_weights(weights, message):
+    with pytest.raises(ValueError, match=message):
+        hard_links(weights)
+
+
+def test_alignment_error_rate_by_hand():
+    gold = [[(0, 0), (1, 2), (2, 1)], [(0, 0)]]
+    links = [{(0, 0), (1, 1), (2, 1), (2, 2)}, {(0, 0)}]
+    # 5 links, 4 gold links, 3 of them found: (0, 0) and (2, 1), and (0, 0) of the second.
+    assert alignment_error_rate(links, gold) == pytest.approx(1 - (3 + 3) / (5 + 4))
+    assert alignment_error_rate(links[:1], gold[:1]) == pytest.approx(1 - (2 + 2) / (4 + 3))
+
+
+def test_alignment_error_rate_is_0_for_the_gold_and_1_for_nothing_right():
+    gold = [pair.alignment for pair in lab.generate(5, seed=0, target="korean")]
+    assert alignment_error_rate(gold, gold) == 0
+    assert alignment_error_rate([[] for _ in gold], gold) == 1
+    turned = [[(t, s) for s, t in pair if s != t] for pair in gold]
+    assert alignment_error_rate(turned, gold) > 0.9
+
+
+def test_alignment_error_rate_counts_both_kinds_of_error_and_each_link_once():
+    gold = [[(0, 0), (1, 1)]]
+    missing = alignment_error_rate([[(0, 0)]], gold)
+    wrong = alignment_error_rate([[(0, 0), (1, 1), (1, 0)]], gold)
+    assert missing == pytest.approx(1 / 3)
+    assert wrong == pytest.approx(1 / 5)
+    assert alignment_error_rate([[(0, 0), (0, 0)]], gold) == missing
+
+
+@pytest.mark.parametrize(
+    ("links", "gold", "error", "message"),
+    [
+        ([[(0, 0)]], [], ValueError, "Got links of 1 sentences but gold links of 0"),
+        ([], [], ValueError, "no links to score"),
+        ([[]], [[]], ValueError, "no links to score"),
+        ([[(0, 0)]], [[(0,)]], TypeError, "gold of sentence 0"),
+        ([[(0, 0)], [(0, 0.5)]], [[(0, 0)], []], TypeError, "links of sentence 1"),
+        ([[(0, -1)]], [[(0, 0)]], TypeError, "from 0"),
+        ([torch.ones(2, 2)], [[(0, 0)]], TypeError, "hard_links"),
+    ],
+)
+def test_alignment_error_rate_refuses_what_are_no_links(links, gold, error, message):
+    with pytest.raises(error, match=message):
+        alignment_error_rate(links, gold)

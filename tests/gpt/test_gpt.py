@@ -1,0 +1,254 @@
+"""GPT: equal to Hugging Face's GPT-2, blind to the future, with or without kept keys and values."""
+
+import pytest
+import torch
+
+from course_lib.decoding import search
+from course_lib.gpt.model import GPT, GPTConfig, adamw, decay_groups, last_tokens
+from course_lib.gpt.windows import WindowSampler, window_loss
+from course_lib.text.bpe import BPE
+from course_lib.text.words import BOS, UNK
+from course_lib.training import loop
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return GPT(GPTConfig.tiny(11)).eval()
+
+
+@pytest.fixture
+def ids():
+    return torch.randint(0, 11, (3, 9), generator=torch.Generator().manual_seed(1))
+
+
+def hugging_face(config, **changes):
+    transformers = pytest.importorskip("transformers")
+    return transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(
+            vocab_size=config.vocab_size,
+            n_positions=config.context,
+            n_embd=config.width,
+            n_layer=config.layers,
+            n_head=config.heads,
+            **changes,
+        )
+    ).eval()
+
+
+def copy_from(theirs, ours):
+    """Their weights in ours; their Conv1D keeps (in, out), our Linear (out, in)."""
+    state = {}
+    for name, tensor in theirs.transformer.state_dict().items():
+        turn = tensor.dim() == 2 and not name.startswith("w")
+        state[name] = tensor.T.contiguous() if turn else tensor
+    ours.body.load_state_dict(state)
+
+
+def test_equal_to_hugging_face(model, ids):
+    theirs = hugging_face(model.config)
+    with torch.no_grad():
+        for parameter in theirs.parameters():  # biases and scales too, which start at 0 and 1
+            parameter.add_(torch.randn_like(parameter) * 0.3)
+    copy_from(theirs, model)
+    found = theirs(ids, output_attentions=False).logits
+    assert found.std() > 0.5
+    torch.testing.assert_close(model(ids), found, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_kept_keys_and_values_change_nothing(model, ids):
+    """Token by token, in two pieces, or all at once: the same log-probabilities."""
+    whole = model(ids).log_softmax(-1)
+    state = model.init_state(ids[:, :0])
+    for t in range(ids.shape[1]):
+        log_probs, state = model.step(ids[:, t], state)
+        torch.testing.assert_close(log_probs, whole[:, t], rtol=0, atol=1e-5)
+    assert state.length == ids.shape[1]
+    first, state, _ = model.body.read(ids[:, :4], model.body.start())
+    second, state, _ = model.body.read(ids[:, 4:], state)
+    torch.testing.assert_close(torch.cat([first, second], 1), model.body(ids), rtol=0, atol=1e-5)
+
+
+def test_a_later_token_changes_nothing_before_it(model, ids):
+    changed = ids.clone()
+    changed[:, 5] = (ids[:, 5] + 1) % 11
+    one, other = model(ids), model(changed)
+    torch.testing.assert_close(one[:, :5], other[:, :5])
+    assert (one[:, 5:] - other[:, 5:]).abs().amax(dim=(0, 2)).min() > 1e-6
+
+
+def test_padding_on_the_right_changes_nothing(model, ids):
+    padded = torch.cat([ids, torch.zeros(3, 4, dtype=torch.long)], 1)
+    torch.testing.assert_close(model(padded)[:, :9], model(ids))
+
+
+def test_the_weights_of_each_head(model, ids):
+    """Rows sum to one, nothing looks ahead, and the explicit path gives the fast path's states."""
+    looks = model.looks(ids)
+    assert [tuple(one.shape) for one in looks] == [(3, 2, 9, 9)] * 2
+    for one in looks:
+        torch.testing.assert_close(one.sum(-1), torch.ones(3, 2, 9))
+        assert one.triu(1).abs().max() == 0
+    states, _, _ = model.body.read(ids, model.body.start(), need_weights=True)
+    torch.testing.assert_close(states, model.body(ids))
+
+
+def test_sixteen_bits_stay_near(model, ids):
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(ids)
+    torch.testing.assert_close(rough.float(), model(ids), rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_beam_search_and_greedy_with_and_without_cache(model, width):
+    """The rows of the state follow their hypotheses: beam search scores what the model scores."""
+    prompt = torch.tensor([[1, 5, 6], [1, 7, 8]])
+    written = search.beam(model, prompt[:, :-1], 6, width, first=prompt[:, -1])
+    if width == 1:
+        assert written == search.greedy(model, prompt[:, :-1], 6, first=prompt[:, -1])
+    for row, words in zip(prompt, written, strict=True):
+        whole = torch.cat([row, torch.tensor(words, dtype=torch.long)])[None]
+        assert whole.shape[1] <= 3 + 6 and model(whole).isfinite().all()
+    state = model.init_state(prompt)
+    again = model.reorder(state, torch.tensor([1, 1, 0]))
+    tokens = torch.tensor([4, 4, 4])
+    one, _ = model.step(tokens, again)
+    other, _ = model.step(tokens[:2], state)
+    torch.testing.assert_close(one, other[[1, 1, 0]])
+
+
+def test_an_empty_prompt_is_the_empty_state(model):
+    nothing = model.init_state(torch.empty(2, 0, dtype=torch.long))
+    assert nothing == model.body.start()
+    assert model.reorder(nothing, torch.tensor([0, 0, 1])) == nothing
+
+
+def test_weights_start_as_published():
+    torch.manual_seed(0)
+    body = GPT(GPTConfig(500, 200, 96, 4, 8)).body
+    named = dict(body.named_parameters())
+    for name, parameter in named.items():
+        if name.endswith("bias"):
+            assert parameter.abs().max() == 0
+        elif "ln_" in name:
+            assert (parameter == 1).all()
+        else:
+            expected = 0.02 / 4 if "c_proj" in name else 0.02  # √(2 · 8 layers) = 4
+            assert parameter.std().item() == pytest.approx(expected, rel=0.05), name
+
+
+def test_the_presets_have_the_published_numbers_of_parameters():
+    """117 million for GPT, 124 million for GPT-2 small, whose paper says 117 million too."""
+    with torch.device("meta"):
+        sizes = [
+            sum(p.numel() for p in GPT(config).parameters())
+            for config in (GPTConfig.gpt1(), GPTConfig.gpt2(), GPTConfig.course(6_105))
+        ]
+    assert sizes == [116_536_320, 124_439_808, 3_866_304]
+
+
+def test_the_output_layer_is_the_embedding(model, ids):
+    assert not [
+        name for name, _ in model.named_parameters() if "wte" not in name and "head" in name
+    ]
+    model(ids[:1, :2]).sum().backward()
+    assert (model.body.wte.weight.grad.abs().sum(-1) > 0).all()  # also of tokens never read
+
+
+def test_decay_groups_are_disjoint_and_complete(model):
+    grouped = decay_groups(model)
+    names = [name for name, _ in model.named_parameters()]
+    assert sorted(grouped["decay"] + grouped["no_decay"]) == sorted(names)
+    assert all(name.endswith("weight") and "ln_" not in name for name in grouped["decay"])
+    assert {"body.wte.weight", "body.wpe.weight", "body.h.0.mlp.c_fc.weight"} <= {*grouped["decay"]}
+    optimizer = adamw(model, 1e-3, decay=0.3)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.3, 0.0]
+    held = [p for group in optimizer.param_groups for p in group["params"]]
+    assert {id(p) for p in held} == {id(p) for p in model.parameters()}
+    assert len(held) == len(names)
+
+
+class OneBatch:
+    """The same batch at every step."""
+
+    def __init__(self, batch):
+        self.only = batch
+
+    def batch(self, step):
+        return self.only
+
+
+def test_it_overfits_one_batch():
+    torch.manual_seed(0)
+    model = GPT(GPTConfig.tiny(11))
+    ids = torch.randint(4, 11, (90,), generator=torch.Generator().manual_seed(3))
+    batch = OneBatch(WindowSampler(ids, 4, 16, 0).batch(0))
+    optimizer = adamw(model, 1e-2)
+    history = loop.fit(model, window_loss, batch, 80, optimizer=optimizer, progress=False)
+    assert history.losses[0] > 2 and history.losses[-1] < 0.3
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"vocab_size": 0}, "vocab_size"),
+        ({"heads": 5}, "must divide"),
+        ({"layers": 1.5}, "layers"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"attention_dropout": -0.1}, "attention_dropout"),
+    ],
+)
+def test_a_wrong_configuration_is_named(changes, said):
+    with pytest.raises(ValueError, match=said):
+        GPTConfig(**{"vocab_size": 9, **changes})
+
+
+def test_too_long_a_text_is_refused_and_can_be_cut(model):
+    """The model never cuts by itself: what it has not read should be no surprise."""
+    words = torch.arange(10_000).remainder(11).tolist()
+    with pytest.raises(ValueError, match="10000 tokens.*16 positions"):
+        model(torch.tensor([words]))
+    state = model.init_state(torch.tensor([words[:16]]))
+    with pytest.raises(ValueError, match="17 tokens"):
+        model.step(torch.tensor([1]), state)
+    prompt = last_tokens(words, model.config, room=6)
+    assert prompt == words[-10:]
+    source = torch.tensor([prompt])
+    written = search.greedy(model, source[:, :-1], 6, first=source[:, -1])
+    assert len(written[0]) <= 6
+    with pytest.raises(ValueError, match="room"):
+        last_tokens(words, model.config, room=16)
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (torch.tensor([[11]]), "11"),
+        (torch.tensor([[-1]]), "-1"),
+        (torch.empty(1, 0, dtype=torch.long), "non-empty"),
+        (torch.tensor([1, 2]), "batch, length"),
+        (torch.ones(1, 2), "float"),
+    ],
+)
+def test_wrong_ids_are_named(model, ids, said):
+    with pytest.raises(ValueError, match=said):
+        model(ids)
+
+
+def test_unknown_characters_and_bytes_become_unknown_tokens(model):
+    """Text of any kind reaches the model as ids that it knows."""
+    tokens = BPE.train(["abc abd"] * 3, 2)
+    for text in ("", "xyz", "한국어", "a\x00b", "\N{REPLACEMENT CHARACTER}", "🙂"):
+        ids = [BOS, *tokens.encode(text)]
+        assert max(ids) < len(tokens)
+        assert GPT(GPTConfig.tiny(len(tokens)))(torch.tensor([ids])).isfinite().all()
+    assert UNK in tokens.encode("한국어")
+
+
+def test_a_gpt_compiles_to_one_graph():
+    torch.manual_seed(0)
+    model = GPT(GPTConfig.tiny(50)).eval()
+    tokens = torch.randint(50, (2, 16))
+    compiled = torch.compile(model, backend="eager", fullgraph=True)  # a break would raise
+    torch.testing.assert_close(compiled(tokens), model(tokens))

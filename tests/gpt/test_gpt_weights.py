@@ -1,0 +1,164 @@
+"""Files in the layout of real GPT-2 checkpoints: read, checked, and equal to Hugging Face's."""
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+from course_lib.gpt import weights as gpt_weights
+from course_lib.gpt.model import GPT, GPTConfig
+
+SIZES = {"vocab_size": 13, "n_positions": 10, "n_embd": 8, "n_head": 2, "n_layer": 2}
+CONFIG = GPTConfig(13, 10, 8, 2, 2)
+
+
+def real_layout(prefix="", old=False, head=False):
+    """A random state dict as GPT-2's files have it: names, order of dimensions, extras."""
+    made = torch.Generator().manual_seed(0)
+    d, shapes = 8, {"wte.weight": (13, 8), "wpe.weight": (10, 8)}
+    for n in range(2):
+        shapes |= {
+            f"h.{n}.ln_1.weight": (d,),
+            f"h.{n}.ln_1.bias": (d,),
+            f"h.{n}.attn.c_attn.weight": (d, 3 * d),
+            f"h.{n}.attn.c_attn.bias": (3 * d,),
+            f"h.{n}.attn.c_proj.weight": (d, d),
+            f"h.{n}.attn.c_proj.bias": (d,),
+            f"h.{n}.ln_2.weight": (d,),
+            f"h.{n}.ln_2.bias": (d,),
+            f"h.{n}.mlp.c_fc.weight": (d, 4 * d),
+            f"h.{n}.mlp.c_fc.bias": (4 * d,),
+            f"h.{n}.mlp.c_proj.weight": (4 * d, d),
+            f"h.{n}.mlp.c_proj.bias": (d,),
+        }
+    shapes |= {"ln_f.weight": (d,), "ln_f.bias": (d,)}
+    state = {name: torch.randn(shape, generator=made) for name, shape in shapes.items()}
+    if old:
+        for n in range(2):
+            state[f"h.{n}.attn.bias"] = torch.ones(10, 10).tril()[None, None]
+            state[f"h.{n}.attn.masked_bias"] = torch.tensor(-1e4)
+    state = {prefix + name: tensor for name, tensor in state.items()}
+    if head:
+        state["lm_head.weight"] = state[f"{prefix}wte.weight"].clone()
+    return state
+
+
+def folder_with(path, state, **said):
+    safetensors.torch.save_file(state, path / "model.safetensors")
+    (path / "config.json").write_text(json.dumps({**SIZES, **said}))
+    return path
+
+
+@pytest.mark.parametrize("prefix", ["", "transformer."])
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("head", [False, True])
+def test_every_layout_is_read(tmp_path, prefix, old, head):
+    model = gpt_weights.load(folder_with(tmp_path, real_layout(prefix, old, head)))
+    assert model.config == CONFIG and not model.training
+    plain, body = real_layout(), model.body
+    assert torch.equal(body.wte.weight, plain["wte.weight"])
+    assert torch.equal(body.h[1].attn.c_proj.weight, plain["h.1.attn.c_proj.weight"].T)
+    assert torch.equal(body.h[0].mlp.c_fc.weight, plain["h.0.mlp.c_fc.weight"].T)
+    assert torch.equal(body.h[0].attn.c_attn.bias, plain["h.0.attn.c_attn.bias"])
+
+
+def test_equal_to_hugging_face_from_its_own_file(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(**SIZES)).eval()
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.3)
+    theirs.save_pretrained(tmp_path)
+    ours = gpt_weights.load(tmp_path)
+    ids = torch.randint(0, 13, (3, 10))
+    torch.testing.assert_close(ours(ids), theirs(ids).logits, rtol=0, atol=1e-5)
+
+
+def broken(change):
+    state = real_layout("transformer.")
+    change(state)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: s.pop("transformer.h.1.ln_2.bias"), r"missing: h\.1\.ln_2\.bias"),
+        (lambda s: s.update({"h.2.ln_1.bias": torch.ones(8)}), r"extra: h\.2\.ln_1\.bias"),
+        (
+            lambda s: s.update({"transformer.wpe.weight": torch.ones(12, 8)}),
+            r"wpe\.weight \(12, 8\) \(the model has \(10, 8\)\)",
+        ),
+        (  # somebody has turned it already: named as the file has it
+            lambda s: s.update(
+                {"transformer.h.0.mlp.c_fc.weight": torch.ones(32, 8)},
+            ),
+            r"h\.0\.mlp\.c_fc\.weight \(32, 8\) \(the model has \(8, 32\)\)",
+        ),
+        (
+            lambda s: s["transformer.ln_f.bias"].fill_(torch.nan),
+            r"not finite: ln_f\.bias",
+        ),
+        (
+            lambda s: s.update({"lm_head.weight": torch.ones(13, 8)}),
+            r"unequal: lm_head\.weight",
+        ),
+        (lambda s: s.clear() or s.update({"x": torch.ones(1)}), r"missing: wte\.weight.*extra: x"),
+    ],
+)
+def test_what_differs_is_named_and_nothing_is_copied(tmp_path, change, said):
+    model = GPT(CONFIG)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    path = tmp_path / "model.safetensors"
+    safetensors.torch.save_file(broken(change), path)
+    with pytest.raises(ValueError, match=said):
+        gpt_weights.load_weights(model, path)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+@pytest.mark.parametrize("harm", ["cut", "header", "pickle", "empty"])
+def test_a_tampered_file_is_a_clear_error(tmp_path, harm):
+    folder = folder_with(tmp_path, real_layout())
+    path = folder / "model.safetensors"
+    whole = path.read_bytes()
+    if harm == "pickle":
+        torch.save({"wte.weight": torch.ones(13, 8)}, path)
+    else:
+        path.write_bytes(
+            {"cut": whole[:-40], "header": whole[:9] + b"\x00" + whole[10:], "empty": b""}[harm]
+        )
+    with pytest.raises(ValueError, match="no whole safetensors file"):
+        gpt_weights.load(folder)
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="config.json"):
+        gpt_weights.load(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(SIZES))
+    with pytest.raises(FileNotFoundError, match="model.safetensors"):
+        gpt_weights.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"activation_function": "relu"}, "activation_function 'relu'.*'gelu_new'"),
+        ({"model_type": "bert"}, "model_type 'bert'"),
+        ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx"),
+        ({"layer_norm_epsilon": 1e-12}, "layer_norm_epsilon"),
+        ({"n_head": 3}, "must divide"),
+    ],
+)
+def test_another_kind_of_model_is_refused(tmp_path, said, message):
+    with pytest.raises(ValueError, match=message):
+        gpt_weights.load(folder_with(tmp_path, real_layout(), **said))
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "no JSON"), ("{}", "does not say vocab_size")])
+def test_a_configuration_that_says_nothing(tmp_path, text, message):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        gpt_weights.load(tmp_path)

@@ -1,0 +1,55 @@
+"""Streams of text: how texts are joined, and which number belongs to which token."""
+
+import math
+
+import pytest
+import torch
+
+from course_lib.data.batching import StreamSampler
+from course_lib.recurrent.language_model import RNNLanguageModel, RNNLanguageModelConfig
+from course_lib.recurrent.streams import join, nats_per_token, token_nats
+from course_lib.text.words import CharTokenizer
+from course_lib.training import loop, losses
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return RNNLanguageModel(RNNLanguageModelConfig.tiny(12, "lstm"))
+
+
+@pytest.fixture
+def ids():
+    return torch.randint(4, 12, (200,), generator=torch.Generator().manual_seed(1))
+
+
+def test_join_marks_every_text():
+    tokenizer = CharTokenizer.train(["ab"])
+    a, b = tokenizer.encode("ab")
+    assert join(["ab", "b"], tokenizer).tolist() == [1, a, b, 2, 1, b, 2]
+    with pytest.raises(ValueError, match="at least one text"):
+        join([], tokenizer)
+
+
+def test_nats_per_token_of_an_untrained_model_is_near_uniform(model, ids):
+    model.train()
+    value = nats_per_token(model, ids, streams=2, length=9)
+    assert abs(value - math.log(12)) < 0.2
+    assert model.training
+
+
+def test_training_on_a_repeating_stream_learns_it(model):
+    ids = torch.arange(4, 12).repeat(60)
+    before = nats_per_token(model, ids, streams=4, length=16)
+    loop.fit(model, losses.StreamLoss(), StreamSampler(ids, 4, 16), 80, lr=0.02, progress=False)
+    after = nats_per_token(model, ids, streams=4, length=16)
+    assert after < 0.3 < before
+
+
+def test_token_nats_says_which_token_each_number_belongs_to(model, ids):
+    where, nats = token_nats(model, ids, streams=3, length=8)
+    assert len(set(where.tolist())) == len(where) == 3 * 8 * (66 // 8)
+    logits, _ = model(ids[None, :66])
+    expected = torch.nn.functional.cross_entropy(logits[0], ids[1:67], reduction="none")
+    first = where <= 64  # the first stream reads from the beginning, as `expected` does
+    torch.testing.assert_close(nats[first], expected[where[first] - 1])

@@ -1,0 +1,90 @@
+"""The study of word order: the task needs order, and the model reads it as it should."""
+
+import pytest
+import torch
+
+from course_lib.studies.ch05 import word_order
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def test_no_word_comes_twice():
+    words = word_order.sequences(50, 30, generator())
+    assert words.shape == (50, 30) and words.min() >= 0 and words.max() < word_order.WORDS
+    assert all(len(set(row)) == 30 for row in words.tolist())
+
+
+def test_batches_depend_on_seed_and_step_only():
+    low, high = word_order.LENGTHS
+    batches = [word_order.OrderSampler(1).batch(step) for step in range(40)]
+    assert {batch.shape[1] for batch in batches} <= set(range(low, high + 1))
+    assert len({batch.shape[1] for batch in batches}) > 5
+    assert torch.equal(batches[3], word_order.OrderSampler(1).batch(3))
+    other = word_order.OrderSampler(2).batch(3)
+    assert other.shape != batches[3].shape or not torch.equal(other, batches[3])
+
+
+def test_without_positions_the_model_is_equivariant():
+    torch.manual_seed(0)
+    assert word_order.changed_by_order(word_order.OrderModel("none")) == 0
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
+def test_positions_break_equivariance(positions):
+    torch.manual_seed(0)
+    assert word_order.changed_by_order(word_order.OrderModel(positions)) > 0
+
+
+def test_the_same_seed_gives_the_same_start():
+    def start(positions):
+        torch.manual_seed(0)
+        return word_order.OrderModel(positions).output.weight
+
+    for positions in word_order.POSITIONS[1:]:
+        assert torch.equal(start("none"), start(positions))
+
+
+def test_unknown_positions_are_refused():
+    with pytest.raises(ValueError, match="expected one of none, sinusoidal"):
+        word_order.OrderModel("absolute")
+
+
+def test_a_perfect_answer_counts_as_perfect():
+    class Oracle(torch.nn.Module):
+        """Looks at the word before, and names it."""
+
+        def __init__(self):
+            super().__init__()
+            self.nothing = torch.nn.Parameter(torch.zeros(()))
+
+        def forward(self, words):
+            before = words.roll(1, dims=1)
+            weights = torch.eye(words.shape[1]).roll(-1, dims=1).expand(len(words), -1, -1)
+            return 50 * torch.nn.functional.one_hot(before, word_order.WORDS).float(), weights
+
+    right, weight = word_order.measure(Oracle(), 7)
+    assert right.shape == weight.shape == (6,)
+    assert right.tolist() == weight.tolist() == [1.0] * 6
+    words = word_order.sequences(4, 7, generator())
+    assert word_order.loss(Oracle(), words).item() == pytest.approx(0, abs=1e-6)
+    # shuffled, the word before is the same one as often as a cyclic order keeps a neighbor
+    assert word_order.changed_by_order(Oracle()) > 0.8
+
+
+def test_a_short_run_has_the_metrics_of_the_record():
+    found = word_order.run({"positions": "learned", "steps": 51}, 0)
+    lengths = [str(n) for n in word_order.TEST_LENGTHS]
+    assert list(found["accuracy"]) == list(found["weight_on_word_before"]) == lengths
+    longer = [n for n in lengths if int(n) > word_order.LENGTHS[1]]
+    assert list(found["trained"]) == list(found["beyond"]) == longer
+    known = word_order.LENGTHS[1] - 1
+    for n in longer:  # the whole is the mean of the two parts
+        later = int(n) - 1 - known
+        whole = (found["trained"][n] * known + found["beyond"][n] * later) / (known + later)
+        assert found["accuracy"][n] == pytest.approx(whole, abs=1e-3)
+
+
+def test_chance_is_a_guess_among_the_other_words():
+    assert word_order.chance(5) == 0.25

@@ -1,0 +1,263 @@
+"""The bench compares like with like (no timing is tested)."""
+
+import json
+import time
+
+import pytest
+import torch
+
+from course_lib.attention.attend import attend
+from course_lib.gpt.model import GPT, GPTConfig
+from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
+from course_lib.transformer.model import Transformer, TransformerConfig
+from course_lib.ulmfit.model import AWDConfig, AWDLanguageModel, Dropouts
+from tools.bench import __main__ as bench
+from tools.bench import attention, gpt, gpu, language_model, memory, pairs, recurrent, transformer
+
+
+def test_both_models_compute_the_same():
+    config = Seq2SeqConfig.tiny(9, 11)
+    ours, bare = EncoderDecoder(config), recurrent.BareEncoderDecoder(config)
+    recurrent.copy_weights(ours, bare)
+    source, target = torch.tensor([[4, 5, 6], [7, 0, 0]]), torch.tensor([[1, 4], [1, 5]])
+    torch.testing.assert_close(ours(source, target), bare(source, target))
+    assert len(recurrent.ours_in_bare_order(ours)) == len(list(ours.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "slope", "peak", "code"),
+    [(1.04, 1.0, 5, 0), (1.06, 1.0, 5, 1), (1.04, 2.0, 5, 1), (1.04, 1.0, 50, 1)],
+)
+def test_a_missed_target_is_an_exit_code(tmp_path, monkeypatch, capsys, ratio, slope, peak, code):
+    lengths = attention.SOURCES
+    times = [[length**slope for length in lengths]]
+    monkeypatch.setattr(bench, "comparisons", lambda n: [fake(ratio, 1.05), fake(9.0, None)])
+    monkeypatch.setattr(
+        bench, "exponents", lambda n: [attention.exponent("step", lengths, times, 512, 1.2)]
+    )
+    monkeypatch.setattr(bench, "peaks", lambda: [memory.Peak("x", 8, peak, 10, peak < 10)])
+    report = tmp_path / "bench.json"
+    assert bench.main(["--report", str(report)]) == code
+    written = json.loads(report.read_text())
+    assert written["results"][0]["ratio"] == ratio
+    assert written["exponents"][0]["exponent"] == pytest.approx(slope)
+    assert written["memory"][0]["peak"] == peak
+    printed = capsys.readouterr().out
+    assert f"<= 1.05 {'pass' if ratio < 1.05 else 'FAIL'}" in printed
+    assert f"<= 1.20 {'pass' if slope < 1.2 else 'FAIL'}" in printed
+    assert printed.count("FAIL") == code
+
+
+def test_pairs_are_interleaved():
+    calls = []
+    pairs.compare("x", lambda: calls.append("a"), lambda: calls.append("b"), 3, 1, None)
+    assert "".join(calls) == "ab" * 5
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_attention_is_timed_on_equal_work(monkeypatch, padded):
+    """The two sides of each pair give the same context, of as many tokens at every length."""
+    given, mask = attention.inputs(64, padded)
+    assert given[0].shape == (64, 4, 64, 32)
+    assert attention.inputs(512, padded)[0][0].shape == (8, 4, 512, 32)
+    if padded:
+        assert mask.any(-1).all() and not mask.all()  # some padding, no empty sentence
+    seen = []
+    monkeypatch.setattr(attention, "compare", lambda *arguments: seen.append(arguments))
+    attention.fast_path(64, padded, 3)
+    attention.explicit_path(64, padded, 3)
+    attention.explicit_path(512, padded, 3)
+    assert [arguments[-1] for arguments in seen] == [1 / 0.95, 3.0, None]
+    for function in seen[0][1:3]:
+        function()
+    torch.testing.assert_close(attend(*given, mask)[0], attend(*given, mask, need_weights=False)[0])
+
+
+def test_our_transformer_and_torchs_compute_the_same():
+    torch.manual_seed(0)
+    ours = Transformer(TransformerConfig.tiny(9, 11))
+    theirs = transformer.TorchTransformer(ours)
+    transformer.copy_weights(ours, theirs.stacks)
+    source, target = torch.tensor([[4, 5, 6], [7, 0, 0]]), torch.tensor([[1, 4], [1, 5]])
+    torch.testing.assert_close(ours(source, target), theirs(source, target))
+    sizes = [sum(p.numel() for p in model.parameters()) for model in (ours, theirs)]
+    assert sizes[0] == sizes[1]
+
+
+TINY = {"width": 16, "heads": 2, "layers": 1, "hidden": 32}
+
+
+def test_a_training_step_is_timed_on_equal_work(monkeypatch):
+    """After as many steps both have learned the same; the bench itself says so."""
+    losses = []
+    loss = transformer.translation_loss
+    monkeypatch.setitem(transformer.SIZES, "lab", TINY)
+    monkeypatch.setattr(
+        transformer, "translation_loss", lambda *a: losses.append(loss(*a)) or losses[-1]
+    )
+    result = transformer.training_step("lab", pairs=1)
+    assert result.target == 1.0 and result.name.startswith("training step / nn.Transformer")
+    assert losses[0] > 2 * losses[-1] or losses[0] - losses[-1] > 0.5
+
+
+def test_both_ways_to_decode_write_as_many_words_as_their_name_says(monkeypatch):
+    written = []
+    greedy = transformer.greedy
+    monkeypatch.setattr(transformer, "SHORTEST", 6)
+    monkeypatch.setattr(
+        transformer, "greedy", lambda *a: written.append((type(a[0]), greedy(*a))) or written[-1]
+    )
+    result = transformer.decoding(TINY, 2, 3, pairs=1, target=0.2)
+    assert result.target == 0.2 and "B=2 T=3" in result.name
+    cached, reread = (
+        [words for model, words in written if model is kind]
+        for kind in (Transformer, transformer.WithoutCache)
+    )
+    assert cached == reread and len(cached) == 3 * 2  # two halves to warm up, one timed
+    assert {len(sentence) for words in cached for sentence in words} == {3}
+    assert len(cached[0]) == 2
+
+
+def test_a_late_token_is_as_late_as_its_name_says(monkeypatch):
+    read = []
+    step = Transformer.step
+    monkeypatch.setattr(
+        Transformer, "step", lambda self, t, s: read.append(s.length + 1) or step(self, t, s)
+    )
+    result = transformer.late_token(TINY, 5, 2, pairs=2)
+    assert "5 / 2" in result.name and result.target == transformer.STEADY
+    assert read == [1, 2, 3, 4, 1] + 4 * (8 * [5] + 8 * [2])
+
+
+def test_language_models_are_timed_on_equal_work(monkeypatch):
+    """Without noise, both have learned the same after as many steps."""
+    made = []
+    for name in ("AWDLanguageModel", "BareLanguageModel"):
+        kind = getattr(language_model, name)
+        monkeypatch.setattr(
+            language_model, name, lambda c, kind=kind: made.append(kind(c)) or made[-1]
+        )
+    steps = []
+    monkeypatch.setattr(
+        language_model, "compare", lambda name, a, b, *rest: steps.append((a, b, rest[-1]))
+    )
+    language_model.training(1, AWDConfig.tiny(30, Dropouts().times(0)))
+    ours, bare = made
+    layers = [p for layer in ours.body.layers for p in layer.parameters()]
+    in_order = [ours.head.bias, ours.body.embedding.weight, *layers]
+    with torch.no_grad():
+        for one, other in zip(in_order, bare.parameters(), strict=True):
+            other.copy_(one)
+    before = in_order[1].detach().clone()
+    [(train_ours, train_bare, target)] = steps
+    train_ours()
+    train_bare()
+    assert target == 1 / 0.9 and not torch.equal(before, in_order[1])
+    for one, other in zip(in_order, bare.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_the_language_model_is_timed_with_all_its_noise(monkeypatch):
+    made = []
+    kind = language_model.AWDLanguageModel
+    monkeypatch.setattr(
+        language_model, "AWDLanguageModel", lambda c: made.append(kind(c)) or made[-1]
+    )
+    monkeypatch.setattr(language_model, "compare", lambda *a: None)
+    language_model.training(1)
+    assert made[0].config == AWDConfig(language_model.VOCABULARY, dropouts=Dropouts())
+    assert isinstance(made[0], AWDLanguageModel)
+
+
+def test_an_exponent_is_fitted_at_the_upper_end():
+    lengths = (1, 10, 100, 1000)
+    times = [[5.0, 5.0, 0.1, 1.0], [5.0, 5.0, 0.2, 2.0], [5.0, 5.0, 0.1, 10.0]]
+    found = attention.exponent("x", lengths, times, 100, 1.2)
+    assert found.exponent == pytest.approx(1)
+    assert found.passed and found.interval[0] <= 1 <= found.interval[1]
+    assert found.milliseconds[2] == pytest.approx(100)
+    assert not attention.exponent("x", lengths, times[2:], 100, 1.2).passed
+
+
+def test_each_decoding_step_is_as_long_as_its_name(monkeypatch):
+    read = []
+    monkeypatch.setattr(attention, "SOURCES", (4, 1024, 2048))
+    monkeypatch.setattr(
+        attention.AttentionEncoderDecoder,
+        "step",
+        lambda self, tokens, state: read.append(state.values.shape[1]),
+    )
+    found = attention.decoding_step("dot", rounds=2)
+    assert read == [4, 1024, 2048] + 2 * (256 * [4] + [1024] + [2048])
+    assert found.lengths == (4, 1024, 2048) and found.rounds == 2
+
+
+def test_peak_memory_is_that_of_a_fresh_process():
+    held = torch.ones(50_000_000)  # 200 MB here, which the other process does not see
+    fast, explicit = (memory.peak_of(path, length=1024) for path in ("fast", "explicit"))
+    assert 50e6 < fast.peak < memory.own_peak() - 0.5 * held.nbytes
+    # Weights, scores and their gradients: 8 heads of 1,024 × 1,024 numbers each, long since freed.
+    assert explicit.peak > fast.peak + 2 * 8 * 1024**2 * 4
+    assert fast.passed and explicit.passed is None
+
+
+def test_processor_time_does_not_count_waiting():
+    cpu, wall = pairs.timed(lambda: time.sleep(0.05))
+    assert wall >= 0.05 > cpu + 0.01
+
+
+def fake(ratio, target):
+    passed = None if target is None else ratio <= target
+    pair = (ratio, ratio)
+    return pairs.Result("fake", 1, pair, ratio, pair, ratio, pair, target, passed)
+
+
+def test_gpts_are_timed_on_equal_work(monkeypatch):
+    """Both models compute the same, and the bench itself says that both have learned the same."""
+    pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = GPTConfig.tiny(30)
+    ours = GPT(config).eval()
+    ids = torch.randint(0, 30, (2, 7))
+    theirs = gpt.hugging_face(ours).eval()
+    torch.testing.assert_close(theirs(ids).logits, ours(ids), rtol=0, atol=1e-5)
+    sizes = [sum(p.numel() for p in model.parameters()) for model in (ours, theirs)]
+    assert sizes[0] == sizes[1]
+    result = gpt.training_step(1, config)
+    assert result.target == 1.0 and result.name.endswith("D=32")
+
+
+def test_gpts_write_as_many_tokens_as_their_name_says(monkeypatch):
+    written = []
+    greedy = gpt.greedy
+    monkeypatch.setattr(gpt, "SHORTEST", 6)
+    monkeypatch.setattr(
+        gpt, "greedy", lambda *a: written.append((type(a[0]), greedy(*a))) or written[-1]
+    )
+    result = gpt.writing(GPTConfig.tiny(30), 3, pairs=1, target=0.2)
+    assert result.target == 0.2 and "T=3" in result.name
+    cached, reread = (
+        [words for model, words in written if model is kind] for kind in (GPT, gpt.WithoutCache)
+    )
+    assert cached == reread and len(cached) == 3 * 2  # two halves to warm up, one timed
+    assert {len(sentence) for words in cached for sentence in words} == {3}
+
+
+def test_the_reference_for_the_gpu_is_the_same_network():
+    torch.manual_seed(0)
+    config = GPTConfig.tiny(50)
+    ours, reference = GPT(config), gpu.Reference(config)
+    reference.take(ours)
+    tokens = torch.randint(50, (2, 16))
+    torch.testing.assert_close(reference(tokens), ours(tokens))
+
+
+def test_without_a_gpu_the_comparison_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.main(tmp_path / "gpu.json") == 2
+    assert "needs one" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_operations_of_gpt_2_small():
+    config = GPTConfig.gpt2()  # 124 million weights, 0.8 million of them for the places
+    assert gpu.flops_a_token(config, 123_653_376) == pytest.approx(8.55e8, rel=0.01)

@@ -1,0 +1,97 @@
+"""Schedules: the peak, the ends, the shape, and the formulas of the papers."""
+
+import math
+
+import pytest
+
+from course_lib.training import schedules
+
+WITH_END = {
+    "warmup_linear": lambda: schedules.warmup_linear(10, 100),
+    "cosine": lambda: schedules.cosine(100, warmup=10, floor=0.1),
+    "slanted_triangular": lambda: schedules.slanted_triangular(100),
+}
+
+
+@pytest.mark.parametrize("name", WITH_END)
+def test_rises_to_one_then_falls_and_stays(name):
+    schedule = WITH_END[name]()
+    values = [schedule(step) for step in range(101)]
+    peak = values.index(max(values))
+    assert values[peak] == pytest.approx(1.0)
+    assert peak in (9, 10)
+    assert all(a < b for a, b in zip(values[:peak], values[1 : peak + 1], strict=True))
+    assert all(a >= b for a, b in zip(values[peak:], values[peak + 1 :], strict=False))
+    assert schedule(100) == schedule(1000) == min(values)
+
+
+def test_first_step_is_never_wasted():
+    for schedule in [*(make() for make in WITH_END.values()), schedules.warmup_inverse_sqrt(50)]:
+        assert schedule(0) > 0
+
+
+def test_constant():
+    assert {schedules.constant()(step) for step in (0, 7, 10**6)} == {1.0}
+
+
+def test_warmup_linear_is_linear_and_reaches_zero():
+    schedule = schedules.warmup_linear(4, 12)
+    assert [schedule(step) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    assert [schedule(step) for step in (4, 8, 12)] == [1.0, 0.5, 0.0]
+
+
+def test_no_warmup_starts_at_the_peak():
+    assert schedules.warmup_linear(0, 10)(0) == 1.0
+    assert schedules.cosine(10)(0) == 1.0
+
+
+def test_inverse_sqrt_is_vaswani_equation_3_over_its_peak():
+    warmup, width = 4000, 512
+
+    def paper(step_number: int) -> float:
+        return width**-0.5 * min(step_number**-0.5, step_number * warmup**-1.5)
+
+    schedule = schedules.warmup_inverse_sqrt(warmup)
+    for step in (0, 100, 3999, 4000, 50_000):
+        assert schedule(step) == pytest.approx(paper(step + 1) / paper(warmup))
+
+
+def test_cosine_is_loshchilov_hutter_equation_5():
+    schedule = schedules.cosine(80, floor=0.2)
+    for step in (0, 20, 40, 80):
+        expected = 0.2 + 0.5 * 0.8 * (1 + math.cos(math.pi * step / 80))
+        assert schedule(step) == pytest.approx(expected)
+
+
+def test_slanted_triangular_is_howard_ruder_equation_3():
+    total, cut_frac, ratio = 1000, 0.1, 32
+    schedule = schedules.slanted_triangular(total, cut_frac=cut_frac, ratio=ratio)
+    cut = math.floor(total * cut_frac)
+    for step in (0, 1, 50, 99, 100, 101, 500, 999):
+        p = step / cut if step < cut else 1 - (step - cut) / (cut * (1 / cut_frac - 1))
+        assert schedule(step) == pytest.approx((1 + p * (ratio - 1)) / ratio)
+
+
+@pytest.mark.parametrize("total", [11, 15, 19, 137])
+def test_slanted_triangular_never_leaves_its_range(total):
+    # With a cut that is not whole, the paper's own divisor gives negative rates.
+    schedule = schedules.slanted_triangular(total)
+    values = [schedule(step) for step in range(total + 1)]
+    assert min(values) == pytest.approx(1 / 32)
+    assert max(values) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: schedules.warmup_linear(10, 10), "warmup=10 and total=10"),
+        (lambda: schedules.warmup_inverse_sqrt(0), "at least 1"),
+        (lambda: schedules.cosine(10, floor=2.0), "between 0 and 1"),
+        (lambda: schedules.slanted_triangular(5), "at least 10 steps"),
+        (lambda: schedules.slanted_triangular(100, cut_frac=1.0), "cut_frac is 1.0"),
+        (lambda: schedules.slanted_triangular(100, ratio=0.5), "ratio is 0.5"),
+    ],
+)
+def test_errors_say_what_was_expected(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()
