@@ -2,8 +2,8 @@
 
 One execution of the notebooks serves the tests and the book. nbval runs them, the recorder
 (tools/nbval_record.py) keeps their outputs, and the pages are built from these. `book` runs a
-notebook again only when its code, the library, the recorded results, the data pins or the lock
-changed.
+notebook again only when its code, a file of the library that it used (modules, records,
+checkpoints, the ledger) or the lock changed.
 """
 
 import argparse
@@ -30,8 +30,8 @@ from tools.project import (
     config,
     digest,
     files_below,
+    fingerprints,
     fresh,
-    library_key,
     notebooks,
     record_path,
 )
@@ -187,8 +187,8 @@ def build_pages() -> None:
 def book(steps: Steps) -> None:
     """Fetch, execute what changed, build the pages, check their links."""
     prepare(steps)
-    library = library_key()
-    stale = [path for path in notebooks() if not fresh(path, library)]
+    files = fingerprints()
+    stale = [path for path in notebooks() if not fresh(path, files)]
     with steps.step("notebooks") as remark:
         execute(stale)
         remark.append(f"{len(stale)} executed, {len(notebooks()) - len(stale)} unchanged")
@@ -225,8 +225,8 @@ def test(steps: Steps) -> None:
 
 def determinism(steps: Steps) -> None:
     """Run the executed copies again and compare every output but those of cells tagged timing."""
-    library = library_key()
-    missing = [path.name for path in notebooks() if not fresh(path, library)]
+    files = fingerprints()
+    missing = [path.name for path in notebooks() if not fresh(path, files)]
     if missing:
         sys.exit(
             f"not executed in their present state: {', '.join(missing)}; run `make book` first"

@@ -4,9 +4,9 @@
 
 A notebook of which *every* cell ran and passed is written, with its outputs and widget state, below
 the folder given, at once and completely (a temporary file, then a rename); beside it a small JSON
-file with the key of its inputs, the seconds and the memory it took. A failed, interrupted or partly
-selected notebook leaves the earlier copy alone. Workers share nothing but the folder;
-tools/build.py fills Jupyter Book's execution cache from it, in one process.
+file with the files it used, the key of all its inputs, the seconds and the memory it took. A
+failed, interrupted or partly selected notebook leaves the earlier copy alone. Workers share nothing
+but the folder; tools/build.py fills Jupyter Book's execution cache from it, in one process.
 
 What goes to stderr is not recorded. A Python warning there fails its cell: a reader would see it.
 """
@@ -15,6 +15,7 @@ import base64
 import json
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +25,9 @@ import psutil
 import pytest
 from nbformat import NotebookNode
 
-from tools.project import library_key, notebook_key, record_path
+from tools.project import fingerprints, notebook_key, record_path
 
+OFFLINE = Path(__file__).parent / "offline"
 PYTHON_WARNING = re.compile(r"^.+:\d+: \w*Warning: .*", re.MULTILINE)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -105,23 +107,30 @@ def write_atomically(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def write_record(notebook_file, recording: Recording, library: str) -> None:
+def used_files(process_id: int) -> list[str]:
+    """What the kernel noted (tools/offline/used_files.py)."""
+    path = Path(os.environ["COURSE_USED"]) / f"{process_id}.txt"
+    return sorted(set(path.read_text("utf8").splitlines()))
+
+
+def write_record(notebook_file, recording: Recording, files: dict[str, str]) -> None:
     """Write the executed copy and its record, unless a cell is missing."""
     cells = [cell for cell in notebook_file.nb.cells if cell.cell_type == "code"]
     if recording.passed != set(range(len(cells))):
         return
     config = notebook_file.config
-    key = notebook_key(notebook_file.nb, library)
     widgets = recording.widget_state()
     if widgets:
         notebook_file.nb.metadata["widgets"] = widgets
     relative = notebook_file.path.relative_to(config.rootpath)
     copy = config.rootpath / config.getoption("--nbval-record") / relative
-    memory = peak_memory(notebook_file.kernel.km.provisioner.process.pid)
+    process = notebook_file.kernel.km.provisioner.process.pid
+    uses = used_files(process)
     record = {
-        "key": key,
+        "key": notebook_key(notebook_file.nb, uses, files),
+        "uses": uses,
         "seconds": round(time.perf_counter() - recording.start, 1),
-        "megabytes": round(memory / 2**20),
+        "megabytes": round(peak_memory(process) / 2**20),
     }
     record_path(copy).unlink(missing_ok=True)  # never a new key beside old outputs
     write_atomically(copy, nbformat.writes(notebook_file.nb))
@@ -133,7 +142,13 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from nbval.plugin import IPyNbFile
 
-    library = library_key(config.rootpath)
+    # What the kernels start with: they note what they open (tools/offline/used_files.py).
+    os.environ["COURSE_USED"] = tempfile.mkdtemp()
+    os.environ["COURSE_USED_ROOT"] = str(config.rootpath)
+    paths = [str(OFFLINE), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    # Before the first cell runs: a file that changes meanwhile makes the outputs stale.
+    files = fingerprints(config.rootpath)
     setup, receive, teardown = IPyNbFile.setup, IPyNbFile.get_kernel_message, IPyNbFile.teardown
 
     def recording_setup(self) -> None:
@@ -148,7 +163,7 @@ def pytest_configure(config: pytest.Config) -> None:
     def recording_teardown(self) -> None:
         try:
             if self.kernel is not None and self.kernel.is_alive():
-                write_record(self, self.recording, library)
+                write_record(self, self.recording, files)
         finally:
             teardown(self)
 

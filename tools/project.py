@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 EXECUTED = BUILD / "executed"
 HTML = BUILD / "html"
+# These count for the outputs of every notebook.
+ALWAYS = ("constraints.txt", "tools/nbval_record.py")
 VENDOR = ROOT / "book" / "_static" / "vendor"
 
 
@@ -52,38 +54,53 @@ def files_below(*folders: Path) -> list[Path]:
     ]
 
 
-def library_key(root: Path = ROOT) -> str:
-    """Key of everything that outputs depend on besides the notebook itself.
+def fingerprints(root: Path = ROOT) -> dict[str, str]:
+    """SHA-256 of every file that a notebook may use, by its path from the root."""
+    paths = [*files_below(root / "course_lib"), *map(root.joinpath, ALWAYS)]
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.is_file()
+    }
 
-    The library with its recorded results and the data pins inside it, the lock, and the recorder.
-    """
-    paths = files_below(root / "course_lib")
-    extra = [root / "constraints.txt", root / "tools" / "nbval_record.py"]
-    return digest([*paths, *(path for path in extra if path.is_file())], root)
 
+def notebook_key(
+    notebook: nbformat.NotebookNode, uses: Iterable[str], files: dict[str, str]
+) -> str:
+    """Key of one notebook's outputs: its code cells with their tags, and the files that it uses.
 
-def notebook_key(notebook: nbformat.NotebookNode, library: str) -> str:
-    """Key of one notebook's outputs: its code cells with their tags, and the library key.
+    Prose is left out: a corrected sentence does not call for a new execution. The lock and the
+    recorder count for every notebook, and so do the names of the library's data files, because a
+    notebook may have looked for one that was not there.
 
-    Prose is left out: a corrected sentence does not call for a new execution.
+    Args:
+        uses: paths from the root of the modules, records, checkpoints and tables opened.
+        files: what `fingerprints` gives.
     """
     cells = [
         [cell.source, sorted(cell.metadata.get("tags", []))]
         for cell in notebook.cells
         if cell.cell_type == "code"
     ]
-    return hashlib.sha256(json.dumps([library, cells]).encode()).hexdigest()
+    used = [[name, files.get(name)] for name in sorted({*ALWAYS, *uses})]
+    data = [
+        name
+        for name in sorted(files)
+        if name.startswith("course_lib/") and not name.endswith(".py")
+    ]
+    return hashlib.sha256(json.dumps([used, data, cells]).encode()).hexdigest()
 
 
 def record_path(notebook: Path) -> Path:
-    """Where the recorder notes key, seconds and memory beside an executed copy."""
+    """Where the recorder notes key, uses, seconds and memory beside an executed copy."""
     return notebook.with_suffix(".json")
 
 
-def fresh(notebook: Path, library: str, root: Path = ROOT) -> bool:
+def fresh(notebook: Path, files: dict[str, str], root: Path = ROOT) -> bool:
     """Whether the executed copy of a notebook exists and still belongs to it."""
     copy = root / EXECUTED.relative_to(ROOT) / notebook.relative_to(root)
     if not (copy.is_file() and record_path(copy).is_file()):
         return False
-    key = notebook_key(nbformat.read(notebook, as_version=4), library)
-    return json.loads(record_path(copy).read_text("utf8"))["key"] == key
+    record = json.loads(record_path(copy).read_text("utf8"))
+    key = notebook_key(nbformat.read(notebook, as_version=4), record.get("uses", []), files)
+    return record["key"] == key

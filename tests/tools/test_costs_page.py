@@ -122,11 +122,11 @@ def test_costs_are_collected_from_the_last_execution(tmp_path, monkeypatch):
     record.write_text(json.dumps({"key": "k", "seconds": 7.5, "megabytes": 300}))
     monkeypatch.setattr(page, "EXECUTED", tmp_path)
     monkeypatch.setattr(page, "notebooks", lambda: [path])
-    monkeypatch.setattr(page, "library_key", lambda: "")
-    monkeypatch.setattr(page, "fresh", lambda path, library: False)
+    monkeypatch.setattr(page, "fingerprints", dict)
+    monkeypatch.setattr(page, "fresh", lambda path, files: False)
     with pytest.raises(FileNotFoundError, match="make book"):
         page.collect()
-    monkeypatch.setattr(page, "fresh", lambda path, library: True)
+    monkeypatch.setattr(page, "fresh", lambda path, files: True)
     assert page.collect()["notebooks"] == {path.stem: {"seconds": 7.5, "megabytes": 300}}
 
 

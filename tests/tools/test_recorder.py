@@ -97,9 +97,9 @@ def test_two_workers_and_one_execution_cache(small, monkeypatch):
         nbformat.write(notebook(*cells), small / "notebooks" / name)
     done = run(small, "-n", "2", "--dist", "loadscope")
     assert done.returncode == 0, done.stdout
-    library = project.library_key(small)
+    files = project.fingerprints(small)
     for name in names:
-        assert project.fresh(small / "notebooks" / name, library, small), name
+        assert project.fresh(small / "notebooks" / name, files, small), name
     assert not [path for path in (small / "_build").rglob(".*") if path.is_file()], "left-overs"
 
     executed = small / "_build" / "executed"
@@ -117,35 +117,72 @@ def test_two_workers_and_one_execution_cache(small, monkeypatch):
         assert merged.cells[7].outputs[0].text == f"{number} 7\n"
 
 
-def test_freshness_follows_code_tags_library_and_lock_not_prose(small):
+LIBRARY = {
+    "course_lib/__init__.py": "",
+    "course_lib/one.py": "x = 1",
+    "course_lib/late.py": "y = 1",
+    "course_lib/other.py": "z = 1",
+    "course_lib/data.json": "[1]",
+    "course_lib/other.json": "[2]",
+    "constraints.txt": "torch",
+}
+USES = """
+import pathlib, subprocess, sys
+import course_lib.one
+print(pathlib.Path(course_lib.one.__file__).with_name("data.json").read_text())
+def read():
+    import course_lib.late
+    code = "open('../course_lib/by_a_child.txt').read()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+read()
+"""
+
+
+@pytest.fixture
+def executed(small):
+    """A notebook that uses some files of the library, executed twice: the second time from byte
+    code. The answer says whether it is still fresh."""
+    for name, text in LIBRARY.items():
+        (small / name).write_text(text, "utf8")
+    (small / "course_lib" / "by_a_child.txt").write_text("text", "utf8")
     path = small / "notebooks" / "one.ipynb"
-    original = notebook("1 + 1")
-    nbformat.write(original, path)
-    copy = small / "_build" / "executed" / "notebooks" / "one.ipynb"
-    copy.parent.mkdir(parents=True)
-    nbformat.write(original, copy)
-    library = project.library_key(small)
-    record = {"key": project.notebook_key(original, library)}
-    project.record_path(copy).write_text(json.dumps(record), "utf8")
+    nbformat.write(notebook("import sys; sys.path.insert(0, '..')", USES), path)
+    for _ in range(2):
+        done = run(small)
+        assert done.returncode == 0, done.stdout
+    return small, lambda: project.fresh(path, project.fingerprints(small), small)
 
-    def fresh() -> bool:
-        return project.fresh(path, project.library_key(small), small)
 
+def test_a_notebook_is_keyed_on_the_files_that_it_used(executed):
+    small, fresh = executed
+    record = json.loads((small / "_build/executed/notebooks/one.json").read_text("utf8"))
+    names = ("__init__.py", "one.py", "late.py", "data.json", "by_a_child.txt")
+    assert record["uses"] == sorted(f"course_lib/{name}" for name in names)
     assert fresh()
-    changed = nbformat.from_dict(original)
+    for name in ("course_lib/other.py", "course_lib/other.json"):
+        (small / name).write_text("changed", "utf8")
+        assert fresh(), f"{name} is not used"
+    for name in (*record["uses"], "constraints.txt"):
+        before = (small / name).read_text("utf8")
+        (small / name).write_text("changed = 1", "utf8")
+        assert not fresh(), name
+        (small / name).write_text(before, "utf8")
+    (small / "course_lib" / "new_record.json").write_text("[]", "utf8")
+    assert not fresh(), "it may have looked for a file that was not there"
+
+
+def test_freshness_follows_code_and_tags_not_prose(executed):
+    small, fresh = executed
+    path = small / "notebooks" / "one.ipynb"
+    changed = nbformat.read(path, as_version=4)
     changed.cells.insert(0, nbformat.v4.new_markdown_cell("A new sentence."))
     nbformat.write(changed, path)
     assert fresh(), "prose alone calls for no execution"
     changed.cells[1].metadata["tags"] = ["hide-input"]
     nbformat.write(changed, path)
     assert not fresh(), "tags are recorded with the outputs"
-    nbformat.write(original, path)
-    for file in ("course_lib/one.py", "course_lib/studies/results/new.json", "constraints.txt"):
-        (small / file).parent.mkdir(parents=True, exist_ok=True)
-        (small / file).write_text("y = 2\n", "utf8")
-        assert not fresh(), file
-        record["key"] = project.notebook_key(original, project.library_key(small))
-        project.record_path(copy).write_text(json.dumps(record), "utf8")
-        assert fresh()
-    shutil.rmtree(copy.parent)
+    changed.cells[1].metadata["tags"] = []
+    nbformat.write(changed, path)
+    assert fresh()
+    shutil.rmtree(small / "_build" / "executed")
     assert not fresh()

@@ -16,7 +16,7 @@ from typing import Any
 
 from course_lib.studies.engine.environment import describe
 from course_lib.support.files import write_atomically
-from tools.project import EXECUTED, ROOT, fresh, library_key, notebooks, record_path
+from tools.project import EXECUTED, ROOT, fingerprints, fresh, notebooks, record_path
 
 HERE = Path(__file__).parent
 BENCH, GPU, COSTS = HERE / "record.json", HERE / "gpu.json", HERE / "notebooks.json"
@@ -56,10 +56,10 @@ def collect() -> dict[str, Any]:
     Raises:
         FileNotFoundError: a notebook has not been executed in its present state.
     """
-    library = library_key()
+    files = fingerprints()
     found = {}
     for path in notebooks():
-        if not fresh(path, library):
+        if not fresh(path, files):
             message = f"{path.name} was not executed in its present state: run `make book` first"
             raise FileNotFoundError(message)
         figures = json.loads(record_path(EXECUTED / path.relative_to(ROOT)).read_text("utf8"))
