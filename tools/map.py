@@ -1,0 +1,106 @@
+"""The map of the library: `python -m tools.map` writes course_lib/README.md.
+
+Rooms say what they hold in their `__init__.py`; a chapter's modules are those that its notebook
+imports, its exercises, studies and claims those that carry its number. A test compares the file
+with what this module makes of the present state.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+
+from course_lib import claims, studies
+from course_lib.exercises import all_exercises
+from course_lib.support.files import write_atomically
+from tools.project import ROOT, notebooks
+
+LIBRARY = ROOT / "course_lib"
+PAGE = LIBRARY / "README.md"
+# In the order in which the course meets them.
+ROOMS = (
+    "recurrent attention transformer transfer ulmfit gpt bert training decoding evaluation data "
+    "text figures exercises studies claims support"
+).split()
+ELSEWHERE = {"exercises", "studies", "claims", "figures"}  # named in lines of their own, or by all
+
+
+def first_sentences(path: Path) -> str:
+    """The docstring of a module in one line."""
+    return " ".join((ast.get_docstring(ast.parse(path.read_text("utf8"))) or "").split())
+
+
+def imported(notebook: nbformat.NotebookNode) -> Iterator[str]:
+    """The modules of the library that a notebook imports, as paths without suffix."""
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or cell.source.lstrip().startswith(("%", "# Colab")):
+            continue
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("course_lib."):
+                path = node.module.removeprefix("course_lib.").replace(".", "/")
+                inner = [f"{path}/{alias.name}" for alias in node.names]
+                yield from [path] if (LIBRARY / f"{path}.py").is_file() else inner
+
+
+def modules(notebook: nbformat.NotebookNode) -> list[str]:
+    """Those of the rooms that explain, in the order of the rooms."""
+    found = {name for name in imported(notebook) if name.split("/")[0] not in ELSEWHERE}
+    return sorted(found, key=lambda name: (ROOMS.index(name.split("/")[0]), name))
+
+
+def linked(name: str) -> str:
+    path = LIBRARY / f"{name}.py" if (LIBRARY / f"{name}.py").is_file() else LIBRARY / name
+    return f"[{name}]({path.relative_to(LIBRARY).as_posix()})"
+
+
+def chapter(path: Path) -> str:
+    """The part of the map that belongs to one chapter."""
+    notebook, number = nbformat.read(path, as_version=4), path.stem[:2]
+    title = notebook.cells[0].source.split("\n")[0].lstrip("# ")
+    exercises = [one for name, one in all_exercises().items() if name[2:4] == number]
+    home = f"exercises/ch{number}"
+    told = [studies.get(name) for name in studies.names()]
+    told = [study for study in told if study.chapter == number]
+    entries = claims.load(chapter=number)
+    lines = [f"### [{title}](../{path.relative_to(ROOT).as_posix()})", ""]
+    if names := modules(notebook):
+        lines.append(f"- **Modules**: {', '.join(map(linked, names))}")
+    if exercises:
+        lines.append(
+            f"- **Exercises**, {linked(home)}: {', '.join(f'`{e.name}`' for e in exercises)}"
+        )
+    for study in told:
+        where = study.run.__module__.removeprefix("course_lib.").replace(".", "/")
+        lines.append(f"- **Study** [{study.name}]({where}.py): {study.title}")
+    if entries:
+        headline = [one.claim for one in entries if one.headline]
+        lines.append(
+            f"- **Claims**, {len(entries)} in [claims.yml](claims/claims.yml): "
+            + (headline[0] if headline else entries[0].claim)
+        )
+    return "\n".join(lines)
+
+
+def render() -> str:
+    """The whole map."""
+    rooms = [f"| [{r}/]({r}) | {first_sentences(LIBRARY / r / '__init__.py')} |" for r in ROOMS]
+    parts = [
+        "<!-- Written by `python -m tools.map`; do not edit. -->",
+        "# The library, room by room",
+        "The listing reads like the course. A room imports only from rooms that stand below it in "
+        "`tests/test_architecture.py`, so you can stop reading at any floor.",
+        "\n".join(["| Room | What it holds, in reading order |", "|---|---|", *rooms]),
+        "## Chapter by chapter",
+        *map(chapter, notebooks()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    write_atomically(PAGE, render().encode())
+    print(f"written: {PAGE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
