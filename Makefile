@@ -11,7 +11,7 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book test serve lab fetch vendor studies studies-check bench check format \
-        check-determinism offline-check browser colab-test lock stamp clean
+        check-determinism offline-check browser colab-test map mutants lock stamp clean
 
 help: ## list the jobs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -74,6 +74,12 @@ browser: $(READY) ## check the built pages: links, console, accessibility, keybo
 
 colab-test: $(READY) ## run the Colab cell for real in fresh environments
 	@$(PY) -m pytest -q -m colab tests/tools/test_colab.py
+
+map: $(READY) ## write course_lib/README.md, the map of the library
+	@$(PY) -m tools.map
+
+mutants: $(READY) ## change the library in 300 small ways: do the tests notice? (about half an hour)
+	@OMP_NUM_THREADS=1 $(PY) -m tools.mutants
 
 lock: ## renew constraints.txt from requirements.txt in a throw-away environment
 	@$(PYTHON) tools/lock.py

@@ -27,8 +27,9 @@ ELSEWHERE = {"exercises", "studies", "claims", "figures"}  # named in lines of t
 
 
 def first_sentences(path: Path) -> str:
-    """The docstring of a module in one line."""
-    return " ".join((ast.get_docstring(ast.parse(path.read_text("utf8"))) or "").split())
+    """The first paragraph of a module's docstring, in one line."""
+    told = ast.get_docstring(ast.parse(path.read_text("utf8"))) or ""
+    return " ".join(told.split("\n\n")[0].split())
 
 
 def imported(notebook: nbformat.NotebookNode) -> Iterator[str]:
@@ -67,9 +68,8 @@ def chapter(path: Path) -> str:
     if names := modules(notebook):
         lines.append(f"- **Modules**: {', '.join(map(linked, names))}")
     if exercises:
-        lines.append(
-            f"- **Exercises**, {linked(home)}: {', '.join(f'`{e.name}`' for e in exercises)}"
-        )
+        names = ", ".join(f"`{one.name}`" for one in exercises)
+        lines.append(f"- **Exercises**, {linked(home)}: {names}")
     for study in told:
         where = study.run.__module__.removeprefix("course_lib.").replace(".", "/")
         lines.append(f"- **Study** [{study.name}]({where}.py): {study.title}")

@@ -29,20 +29,18 @@ def forward(padded: bool, pairs: int) -> Result:
     ours = bert_weights.minilm().body
     theirs = transformers.BertModel.from_pretrained(archives.fetch("minilm")).eval()
     tokens = texts(padded)
-    found: dict[str, Tensor] = {}
 
-    def read_ours() -> None:
-        with torch.inference_mode():
-            found["ours"] = ours(tokens)
+    @torch.inference_mode()
+    def read_ours() -> Tensor:
+        return ours(tokens)
 
-    def read_theirs() -> None:
-        with torch.inference_mode():
-            mask = (tokens != 0).long()
-            found["theirs"] = theirs(tokens, attention_mask=mask).last_hidden_state
+    @torch.inference_mode()
+    def read_theirs() -> Tensor:
+        mask = (tokens != 0).long()
+        return theirs(tokens, attention_mask=mask).last_hidden_state
 
+    real = tokens != 0
+    torch.testing.assert_close(read_ours()[real], read_theirs()[real], atol=1e-4, rtol=1e-4)
     case = ", padded" if padded else ""
     name = f"Bert forward / Hugging Face, MiniLM{case}"
-    result = compare(name, read_ours, read_theirs, pairs, 1, TARGET)
-    real = tokens != 0
-    torch.testing.assert_close(found["ours"][real], found["theirs"][real], atol=1e-4, rtol=1e-4)
-    return result
+    return compare(name, read_ours, read_theirs, pairs, 1, TARGET)

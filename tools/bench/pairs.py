@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,28 @@ def compare(
         target=target,
         passed=None if target is None else ratio <= target,
     )
+
+
+def check_same_work(
+    ours: nn.Module, theirs: nn.Module, loss: Callable[[], Tensor], their_loss: Callable[[], Tensor]
+) -> None:
+    """Before any timing: with the same weights and no dropout, the same loss and gradient.
+
+    Raises:
+        AssertionError: the two models do not compute the same.
+    """
+    losses, sizes = [], []
+    for model, one in ((ours, loss), (theirs, their_loss)):
+        model.eval()
+        value = one()
+        value.backward()
+        losses.append(value.detach())
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        sizes.append(nn.utils.get_total_norm(gradients))
+        model.zero_grad()
+        model.train()
+    torch.testing.assert_close(*losses, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(*sizes, rtol=1e-3, atol=1e-5)
 
 
 def timed(function: Callable[[], None]) -> tuple[float, float]:
