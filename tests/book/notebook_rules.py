@@ -194,6 +194,7 @@ def questions_answer_each_choice(notebook: NotebookNode, name: str) -> list[str]
 def every_figure_has_words(notebook: NotebookNode, name: str) -> list[str]:
     duties = {
         "plots.show": {"alt", "caption"},
+        "drawings.show": {"caption"},
         "widgets.slider_figure": {"alts", "caption"},
         "widgets.choice_figure": {"alts", "caption"},
     }

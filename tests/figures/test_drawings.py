@@ -1,13 +1,10 @@
 """The schematic drawings: legible at every width, described, and true to what they say."""
 
 import functools
-import importlib
 import itertools
 import math
-import pkgutil
 import re
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,53 +12,22 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from course_lib.figures import drawings, plots
-from course_lib.figures.drawings import timeline
-from course_lib.figures.sketch import Drawing, Sketch
-from course_lib.figures.svg import inline
+from tools.drawings import DRAWINGS, FOLDER, files
+from tools.drawings.sketch import Sketch
 
 SVG = "{http://www.w3.org/2000/svg}"
-ROOT = Path(__file__).parents[2]
-NAMES = [
-    "state_passing",
-    "gradient_back",
-    "gru_cell",
-    "lstm_cell",
-    "encoder_decoder",
-    "teacher_forcing",
-    "padding_and_packing",
-    "bottleneck",
-    "linear_probe",
-    "reversed_source",
-    "attention",
-    "one_step",
-    "self_attention",
-    "paths",
-    "heads",
-    "residual_stream",
-    "transformer",
-    "shifted_target",
-    "kv_cache",
-    "body_and_head",
-    "supervised_and_transfer",
-    "three_stages",
-    "noise_places",
-    "concat_pooling",
-    "decoder_only",
-    "task_inputs",
-    "both_sides",
-    "pair_input",
-    "arc",
-    "time_line",
-]
+NAMES = sorted(path.stem for path in FOLDER.glob("*.svg"))
 
 
-@pytest.fixture(params=NAMES)
-def drawing(request):
-    return getattr(drawings, request.param)()
+@functools.cache
+def load(name):
+    svg, alt = drawings.load(name)
+    return ElementTree.fromstring(svg), svg, alt
 
 
-def texts(drawing):
-    return list(ElementTree.fromstring(drawing).iter(f"{SVG}text"))
+def words(name, bold=False):
+    texts = load(name)[0].iter(f"{SVG}text")
+    return [text.text for text in texts if text.get("font-weight") or not bold]
 
 
 @functools.cache
@@ -84,141 +50,113 @@ def overlap(a, b):
     return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
 
 
-def test_every_drawing_is_listed_here():
-    assert set(drawings.__all__) == set(NAMES)
-    made = {
-        name
-        for part in pkgutil.iter_modules(drawings.__path__, "course_lib.figures.drawings.")
-        for name, item in vars(importlib.import_module(part.name)).items()
-        if getattr(item, "__module__", "") == part.name and not name.startswith("_")
-    }
-    assert made == set(NAMES)
+def test_the_files_are_what_the_script_draws():
+    written = files()
+    assert sorted(DRAWINGS) == NAMES
+    for path, text in written.items():
+        assert path.read_text("utf8") == text, "run: python -m tools.drawings"
 
 
-def test_describes_itself(drawing):
-    assert isinstance(drawing, Drawing)
-    assert 60 <= len(drawing.alt) <= 400 and drawing.alt.endswith(".")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_drawing_is_small_described_and_takes_its_ink_from_the_page(name):
+    root, svg, alt = load(name)
+    assert 60 <= len(alt) <= 400 and alt.endswith(".") and root.get("role") == "img"
+    used = set(re.findall(r'(?:fill|stroke)="([^"]+)"', svg))
+    assert {"currentColor"} <= used <= {"currentColor", "none", *plots.CYCLE}
+    assert 'id="' not in svg and "url(" not in svg and "<style" not in svg
+    assert len(svg.encode()) < 15_000
+    assert int(re.search(r"min-width:(\d+)px", root.get("style"))[1]) <= 354  # a phone
 
 
-def test_is_the_same_every_time(drawing):
-    again = [getattr(drawings, name)() for name in NAMES]
-    assert drawing in again
-
-
-def test_has_no_colors_but_the_palette(drawing):
-    used = set(re.findall(r'(?:fill|stroke)="([^"]+)"', drawing))
-    assert used <= {"currentColor", "none", *plots.CYCLE}
-    assert "currentColor" in used
-
-
-def test_has_no_identifiers(drawing):
-    assert 'id="' not in drawing and "url(" not in drawing
-
-
-def test_texts_lie_inside(drawing):
-    _, _, width, height = map(float, re.search(r'viewBox="([^"]+)"', drawing)[1].split())
-    outside = [
-        text.text
-        for text in texts(drawing)
-        for left, right, top, bottom in [extent(text)]
-        if left < -1 or right > width + 1 or top < -1 or bottom > height + 1
-    ]
-    assert not outside
-
-
-def test_texts_do_not_overlap(drawing):
-    boxes = [(text.text, extent(text)) for text in texts(drawing)]
-    pairs = itertools.combinations(boxes, 2)
-    assert not [(a, b) for (a, first), (b, second) in pairs if overlap(first, second)]
-
-
-def test_shapes_lie_inside(drawing):
-    _, _, width, height = map(float, re.search(r'viewBox="([^"]+)"', drawing)[1].split())
-    for box in ElementTree.fromstring(drawing).iter(f"{SVG}rect"):
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_lies_inside_and_no_text_on_another(name):
+    root = load(name)[0]
+    _, _, width, height = map(float, root.get("viewBox").split())
+    texts = [(text.text, extent(text)) for text in root.iter(f"{SVG}text")]
+    for text, (left, right, top, bottom) in texts:
+        assert left > -1 and right < width + 1 and top > -1 and bottom < height + 1, text
+    for (a, first), (b, second) in itertools.combinations(texts, 2):
+        assert not overlap(first, second), (a, b)
+    for box in root.iter(f"{SVG}rect"):
         x, y, w, h = (float(box.get(name)) for name in ("x", "y", "width", "height"))
         assert x >= 0 and y >= 0 and x + w <= width and y + h <= height
 
 
-def test_fits_a_phone_with_readable_text(drawing):
-    style = ElementTree.fromstring(inline(drawing, prefix="d", alt=drawing.alt)).get("style")
-    assert int(re.search(r"min-width:(\d+)px", style)[1]) <= 354
-
-
-def test_is_small(drawing):
-    assert len(drawing.encode()) < 15_000
+def test_show_takes_the_words_from_the_file(monkeypatch):
+    shown = {}
+    monkeypatch.setattr(plots, "show", lambda svg, **texts: shown.update(svg=svg, **texts))
+    drawings.show("one_step", caption="**Figure 4.2** One step.")
+    assert shown == {
+        "svg": load("one_step")[1],
+        "alt": load("one_step")[2],
+        "caption": "**Figure 4.2** One step.",
+    }
+    assert "−0.5. The softmax" in shown["alt"] and "&" not in shown["alt"]
 
 
 def test_reversed_source_counts_right():
-    titles = [text.text for text in texts(drawings.reversed_source()) if text.get("font-weight")]
+    titles = words("reversed_source", bold=True)
     assert "4, 4, 4, 4; mean 4" in titles[0] and "1, 3, 5, 7; mean 4" in titles[1]
 
 
 def test_padding_and_packing_counts_right():
-    words = [text.text for text in texts(drawings.padding_and_packing())]
-    title = next(word for word in words if word.startswith("packed"))
-    tokens = int(re.search(r"\d+", title)[0])
-    alive = [int(word) for word in words if word.isdigit()]
-    assert sum(alive) == tokens == 15 - words.count("pad")
+    said = words("padding_and_packing")
+    title = next(word for word in said if word.startswith("packed"))
+    alive = [int(word) for word in said if word.isdigit()]
+    assert sum(alive) == int(re.search(r"\d+", title)[0]) == 15 - said.count("pad")
 
 
-def numbers_in(drawing):
-    return [float(text.text.replace("−", "-")) for text in texts(drawing) if "." in text.text[1:]]
+def numbers_in(name):
+    return [float(word.replace("−", "-")) for word in words(name) if "." in word[1:]]
 
 
 def test_one_step_computes_a_softmax():
-    shown = numbers_in(drawings.one_step())
+    shown = numbers_in("one_step")
     scores, weights = torch.tensor(shown[::2]), torch.tensor(shown[1::2])
     assert torch.allclose(scores.softmax(0), weights, atol=0.0051)
-    alt = re.findall(r"[−\d]+\.\d", drawings.one_step().alt)
+    alt = re.findall(r"[−\d]+\.\d", load("one_step")[2])
     assert [float(number.replace("−", "-")) for number in alt] == scores.tolist()
 
 
 def test_attention_weights_sum_to_one():
-    weights = [f"{weight:.2f}" for weight in numbers_in(drawings.attention())]
+    weights = [f"{weight:.2f}" for weight in numbers_in("attention")]
     assert sum(map(float, weights)) == pytest.approx(1)
-    assert all(weight in drawings.attention().alt for weight in weights)
+    assert all(weight in load("attention")[2] for weight in weights)
 
 
 def test_paths_counts_right():
-    said = [text.text for text in texts(drawings.paths())]
-    length, kernel = 9, 3
+    said, length, kernel = words("paths"), 9, 3
     assert f"{length - 1} steps" in said and "1 layer" in said
     assert f"{math.ceil((length - 1) / (kernel - 1))} layers" in said
     assert f"{round(math.log(length, kernel))} layers" in said  # reach after two: 1 + 2 + 2 · 3
 
 
-def test_the_map_in_the_book_is_this_one():
-    page = (ROOT / "book" / "_static" / "arc.svg").read_text("utf8")
-    drawing = drawings.arc()
-    assert page == inline(drawing, prefix="arc", alt=drawing.alt, standalone=True) + "\n"
-
-
-class TestSketch:
-    def test_bent_arrow_ends_where_it_should(self):
-        sketch = Sketch(100, 100)
-        sketch.arrow(10, 50, 90, 50, bend=20)
-        assert "M10.0 50.0Q50.0 10.0" in sketch.finish("a") and "M90.0 50.0L" in sketch.finish("a")
-
-    def test_escapes_text(self):
-        sketch = Sketch(10, 10)
-        sketch.text(5, 5, "<s> & </s>")
-        assert texts(sketch.finish("a"))[0].text == "<s> & </s>"
-
-
-def test_time_line_goes_forward_as_the_arxiv_numbers_do():
-    months = {name: place for place, name in enumerate("Jan May Jun Aug Sep Oct Nov Dec".split())}
-    dates = [(int(paper.month[4:]), months[paper.month[:3]]) for paper in timeline.PAPERS]
+def test_papers_go_forward_as_the_arxiv_numbers_do():
+    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    dates = []
+    for paper in drawings.papers():
+        dates.append((int(paper.month[4:]), months.index(paper.month[:3]) + 1))
+        number = re.search(r"abs/(\d\d)(\d\d)\.", paper.url)  # it says year and month
+        assert not number or dates[-1] == (2000 + int(number[1]), int(number[2]))
     assert dates == sorted(dates)
-    for paper in timeline.PAPERS:
-        number = re.search(r"abs/(\d\d)(\d\d)\.", paper.url)
-        if number:  # an arXiv number says year and month
-            month = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()[int(number[2]) - 1]
-            assert paper.month == f"{month} 20{number[1]}"
 
 
-def test_time_line_marks_one_paper_and_says_which():
-    for place, paper in enumerate(timeline.PAPERS):
-        drawing = drawings.time_line(place)
-        bold = [text.text for text in texts(drawing) if text.get("font-weight")]
-        assert bold == ["recurrence", "attention", "transfer", paper.month, paper.name]
-        assert f"marked is {paper.name}, {paper.month}" in drawing.alt
+def test_a_time_line_marks_one_paper_and_says_which():
+    for place, paper in enumerate(drawings.papers()):
+        name = f"time_line_{place:02}"
+        lanes = ["recurrence", "attention", "transfer"]
+        assert words(name, bold=True) == [*lanes, paper.month, paper.name]
+        assert f"marked is {paper.name}, {paper.month}" in load(name)[2]
+
+
+def test_a_bent_arrow_ends_where_it_should():
+    sketch = Sketch(100, 100)
+    sketch.arrow(10, 50, 90, 50, bend=20)
+    assert "M10.0 50.0Q50.0 10.0" in sketch.finish("a") and "M90.0 50.0L" in sketch.finish("a")
+
+
+def test_a_sketch_escapes_text():
+    sketch = Sketch(10, 10)
+    sketch.text(5, 5, "<s> & </s>")
+    [text] = ElementTree.fromstring(sketch.finish("a")).iter(f"{SVG}text")
+    assert text.text == "<s> & </s>"

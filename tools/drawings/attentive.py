@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from course_lib.figures.plots import COLORS
-from course_lib.figures.sketch import Drawing, Sketch, indexed
+from tools.drawings.sketch import Drawing, Sketch, indexed
 
 _SOURCE, _TARGET, _STATE = COLORS["source"], COLORS["target"], COLORS["green"]
 _QUIET = COLORS["gray"]

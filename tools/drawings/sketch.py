@@ -1,4 +1,4 @@
-"""Boxes, arrows and texts as SVG: the pencil with which :mod:`course_lib.figures.drawings` draws.
+"""Boxes, arrows and texts as SVG: the pencil with which the drawings are drawn.
 
 Lengths are CSS pixels at full size. Ink is the page's text color; fills are translucent mid-tones,
 so that one drawing reads on white and on black.
@@ -32,7 +32,7 @@ class Drawing(str):
 
 
 class Sketch:
-    """A canvas of ``width`` by ``height`` pixels; y grows downward."""
+    """A canvas of `width` by `height` pixels; y grows downward."""
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
@@ -50,7 +50,7 @@ class Sketch:
         bold: bool = False,
         faded: bool = False,
     ) -> None:
-        """Write ``text``, its lines centered on ``y``; ``anchor`` is start, middle or end."""
+        """Write `text`, its lines centered on `y`; `anchor` is start, middle or end."""
         lines = text.split("\n")
         first = y + 0.35 * size - 0.6 * size * (len(lines) - 1)
         for number, line in enumerate(lines):
@@ -128,7 +128,7 @@ class Sketch:
         bend: float = 0.0,
         head: bool = True,
     ) -> None:
-        """An arrow; ``bend`` moves its middle sideways (to the left of its direction)."""
+        """An arrow; `bend` moves its middle sideways (to the left of its direction)."""
         length = math.hypot(x2 - x1, y2 - y1)
         ux, uy = (x2 - x1) / length, (y2 - y1) / length
         middle_x, middle_y = (x1 + x2) / 2 + 2 * bend * uy, (y1 + y2) / 2 - 2 * bend * ux
@@ -156,7 +156,7 @@ class Sketch:
         self.arrow(x1, y1, x2, y2, head=False, **options)
 
     def finish(self, alt: str) -> Drawing:
-        """The drawing, described by ``alt``."""
+        """The drawing, described by `alt`."""
         return Drawing(
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width:g} '
             f'{self.height:g}">{"".join(self._parts)}</svg>',

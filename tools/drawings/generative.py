@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from course_lib.figures.plots import COLORS
-from course_lib.figures.sketch import Drawing, Sketch
+from tools.drawings.sketch import Drawing, Sketch
 
 _KEPT, _MARK, _TEXT, _HEAD = COLORS["blue"], COLORS["orange"], COLORS["gray"], COLORS["green"]
 
