@@ -6,6 +6,7 @@ None of them shows the expected values, only types, shapes and the size of the e
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,15 +15,11 @@ from torch import Tensor
 
 
 class Incorrect(Exception):
-    """An expectation failed. `got` is what the answer gave, kept to recognise a known mistake."""
+    """An expectation failed. `got` is what the answer gave, kept to recognize a known mistake."""
 
     def __init__(self, message: str, got: Any = None) -> None:
         super().__init__(message)
         self.got = snapshot(got)
-
-
-class NotStarted(Exception):
-    """The answer is still a placeholder: None or `...`."""
 
 
 def expect(condition: Any, message: str, got: Any = None) -> None:
@@ -32,14 +29,18 @@ def expect(condition: Any, message: str, got: Any = None) -> None:
 
 
 def expect_type(value: Any, kind: type | tuple[type, ...], what: str = "your result") -> None:
-    """The value has the type; None and `...` count as not started."""
-    if value is None or value is ...:
-        raise NotStarted(f"{_capital(what)} is still `{value}`. Is a `return` missing?")
-    if not isinstance(value, kind):
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        names = " or ".join(f"`{one.__name__}`" for one in kinds)
-        problem = f"{_capital(what)} has the type `{type(value).__name__}`, expected {names}."
-        raise Incorrect(problem, value)
+    """The value has the type."""
+    if isinstance(value, kind):
+        return
+    if value is None:
+        raise Incorrect(f"{_is(what)} `None`. Is a `return` missing?")
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    names, found = [one.__name__ for one in kinds], type(value).__name__
+    if found in names:  # two classes of one name
+        names = [f"{one.__module__}.{one.__name__}" for one in kinds]
+        found = f"{type(value).__module__}.{found}"
+    wanted = " or ".join(f"`{name}`" for name in names)
+    raise Incorrect(f"{_has(what)} the type `{found}`, expected {wanted}.", value)
 
 
 def expect_tensor(
@@ -50,19 +51,18 @@ def expect_tensor(
 ) -> None:
     """The value is a tensor of this dtype and shape (either is free where None)."""
     expect_type(value, Tensor, what)
+    if shape is not None and tuple(value.shape) != tuple(shape):
+        raise Incorrect(
+            f"{_has(what)} shape `{tuple(value.shape)}`, expected `{tuple(shape)}`."
+            + _shape_remark(tuple(value.shape), tuple(shape)),
+            value,
+        )
     if dtype is not None and value.dtype != dtype:
         reason = ""
         if value.dtype == torch.float64 and dtype == torch.float32:
             reason = " A NumPy array or a `.double()` brings `float64` in."
         raise Incorrect(
-            f"{_capital(what)} has dtype `{_name(value.dtype)}`, expected `{_name(dtype)}`."
-            + reason,
-            value,
-        )
-    if shape is not None and tuple(value.shape) != tuple(shape):
-        raise Incorrect(
-            f"{_capital(what)} has shape `{tuple(value.shape)}`, expected `{tuple(shape)}`."
-            + _shape_remark(tuple(value.shape), tuple(shape)),
+            f"{_has(what)} dtype `{_name(value.dtype)}`, expected `{_name(dtype)}`." + reason,
             value,
         )
 
@@ -75,21 +75,25 @@ def expect_close(
     atol: float = 1e-5,
     rtol: float = 1e-4,
 ) -> None:
-    """The value equals the expected tensor in dtype and shape and, within tolerance, in value."""
+    """The value equals the expected tensor in shape and dtype and, within tolerance, in value."""
     expect_tensor(value, expected.shape, expected.dtype, what)
     got, value, expected = value, value.detach().double(), expected.detach().double()
     if not got.is_floating_point():
         atol = rtol = 0.0  # integers and truth values are right or wrong
-    if torch.allclose(value, expected, atol=atol, rtol=rtol):
+    if torch.allclose(value, expected, atol=atol, rtol=rtol, equal_nan=True):
         return
-    if value.isnan().any() and not expected.isnan().any():
-        raise Incorrect(f"{_capital(what)} contains NaN (0/0, or infinity minus infinity).", got)
-    differences = torch.where(value == expected, 0.0, (value - expected).abs())
+    if (value.isnan() & ~expected.isnan()).any():
+        has = "contain" if _plural(what) else "contains"
+        raise Incorrect(f"{_capital(what)} {has} NaN (0/0, or infinity minus infinity).", got)
+    wrong = ~torch.isclose(value, expected, atol=atol, rtol=rtol, equal_nan=True)
+    differences = (value - expected).abs()[wrong]
     error = differences.nan_to_num(nan=math.inf, posinf=math.inf).max().item()
-    flipped = ""
+    remark = ""
     if torch.allclose(-value, expected, atol=atol, rtol=rtol):
-        flipped = " Every sign is flipped."
-    problem = f"{_capital(what)} has wrong values (largest error {error:.2g}).{flipped}"
+        remark = " Every sign is flipped."
+    elif 0 < wrong.sum() < wrong.numel() / 2:
+        remark = f" {wrong.sum()} of {wrong.numel():,} are wrong."
+    problem = f"{_has(what)} wrong values (largest error {error:.2g}).{remark}"
     raise Incorrect(problem, got)
 
 
@@ -98,45 +102,98 @@ def expect_number(
 ) -> None:
     """The value is a number (or a tensor with one element) within a relative tolerance."""
     if isinstance(value, Tensor):
-        expect(value.numel() == 1, f"{_capital(what)} has {value.numel()} numbers, expected one.")
+        has = f"{_has(what)} {_count(value.numel(), 'number')}, expected one."
+        expect(value.numel() == 1, has, value)
         value = value.item()
+    expect(not isinstance(value, bool), f"{_is(what)} a truth value, expected a number.", value)
     expect_type(value, (int, float), what)
-    expect(not isinstance(value, bool), f"{_capital(what)} is a truth value, expected a number.")
-    if not math.isclose(value, expected, rel_tol=rtol, abs_tol=1e-9):
-        direction = "large" if value > expected else "small"
-        # Rounding hard: the size of the error helps, the exact difference would be the answer.
-        size = f"{abs(value - expected) / abs(expected):.0%}" if expected else "a nonzero amount"
-        raise Incorrect(f"{_capital(what)} is too {direction}, by about {size}.", value)
+    if value != value or expected != expected:
+        if value != value and expected != expected:
+            return
+        problem = "NaN (0/0, or infinity minus infinity)" if value != value else "not NaN"
+        raise Incorrect(f"{_is(what)} {problem}.", value)
+    try:
+        near = bool(rtol) and math.isclose(value, expected, rel_tol=rtol, abs_tol=1e-9)
+    except OverflowError:  # an integer may be too large for any float
+        near = False
+    if near or value == expected:
+        return
+    # Rounding hard: the size of the error helps, the exact difference would be the answer.
+    direction = "large" if value > expected else "small"
+    raise Incorrect(f"{_is(what)} too {direction}{_size_of_error(value, expected)}.", value)
 
 
 def expect_equal(value: Any, expected: Any, what: str = "your result") -> None:
     """The value equals the expected list, tuple, integer, string or truth value exactly."""
+    if expected is None:
+        expect(value is None, f"{_is(what)} `{value!r}`, expected `None`.", value)
+        return
     expect_type(value, type(expected), what)
     if value == expected:
         return
     where = ""
     if isinstance(expected, (list, tuple, str)):
+        kind = "character" if isinstance(expected, str) else "element"
         if len(value) != len(expected):
-            where = f" It has {len(value)} elements, expected {len(expected)}."
+            count = _count(len(value), kind)
+            where = f" {'They have' if _plural(what) else 'It has'} {count}, not {len(expected)}."
         else:
             first = next(i for i in range(len(expected)) if value[i] != expected[i])
-            where = f" It differs first at position {first}."
-    raise Incorrect(f"{_capital(what)} is wrong.{where}", value)
+            where = f" The first difference is at position {first}."
+    raise Incorrect(f"{_is(what)} wrong.{where}", value)
+
+
+def expect_same(
+    value: Any,
+    expected: Any,
+    what: str = "your result",
+    *,
+    atol: float = 1e-5,
+    rtol: float = 1e-4,
+) -> None:
+    """The value is of the same kind as the expected one, and equal to it, part by part.
+
+    Tensors are compared by type, shape, dtype and values, floats within the relative tolerance,
+    tuples, lists and dictionaries by their parts, everything else exactly.
+    """
+    if isinstance(expected, Tensor):
+        expect_close(value, expected, what, atol=atol, rtol=rtol)
+    elif isinstance(expected, float):
+        expect_number(value, expected, what, rtol=max(rtol, 1e-9))
+    elif isinstance(expected, int) and not isinstance(expected, bool):
+        expect(not isinstance(value, bool), f"{_is(what)} a truth value, expected `int`.", value)
+        expect_type(value, int, what)
+        expect_number(value, expected, what, rtol=0.0)
+    elif isinstance(expected, dict):
+        expect_type(value, dict, what)
+        unknown = [str(key) for key in value if key not in expected]
+        missing = len([key for key in expected if key not in value])
+        if unknown or missing:
+            problem = f"{_has(what)} {_count(len(unknown), 'key')} too many"
+            problem += f" ({', '.join(f'`{key}`' for key in unknown)})" if unknown else ""
+            raise Incorrect(f"{problem}, and {missing} of {len(expected)} missing.", list(value))
+        for key, part in expected.items():
+            expect_same(value[key], part, f"{what} under `{key}`", atol=atol, rtol=rtol)
+    elif isinstance(expected, (list, tuple)) and not _simple(expected):
+        expect_type(value, type(expected), what)
+        count = f"{_has(what)} {_count(len(value), 'element')}, expected {len(expected)}."
+        expect(len(value) == len(expected), count, value)
+        for place, part in enumerate(expected):
+            expect_same(value[place], part, f"element {place} of {what}", atol=atol, rtol=rtol)
+    else:
+        expect_equal(value, expected, what)
 
 
 def expect_unchanged(tensor: Tensor, before: Tensor, what: str) -> None:
     """An argument still holds what it held before the call."""
-    expect(
-        tensor.shape == before.shape and torch.equal(tensor, before),
-        f"{_capital(what)} was changed in place. Its owner still needs it: work on a new tensor.",
-        tensor,
-    )
+    problem = f"{_capital(what)} changed in place. Its owner still needs it: work on a new tensor."
+    expect(tensor.shape == before.shape and torch.equal(tensor, before), problem, tensor)
 
 
 def snapshot(value: Any) -> Any:
     """A copy to compare later: tensors detached and cloned, containers copied."""
     if isinstance(value, Tensor):
-        return value.detach().clone()
+        return value.detach().clone() if value.numel() < 1_000_000 else None
     if isinstance(value, (list, tuple)):
         return [snapshot(item) for item in value]
     if isinstance(value, dict):
@@ -167,6 +224,46 @@ def _shape_remark(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
             return " There is an axis of length 1 too many."
         return " An axis of length 1 is missing (`keepdim=True` keeps it)."
     return ""
+
+
+def _size_of_error(value: float, expected: float) -> str:
+    try:
+        error = abs(value - expected)
+        share = error / abs(expected) if expected else math.inf
+    except OverflowError:
+        return ", by a factor of more than 1e300"
+    if not math.isfinite(error):
+        return " (infinite)"
+    if not expected:
+        return f", by about {error:.1g}"
+    if share < 0.005:
+        return ", by less than 1 %"
+    if value > expected and share > 10:
+        return f", by a factor of about {value / expected:.1g}" if expected > 0 else ""
+    return f", by about {share:.0%}".replace("%", " %")
+
+
+def _simple(values: Sequence[Any]) -> bool:
+    return all(isinstance(one, (str, int)) for one in values)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _plural(what: str) -> bool:
+    """Whether "are" follows: the last word before the first preposition ends in a plural s."""
+    head = re.split(r" (?:of|for|at|in|under|with|where|when|after|before|by|that)\b|[,(]", what)
+    word = head[0].split()[-1].strip("`") if head[0].split() else ""
+    return word.endswith("s") and not word.endswith(("ss", "us", "is", "bias"))
+
+
+def _is(what: str) -> str:
+    return f"{_capital(what)} {'are' if _plural(what) else 'is'}"
+
+
+def _has(what: str) -> str:
+    return f"{_capital(what)} {'have' if _plural(what) else 'has'}"
 
 
 def _capital(text: str) -> str:

@@ -1,11 +1,12 @@
-"""What a check may cost the learner: bounded time, and no change to any random state."""
+"""What a check may cost the learner: bounded time, and nothing of the session left changed."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,21 +26,12 @@ class TimeLimit(BaseException):
 def run_limited(function: Callable[[], Value], seconds: float) -> Value:
     """Return `function()`, or raise TimeLimit when it has not finished after `seconds`.
 
-    On the main thread of Linux and macOS (Jupyter, Colab and pytest run cells and tests there) a
-    timer signal stops Python code wherever it is. Elsewhere (Windows, a worker thread) the
-    function runs in a thread of its own, which is asked to stop and, if need be, abandoned.
-    Neither way can stop one long call inside C code, such as a single enormous matrix product:
-    it ends first.
-
-    Raises: TimeLimit, and whatever `function` raises.
+    A timer signal stops Python code wherever it is, but only on the main thread, where Jupyter,
+    Colab and pytest run cells and tests; on another thread there is no limit. One long call
+    inside C code, such as a single enormous matrix product, ends first.
     """
-    on_main_thread = threading.current_thread() is threading.main_thread()
-    if on_main_thread and hasattr(signal, "setitimer"):
-        return _run_with_signal(function, seconds)
-    return _run_in_thread(function, seconds)
-
-
-def _run_with_signal(function: Callable[[], Value], seconds: float) -> Value:
+    if threading.current_thread() is not threading.main_thread():
+        return function()
     armed = True
 
     def on_alarm(signum: int, frame: object) -> None:
@@ -63,40 +55,20 @@ def _run_with_signal(function: Callable[[], Value], seconds: float) -> Value:
             signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), previous_repeat)
 
 
-def _run_in_thread(function: Callable[[], Value], seconds: float) -> Value:
-    results: list[Value] = []
-    errors: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            results.append(function())
-        except BaseException as error:  # handed over to the caller below
-            errors.append(error)
-
-    thread = threading.Thread(target=target, daemon=True)
-    thread.start()
-    try:
-        thread.join(seconds)
-    finally:
-        finished = not thread.is_alive()
-        attempts = 0
-        while thread.is_alive() and attempts < 20:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeLimit)
-            )
-            thread.join(REPEAT)
-            attempts += 1
-    if not finished:
-        raise TimeLimit
-    if errors:
-        raise errors[0]
-    return results[0]
-
-
 @contextlib.contextmanager
-def random_states_kept() -> Iterator[None]:
-    """Put the random states of Python, NumPy and torch back on leaving."""
+def session_kept() -> Iterator[None]:
+    """Put back on leaving what an answer may change for the whole session.
+
+    These are the random states of Python, NumPy and torch, torch's gradient mode, default dtype,
+    default device, number of threads and deterministic mode, the working directory, and the
+    recursion limit.
+    """
     python_state, numpy_state = random.getstate(), np.random.get_state()
+    gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    device, threads = torch.get_default_device(), torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    only_warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    folder, depth = os.getcwd(), sys.getrecursionlimit()
     # Asking for the state of a CUDA device would start CUDA, so only when it already runs.
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     try:
@@ -105,10 +77,19 @@ def random_states_kept() -> Iterator[None]:
     finally:
         random.setstate(python_state)
         np.random.set_state(numpy_state)
+        torch.set_grad_enabled(gradients)
+        torch.set_default_dtype(dtype)
+        if torch.get_default_device() != device:
+            torch.set_default_device(device)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic, warn_only=only_warn)
+        os.chdir(folder)
+        sys.setrecursionlimit(depth)
 
 
 def seed_all(seed: int) -> None:
-    """Seed Python, NumPy and torch's CPU generator; only for use inside `random_states_kept`."""
+    """Seed Python, NumPy and torch's CPU generator; only for use inside `session_kept`."""
     random.seed(seed)
     np.random.seed(seed)
     torch.default_generator.manual_seed(seed)

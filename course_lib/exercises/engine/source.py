@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 from typing import Any
 
@@ -22,6 +23,32 @@ def printed_source(definition: Any, *, as_value: bool = False) -> str:
     imports = _imports_used(node, inspect.getsource(inspect.getmodule(definition)))
     gap = [""] * (1 if as_value else 2) if imports else []
     return "\n".join([*imports, *gap, *code]) + "\n"
+
+
+def patched(definition: Any, patch: str) -> Any:
+    """The function or class with its source changed: "old -> new", several joined by " ;; ".
+
+    `old` stands exactly once in the source below the signature's decorators, without the
+    docstring; nothing behind the arrow deletes it. The new code sees the names of its file.
+    Raises: ValueError where a part does not apply.
+    """
+    source = textwrap.dedent(inspect.getsource(definition))
+    node = ast.parse(source).body[0]
+    lines = source.splitlines()
+    if ast.get_docstring(node):
+        said = node.body[0]
+        lines[said.lineno - 1 : said.end_lineno] = []
+    code = "\n".join(lines[node.lineno - 1 :])
+    for part in patch.split(";;"):
+        old, arrow, new = f"{part} ".partition(" -> ")
+        old, new = old.strip(" "), new.strip(" ")
+        if not arrow or code.count(old) != 1:
+            times = code.count(old) if arrow and old else "without an arrow or"
+            raise ValueError(f"{part!r} does not apply to {node.name}: found {times} times.")
+        code = code.replace(old, new)
+    namespace = dict(vars(sys.modules[definition.__module__]))
+    exec(compile(f"from __future__ import annotations\n{code}", f"<{patch}>", "exec"), namespace)
+    return namespace[definition.__name__]
 
 
 def _as_assignment(node: Any, lines: list[str]) -> list[str]:
