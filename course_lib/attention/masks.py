@@ -5,7 +5,6 @@ to the scores (B, H, T, S) or, without heads, to (B, T, S).
 """
 
 from collections.abc import Sequence
-from functools import reduce
 
 import torch
 from torch import Tensor
@@ -35,38 +34,8 @@ def causal_mask(length: int, device: torch.device | str | None = None) -> Tensor
 
     Returns:
         (T, T) bool; row t has True at columns 0 to t.
-
-    Raises:
-        ValueError: the length is below 1.
     """
-    if length < 1:
-        raise ValueError(f"length is {length}, expected at least 1.")
     return torch.ones(length, length, dtype=torch.bool, device=device).tril()
-
-
-def combine(*masks: Tensor) -> Tensor:
-    """True where every mask is True; shapes broadcast.
-
-    Raises:
-        TypeError: a mask is not boolean.
-        ValueError: no mask, shapes that do not fit, or two masks of two dimensions. Of those
-            one is most often (B, S) and the other (T, S), and when B happens to equal T they
-            would be mixed up without a sign. Write `padding[:, None, :]` for the first.
-    """
-    if not masks:
-        raise ValueError("combine needs at least one mask.")
-    for mask in masks:
-        _check_bool(mask)
-    shapes = [tuple(mask.shape) for mask in masks]
-    if sum(mask.dim() == 2 for mask in masks) > 1:
-        raise ValueError(
-            f"Masks of shapes {shapes} are ambiguous: is a row a sentence or a position? "
-            "Give a padding mask its place first, as in padding[:, None, :]."
-        )
-    try:
-        return reduce(torch.logical_and, masks)
-    except RuntimeError as error:
-        raise ValueError(f"Masks of shapes {shapes} do not broadcast to one shape.") from error
 
 
 def fit_mask(mask: Tensor, shape: Sequence[int]) -> Tensor:
@@ -86,7 +55,7 @@ def fit_mask(mask: Tensor, shape: Sequence[int]) -> Tensor:
         ) from error
 
 
-def masked_softmax(scores: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
+def masked_softmax(scores: Tensor, mask: Tensor | None, dim: int = -1) -> Tensor:
     """Softmax over the places where the mask is True; all other weights are exactly 0.
 
     Where a row has nothing to attend to, all its weights are 0 (not NaN), and so are the
@@ -95,16 +64,14 @@ def masked_softmax(scores: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
 
     Args:
         scores: any shape, for example (B, T, S). Not changed.
-        mask: bool, True = may attend; broadcasts to the shape of the scores.
+        mask: bool, True = may attend; broadcasts to the shape of the scores; None: all may.
         dim: the dimension whose weights sum to one.
 
     Returns:
         Weights in the shape of the scores.
-
-    Raises:
-        TypeError: the mask is not boolean.
-        ValueError: the mask does not broadcast to the shape of the scores.
     """
+    if mask is None:
+        return scores.softmax(dim=dim)
     fit_mask(mask, scores.shape)
     mask = mask[(None,) * (scores.dim() - mask.dim())]  # aligned, and no larger than it was given
     somewhere = mask.any(dim=dim, keepdim=True)
@@ -122,14 +89,8 @@ def to_torch_key_padding(mask: Tensor) -> Tensor:
 
     Returns:
         (B, S) bool, True = padding, to be ignored.
-
-    Raises:
-        TypeError: the mask is not boolean.
-        ValueError: the mask is not (B, S).
     """
     _check_bool(mask)
-    if mask.dim() != 2:
-        raise ValueError(f"Expected a padding mask (B, S), got shape {tuple(mask.shape)}.")
     return ~mask
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from course_lib.attention.attend import attend
+from course_lib.attention.attend import attend, attend_fast
 
 
 class MultiHeadAttention(nn.Module):
@@ -71,8 +71,8 @@ class MultiHeadAttention(nn.Module):
             mask: bool, True = may attend; broadcasts to (B, H, T, S). A causal mask (T, S) goes
                 in as it is, a padding mask (B, S) as ``mask[:, None, None, :]``, a mask
                 (B, T, S) as ``mask[:, None]``.
-            need_weights: also return the weights. Without them the fast path of
-                :func:`~course_lib.attention.attend` never holds all of them at once.
+            need_weights: also return the weights. Without them, `attend_fast` never holds all of
+                them at once.
 
         Returns:
             The output (B, T, D), and the weights (B, H, T, S) of each head or None. A position
@@ -118,7 +118,10 @@ class MultiHeadAttention(nn.Module):
                 "(B, T, S), mask[None] for (H, T, S)."
             )
         queries = self._split(self.query(queries))  # (B, H, T, K)
-        heads, weights = attend(queries, keys, values, mask, need_weights=need_weights)
+        if need_weights:
+            heads, weights = attend(queries, keys, values, mask)  # (B, H, T, K), (B, H, T, S)
+        else:
+            heads, weights = attend_fast(queries, keys, values, mask), None
         joined = heads.transpose(1, 2).flatten(2)  # (B, T, D)
         return self.output(joined), weights
 

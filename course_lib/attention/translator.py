@@ -20,9 +20,9 @@ from course_lib.recurrent.encoder_decoder import (
     Decoder,
     Encoder,
     Seq2SeqConfig,
-    check_ids,
     check_pairs,
 )
+from course_lib.support.checks import check_ids, check_sizes
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,7 @@ class AttentionConfig(Seq2SeqConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.score not in _SCORES:
-            raise ValueError(f"score must be one of {', '.join(_SCORES)}, got {self.score!r}")
+        check_sizes(self, (), (), score=tuple(_SCORES))
 
 
 _SCORES: dict[str, Callable[[int], Score]] = {
@@ -93,28 +92,27 @@ class AttentionDecoder(Decoder):
 
     def forward(self, tokens: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
         """As :meth:`Decoder.forward`: (B, T) previous ids -> logits (B, T, V), next state."""
-        logits, _, state = self.read(tokens, state, need_weights=False)
+        logits, _, state = self.with_weights(tokens, state)
         return logits, state
 
-    def read(
-        self, tokens: Tensor, state: AttentionState, *, need_weights: bool = True
-    ) -> tuple[Tensor, Tensor | None, AttentionState]:
-        """As :meth:`forward`, with the weights (B, T, S) or None between the two results."""
+    def with_weights(
+        self, tokens: Tensor, state: AttentionState
+    ) -> tuple[Tensor, Tensor, AttentionState]:
+        """As `forward`, with the attention weights (B, T, S) between the two results."""
         check_ids(tokens, self.config.target_vocab, "target")
         additive = isinstance(self.score, AdditiveScore)
         score = self.score.from_prepared if additive else self.score
-        hidden, outputs, looks = state.hidden, [], []
+        hidden, outputs, rows = state.hidden, [], []
         for embedded in self.dropout(self.embedding(tokens)).split(1, dim=1):  # (B, 1, E) each
             query = hidden[-1].unsqueeze(1)  # (B, 1, D), s_{t-1}
             context, weights = attend(
-                query, state.keys, state.values, state.mask, score=score, need_weights=need_weights
+                query, state.keys, state.values, state.mask, score
             )  # (B, 1, D), (B, 1, S)
             output, hidden = self.rnn(torch.cat([embedded, context], dim=-1), hidden)
             outputs.append(output)
-            looks.append(weights)
+            rows.append(weights)
         logits = self.output(self.dropout(torch.cat(outputs, dim=1)))  # (B, T, V)
-        weights = torch.cat(looks, dim=1) if need_weights else None  # (B, T, S)
-        return logits, weights, state._replace(hidden=hidden)
+        return logits, torch.cat(rows, dim=1), state._replace(hidden=hidden)
 
 
 class AttentionEncoderDecoder(nn.Module):
@@ -135,22 +133,16 @@ class AttentionEncoderDecoder(nn.Module):
         check_pairs(source, target_in)
         return self.decoder(target_in, self.init_state(source))[0]
 
-    def alignments(self, source: Tensor, target_in: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the model looks while it is made to write a given target.
+    def with_weights(self, source: Tensor, target_in: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, and the attention weights: logits (B, T, V), weights (B, T, S).
 
-        ``target_in`` is ``BOS`` and the target, so row t of the weights belongs to the target's
-        word t (from 0) and the row after its last word to the end mark. Rows at the padding of
-        the target mean nothing. Call ``eval()`` first, or dropout blurs the picture.
-
-        Returns:
-            logits (B, T, V), those of :meth:`forward`, and weights (B, T, S), 0 at padding of the
-            source.
-
-        Raises:
-            ValueError: as :meth:`forward`.
+        `target_in` is `BOS` and the target, so row t of the weights belongs to the target's word t
+        (from 0) and the row after its last word to the end mark. Weights are 0 at the padding of
+        the source; rows at the padding of the target mean nothing. Call `eval()` first, or dropout
+        blurs the picture.
         """
         check_pairs(source, target_in)
-        logits, weights, _ = self.decoder.read(target_in, self.init_state(source))
+        logits, weights, _ = self.decoder.with_weights(target_in, self.init_state(source))
         return logits, weights
 
     def init_state(self, source: Tensor) -> AttentionState:

@@ -23,8 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.attention.attend import attend
+from course_lib.attention.attend import attend, attend_fast
 from course_lib.attention.masks import causal_mask, padding_mask
+from course_lib.support.checks import check_sizes
 from course_lib.text.words import PAD
 
 
@@ -63,14 +64,7 @@ class BertConfig:
 
     def __post_init__(self) -> None:
         sizes = ("vocab_size", "width", "layers", "heads", "hidden", "positions", "segments")
-        for name in sizes:
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {value!r}")
-        if self.width % self.heads:
-            raise ValueError(f"heads={self.heads} must divide width={self.width}")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
+        check_sizes(self, sizes)
         if self.epsilon <= 0:
             raise ValueError(f"epsilon must be above 0, got {self.epsilon!r}")
 
@@ -134,7 +128,10 @@ class SelfAttention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """(B, S, D), mask to (B, H, S, S) -> (B, S, D), weights (B, H, S, S) or None."""
         queries, keys, values = (self._split(one(x)) for one in (self.query, self.key, self.value))
-        context, weights = attend(queries, keys, values, mask, need_weights=need_weights)
+        if need_weights:
+            context, weights = attend(queries, keys, values, mask)  # (B, H, S, K), (B, H, S, S)
+        else:
+            context, weights = attend_fast(queries, keys, values, mask), None
         return context.transpose(1, 2).flatten(2), weights
 
     def _split(self, x: Tensor) -> Tensor:
@@ -208,27 +205,32 @@ class Bert(nn.Module):
             ValueError: shapes that do not belong together, ids or segments out of range, or more
                 tokens than there are positions.
         """
-        return self.read(tokens, segments, mask)[0]
+        return self._read(tokens, segments, mask, need_weights=False)[0]
 
-    def read(
+    def with_weights(
+        self, tokens: Tensor, segments: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """As `forward`, and the attention weights: one (B, H, S, S) per layer.
+
+        Call `eval()` first, or dropout blurs the picture.
+        """
+        return self._read(tokens, segments, mask, need_weights=True)
+
+    def _read(
         self,
         tokens: Tensor,
-        segments: Tensor | None = None,
-        mask: Tensor | None = None,
+        segments: Tensor | None,
+        mask: Tensor | None,
         *,
-        need_weights: bool = False,
+        need_weights: bool,
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """As :meth:`forward`, and for each layer the weights (B, H, S, S) of its heads, or None.
-
-        Call ``eval()`` first, or dropout blurs the picture.
-        """
         self._check(tokens, segments, mask)
         allowed = self._allowed(tokens, padding_mask(tokens, PAD) if mask is None else mask)
-        x, looks = self.embeddings(tokens, segments), []
+        x, by_layer = self.embeddings(tokens, segments), []
         for layer in self.encoder["layer"]:
             x, weights = layer(x, allowed, need_weights)
-            looks.append(weights)
-        return x, looks
+            by_layer.append(weights)
+        return x, by_layer
 
     def pool(self, states: Tensor) -> Tensor:
         """tanh(W h + b) of the first state: (B, S, D) -> (B, D). NSP reads it (section 3.1)."""

@@ -64,7 +64,7 @@ def weights_of(
     for indices in batches_by_length([source for source, _ in pairs], 100):
         sources = pad([pairs[i][0] for i in indices]).to(where)
         targets = pad([[BOS, *pairs[i][1]] for i in indices]).to(where)
-        weights = model.alignments(sources, targets)[1].cpu()  # (B, T, S)
+        weights = model.with_weights(sources, targets)[1].cpu()  # (B, T, S)
         for row, i in zip(weights, indices, strict=True):
             out[i] = row[: len(pairs[i][1]), : len(pairs[i][0])]
     return out

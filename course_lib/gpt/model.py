@@ -27,9 +27,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.attention.attend import attend
+from course_lib.attention.attend import attend, attend_fast
 from course_lib.attention.masks import causal_mask
-from course_lib.recurrent.encoder_decoder import check_ids
+from course_lib.support.checks import check_ids, check_sizes
 
 KeysValues = tuple[Tensor, Tensor]  # twice (B, H, P, K)
 
@@ -64,17 +64,8 @@ class GPTConfig:
     attention_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "context", "width", "heads", "layers"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {value!r}")
-        if self.width % self.heads:
-            raise ValueError(f"heads={self.heads} must divide width={self.width}")
-        for name in ("dropout", "attention_dropout"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise ValueError(
-                    f"{name} must be at least 0 and below 1, got {getattr(self, name)!r}"
-                )
+        sizes = ("vocab_size", "context", "width", "heads", "layers")
+        check_sizes(self, sizes, ("dropout", "attention_dropout"))
 
     @property
     def hidden(self) -> int:
@@ -131,33 +122,19 @@ class GPTAttention(nn.Module):
         if past is not None:
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
         length, total = x.shape[1], keys.shape[2]
-        weights = None
-        if need_weights or (length > 1 and total > length):
-            # Row t of the mask belongs to position P + t.
-            mask = causal_mask(total, x.device)[total - length :]
-            heads, weights = attend(queries, keys, values, mask, need_weights=need_weights)
+        # Row t of the mask belongs to position P + t. Without a past the kernel makes it itself,
+        # and one position alone sees all there is.
+        causal = length > 1 and length == total
+        hidden = need_weights or 1 < length < total
+        mask = causal_mask(total, x.device)[total - length :] if hidden else None
+        if need_weights:
+            heads, weights = attend(queries, keys, values, mask)  # (B, H, T, K), (B, H, T, P + T)
         else:
             drop = self.attention_dropout if self.training else 0.0
-            heads = _all_before(queries, keys, values, drop)
+            heads = attend_fast(queries, keys, values, mask, causal=causal, dropout=drop)
+            weights = None
         joined = heads.transpose(1, 2).flatten(2)  # (B, T, D)
         return self.dropout(self.c_proj(joined)), (keys, values), weights
-
-
-def _all_before(queries: Tensor, keys: Tensor, values: Tensor, drop: float) -> Tensor:
-    """Torch's attention of T positions to themselves and what precedes them: (B, H, T, K).
-
-    The kernel knows "causal" by name and skips what it hides; one position alone sees all there is.
-    On a processor its backward pass takes twice as long in 16 bits as in 32, so it gets 32.
-    """
-    causal = queries.shape[2] > 1
-    if queries.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-        return F.scaled_dot_product_attention(
-            queries, keys, values, dropout_p=drop, is_causal=causal
-        )
-    with torch.autocast("cpu", enabled=False):
-        return F.scaled_dot_product_attention(
-            queries.float(), keys.float(), values.float(), dropout_p=drop, is_causal=causal
-        )
 
 
 class GPTFeedForward(nn.Module):
@@ -248,12 +225,12 @@ class GPTBody(nn.Module):
             )
         places = torch.arange(state.length, end, device=tokens.device)
         x = self.drop(self.wte(tokens) + self.wpe(places))  # (B, T, D)
-        kept, looks = [], []
+        kept, by_layer = [], []
         for block, past in zip(self.h, state.past, strict=True):
             x, keys_values, weights = block(x, past, need_weights=need_weights)
             kept.append(keys_values)
-            looks.append(weights)
-        return self.ln_f(x), GPTState(tuple(kept), end), looks
+            by_layer.append(weights)
+        return self.ln_f(x), GPTState(tuple(kept), end), by_layer
 
 
 class GPT(nn.Module):
@@ -276,9 +253,11 @@ class GPT(nn.Module):
         """(…, D) -> logits (…, V)."""
         return F.linear(states, self.body.wte.weight)
 
-    def looks(self, tokens: Tensor) -> list[Tensor]:
-        """Where each head looks: (B, T) -> a (B, H, T, T) for each layer. Call ``eval()`` first."""
-        return self.body.read(tokens, self.body.start(), need_weights=True)[2]
+    def with_weights(self, tokens: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """As `forward`, and the attention weights: one (B, H, T, T) per layer. Call `eval()` first,
+        for on this path attention weights are not dropped."""
+        states, _, weights = self.body.read(tokens, self.body.start(), need_weights=True)
+        return self.head(states), weights
 
     def init_state(self, prompt: Tensor) -> GPTState:
         """Read a prompt (B, T) at once; one without tokens, (B, 0), gives the empty state.

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from course_lib.support.checks import check_ids, check_sizes
 from course_lib.text.words import PAD
 
 
@@ -54,12 +55,7 @@ class Seq2SeqConfig:
     reverse_source: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("source_vocab", "target_vocab", "width", "embedding", "layers"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {value!r}")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
+        check_sizes(self, ("source_vocab", "target_vocab", "width", "embedding", "layers"))
         if self.bidirectional and self.width % 2:
             raise ValueError(
                 f"a bidirectional encoder gives half of width to each direction; "
@@ -85,27 +81,6 @@ class DecoderState(NamedTuple):
 
     hidden: Tensor
     context: Tensor
-
-
-def check_ids(ids: Tensor, vocabulary: int, what: str) -> None:
-    """Raise ``ValueError`` unless ``ids`` is a non-empty (B, L) tensor of ids below the size.
-
-    Inside ``torch.compile`` the ids themselves are not looked at.
-    """
-    if ids.dtype != torch.long or ids.dim() != 2 or ids.numel() == 0:
-        raise ValueError(
-            f"{what} must be a non-empty (batch, length) tensor of torch.long ids, got shape "
-            f"{tuple(ids.shape)} of {ids.dtype}"
-        )
-    if torch.compiler.is_compiling():
-        return  # a compiled model would have to stop here and wait for two numbers
-    low, high = int(ids.min()), int(ids.max())
-    if low < 0 or high >= vocabulary:
-        wrong = low if low < 0 else high
-        raise ValueError(
-            f"{what} contains id {wrong}; the model knows ids 0 to {vocabulary - 1}. Encode the "
-            f"text with the tokenizer that the model was built for"
-        )
 
 
 def check_pairs(source: Tensor, target_in: Tensor) -> None:

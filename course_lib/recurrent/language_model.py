@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from course_lib.recurrent.cells import State, init_recurrent_
+from course_lib.support.checks import check_sizes
 
 LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -63,13 +64,7 @@ class RNNLanguageModelConfig:
     tied: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "width", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1.")
-        if self.cell not in LAYERS:
-            raise ValueError(f"Unknown cell {self.cell!r}. Choose one of {', '.join(LAYERS)}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}, expected 0 <= dropout < 1.")
+        check_sizes(self, ("vocab_size", "width", "layers"), cell=tuple(LAYERS))
 
     @classmethod
     def tiny(cls, vocab_size: int, cell: str = "gru") -> RNNLanguageModelConfig:

@@ -24,7 +24,9 @@ from torch import Tensor, nn
 
 from course_lib.attention.masks import causal_mask, padding_mask
 from course_lib.attention.positions import LearnedPositions, SinusoidalPositions
-from course_lib.recurrent.encoder_decoder import check_ids, check_pairs, source_lengths
+from course_lib.recurrent.encoder_decoder import check_pairs, source_lengths
+from course_lib.support.checks import check_ids, check_sizes
+from course_lib.transformer.feed_forward import ACTIVATIONS
 from course_lib.transformer.layers import DecoderLayer, EncoderLayer, KeysValues
 
 POSITIONS = ("sinusoidal", "learned", "none")
@@ -72,25 +74,8 @@ class TransformerConfig:
 
     def __post_init__(self) -> None:
         sizes = ("source_vocab", "target_vocab", "width", "heads", "layers", "hidden", "max_length")
-        for name in sizes:
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {value!r}")
-        if self.width % self.heads:
-            raise ValueError(f"heads={self.heads} must divide width={self.width}")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
-        names = {
-            "norm": ("pre", "post"),
-            "positions": POSITIONS,
-            "tie": TIES,
-            "activation": ("relu", "gelu"),
-        }
-        for name, known in names.items():
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}"
-                )
+        choices = {"norm": ("pre", "post"), "positions": POSITIONS, "tie": TIES}
+        check_sizes(self, sizes, activation=tuple(ACTIVATIONS), **choices)
         if self.positions == "sinusoidal" and self.width % 2:
             raise ValueError(f"sinusoidal positions need an even width, got {self.width}")
         if self.tie == "all" and self.source_vocab != self.target_vocab:
@@ -149,11 +134,11 @@ class TransformerEncoder(nn.Module):
         self, x: Tensor, mask: Tensor | None = None, *, need_weights: bool = False
     ) -> tuple[Tensor, list[Tensor | None]]:
         """(B, S, D), mask to (B, H, S, S) -> states (B, S, D), a (B, H, S, S) or None a layer."""
-        looks = []
+        by_layer = []
         for layer in self.layers:
             x, weights = layer(x, mask, need_weights=need_weights)
-            looks.append(weights)
-        return self.norm(x), looks
+            by_layer.append(weights)
+        return self.norm(x), by_layer
 
 
 class TransformerState(NamedTuple):
@@ -194,19 +179,19 @@ class TransformerDecoder(nn.Module):
         length, read = x.shape[1], state.length
         # Row t of the mask belongs to position P + t. One position alone may see all there is.
         mask = causal_mask(read + length, x.device)[read:] if length > 1 else None
-        kept, looks = [], []
+        kept, by_layer = [], []
         for layer, past, source in zip(self.layers, state.past, state.source, strict=True):
             out = layer.read(
                 x, source, mask, state.source_mask, past=past, need_weights=need_weights
             )
             x = out.x
             kept.append(out.kept)
-            looks.append((out.weights, out.source_weights))
-        return self.norm(x), state._replace(past=tuple(kept), length=read + length), looks
+            by_layer.append((out.weights, out.source_weights))
+        return self.norm(x), state._replace(past=tuple(kept), length=read + length), by_layer
 
 
-class Looks(NamedTuple):
-    """Where a Transformer looks: a list over the layers, for each kind of attention.
+class AttentionWeights(NamedTuple):
+    """The weights of every head: a list over the layers, for each kind of attention.
 
     encoder: (B, H, S, S). decoder: (B, H, T, T). source: (B, H, T, S), from the target's
     positions to the source.
@@ -245,25 +230,17 @@ class Transformer(nn.Module):
                 after padding in the source, more positions than were learned, or the two batches
                 differ in size.
         """
-        return self.read(source, target_in)[0]
-
-    def read(
-        self, source: Tensor, target_in: Tensor, *, need_weights: bool = False
-    ) -> tuple[Tensor, Looks | None]:
-        """As :meth:`forward`, and with ``need_weights`` the weights of every head.
-
-        Call ``eval()`` first, or dropout blurs the picture.
-
-        Raises:
-            ValueError: as :meth:`forward`.
-        """
         check_pairs(source, target_in)
-        states, mask, own = self.encode(source, need_weights=need_weights)
+        return self._write(target_in, self.init_state(source))[0]
+
+    def with_weights(self, source: Tensor, target_in: Tensor) -> tuple[Tensor, AttentionWeights]:
+        """As `forward`, and the attention weights. Call `eval()` first, or dropout blurs them."""
+        check_pairs(source, target_in)
+        states, mask, encoder = self.encode(source, need_weights=True)
         state = self.decoder.init_state(states, mask)
-        logits, _, looks = self._write(target_in, state, need_weights=need_weights)
-        if not need_weights:
-            return logits, None
-        return logits, Looks(own, [a for a, _ in looks], [b for _, b in looks])
+        logits, _, by_layer = self._write(target_in, state, need_weights=True)
+        decoder, across = zip(*by_layer, strict=True)
+        return logits, AttentionWeights(encoder, list(decoder), list(across))
 
     def encode(
         self, source: Tensor, *, need_weights: bool = False
@@ -272,8 +249,9 @@ class Transformer(nn.Module):
         check_ids(source, self.config.source_vocab, "source")
         source_lengths(source)  # an empty sentence is an error
         mask = padding_mask(source)[:, None, None, :]  # (B, 1, 1, S)
-        states, looks = self.encoder(self.source_embedding(source), mask, need_weights=need_weights)
-        return states, mask, looks
+        x = self.source_embedding(source)  # (B, S, D)
+        states, by_layer = self.encoder(x, mask, need_weights=need_weights)
+        return states, mask, by_layer
 
     def init_state(self, source: Tensor) -> TransformerState:
         """Encode: (B, S) ids -> the decoder's first state."""
@@ -301,8 +279,8 @@ class Transformer(nn.Module):
     def _write(self, tokens: Tensor, state: TransformerState, *, need_weights: bool = False):
         check_ids(tokens, self.config.target_vocab, "target")
         x = self.target_embedding(tokens, state.length)  # (B, T, D)
-        x, state, looks = self.decoder(x, state, need_weights=need_weights)
-        return self.output(x), state, looks  # (B, T, V)
+        x, state, by_layer = self.decoder(x, state, need_weights=need_weights)
+        return self.output(x), state, by_layer  # (B, T, V)
 
 
 def init_xavier_(model: nn.Module) -> None:

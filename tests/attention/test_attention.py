@@ -10,10 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from course_lib.attention.attend import (
-    SHORT_16_BIT,
     AdditiveScore,
     GeneralScore,
     attend,
+    attend_fast,
     dot,
     scaled_dot,
 )
@@ -30,6 +30,13 @@ ROWS = [[5, 6, 7, 8, 9], [10, 4, 11], [7]]
 def batch(rows: list[list[int]], width: int | None = None) -> torch.Tensor:
     width = width or max(map(len, rows))
     return torch.tensor([row + [0] * (width - len(row)) for row in rows])
+
+
+def fast(*given) -> tuple[torch.Tensor, None]:
+    return attend_fast(*given), None
+
+
+BOTH = pytest.mark.parametrize("path", [attend, fast])
 
 
 def build(name: str, width: int = 4):
@@ -107,32 +114,30 @@ def masks(leading, t=3, s=5) -> dict[str, torch.Tensor | None]:
     }
 
 
-@pytest.mark.parametrize("score", [dot, scaled_dot])
 @pytest.mark.parametrize("mask", masks(()).keys())
 @pytest.mark.parametrize("leading", SHAPES.values(), ids=SHAPES.keys())
 @pytest.mark.parametrize("width", [4, 7])  # of the values; torch takes another kernel for 7
-def test_fast_path_equals_explicit_path(score, mask, leading, width):
+def test_fast_path_equals_explicit_path(mask, leading, width):
     given = inputs(leading, values=width)
     mask = masks(leading)[mask]
     target = torch.randn(*leading, 3, width, dtype=torch.double)
-    explicit, weights = attend(*given, mask, score=score)
-    fast, nothing = attend(*given, mask, score=score, need_weights=False)
+    explicit, weights = attend(*given, mask)
+    quick = attend_fast(*given, mask)
     assert weights.shape == (*leading, 3, 5)
-    assert nothing is None
-    torch.testing.assert_close(fast, explicit)
-    gradients = [torch.autograd.grad((out * target).sum(), given) for out in (explicit, fast)]
+    torch.testing.assert_close(quick, explicit)
+    gradients = [torch.autograd.grad((out * target).sum(), given) for out in (explicit, quick)]
     for ours, theirs in zip(*gradients, strict=True):
         assert ours.isfinite().all()
         torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("need_weights", [True, False])
+@BOTH
 @pytest.mark.parametrize("leading", [(2,), (2, 3)])
-def test_scaled_dot_equals_torch(leading, need_weights):
+def test_scaled_dot_equals_torch(leading, path):
     given = inputs(leading)
     mask = masks(leading)["full"]
     theirs = F.scaled_dot_product_attention(*given, attn_mask=mask)
-    ours, _ = attend(*given, mask, need_weights=need_weights)
+    ours, _ = path(*given, mask)
     torch.testing.assert_close(ours, theirs)
     target = torch.randn_like(theirs)
     for mine, other in zip(
@@ -156,14 +161,6 @@ def test_every_score_equals_torch_that_is_given_the_scores(name):
     assert ours[~seen].abs().max() == 0
 
 
-@pytest.mark.parametrize("name", ["additive", "general"])
-def test_without_weights_the_other_scores_give_the_same_context(name):
-    given, score = inputs(), build(name)
-    context, weights = attend(*given, score=score, need_weights=False)
-    assert weights is None
-    torch.testing.assert_close(context, attend(*given, score=score)[0])
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_sum_to_one_over_the_source(name):
     # S = T, so that a softmax over the wrong axis would give no wrong shape.
@@ -174,27 +171,26 @@ def test_weights_sum_to_one_over_the_source(name):
     assert torch.equal(weights > 0, causal_mask(5).expand(2, 5, 5))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("need_weights", [True, False])
-def test_nothing_to_attend_to_gives_zeros_and_no_nan(name, need_weights):
-    given, score = inputs(), build(name)
+@pytest.mark.parametrize("path", ["fast", *NAMES])
+def test_nothing_to_attend_to_gives_zeros_and_no_nan(path):
+    given, named = inputs(), path in NAMES
     mask = torch.ones(2, 3, 5, dtype=torch.bool)
     mask[0, 1] = False
-    context, weights = attend(*given, mask, score=score, need_weights=need_weights)
+    context, weights = attend(*given, mask, build(path)) if named else fast(*given, mask)
     assert context[0, 1].abs().max() == 0
     assert context[0, 0].abs().max() > 0
-    if need_weights:
+    if named:
         assert weights[0, 1].abs().max() == 0
     for gradient in torch.autograd.grad(context.sum(), given[2:] + given[:2], allow_unused=True):
         assert gradient is None or gradient.isfinite().all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("need_weights", [True, False])
-def test_nothing_to_attend_to_in_each_precision(dtype, need_weights):
+@BOTH
+def test_nothing_to_attend_to_in_each_precision(dtype, path):
     given = [tensor.detach().to(dtype).requires_grad_() for tensor in inputs((2, 1), s=40, t=40)]
     mask = causal_mask(40).tril(-1)  # the first query sees nothing
-    context, _ = attend(*given, mask, need_weights=need_weights)
+    context, _ = path(*given, mask)
     assert context.dtype == dtype and context.isfinite().all()
     assert context[..., 0, :].abs().max() == 0 < context[..., 1, :].abs().max()
     for gradient in torch.autograd.grad(context.float().square().sum(), given):
@@ -294,18 +290,18 @@ def test_a_padding_mask_is_never_written_out():
     given = [torch.randn(1, 1, length, 8) for _ in range(3)]
     mask = torch.ones(1, 1, 1, length, dtype=torch.bool)
     with LargestTensor() as seen:
-        attend(*given, mask, need_weights=False)
+        attend_fast(*given, mask)
     assert seen.numbers <= 32 * length
     with BooleanTensors() as seen:
         attend(*given, mask)
     assert 0 < seen.numbers <= length
 
 
-def largest_tensor(leading: tuple[int, ...], length: int, need_weights: bool) -> int:
+def largest_tensor(leading: tuple[int, ...], length: int, path) -> int:
     given = [torch.randn(*leading, length, 8, requires_grad=True) for _ in range(3)]
     mask = torch.arange(length) < length - 7  # a padding mask
     with LargestTensor() as seen:
-        attend(*given, mask, need_weights=need_weights)[0].sum().backward()
+        path(*given, mask)[0].sum().backward()
     assert given[0].grad.abs().max() > 0
     return seen.numbers
 
@@ -313,34 +309,17 @@ def largest_tensor(leading: tuple[int, ...], length: int, need_weights: bool) ->
 @pytest.mark.parametrize("leading", [(), (1,), (1, 1)])
 def test_fast_path_never_holds_all_weights_of_a_long_source(leading):
     length = 4096
-    assert largest_tensor(leading, length, need_weights=False) < 32 * length
-    assert largest_tensor(leading, 512, need_weights=True) >= 512**2  # the measure works
+    assert largest_tensor(leading, length, fast) < 32 * length
+    assert largest_tensor(leading, 512, attend) >= 512**2  # the measure works
 
 
-@pytest.mark.parametrize("need_weights", [True, False])
 @pytest.mark.parametrize("score", [dot, scaled_dot])
-def test_different_widths_are_named(score, need_weights):
+def test_different_widths_are_named(score):
     with pytest.raises(ValueError, match="queries have width 4, keys have width 6"):
-        attend(
-            torch.ones(2, 3, 4),
-            torch.ones(2, 5, 6),
-            torch.ones(2, 5, 4),
-            score=score,
-            need_weights=need_weights,
-        )
+        attend(torch.ones(2, 3, 4), torch.ones(2, 5, 6), torch.ones(2, 5, 4), score=score)
 
 
-@pytest.mark.parametrize("score", [AdditiveScore(4, 6, 8), GeneralScore(4, 6)])
-def test_widths_that_a_score_was_not_built_for_are_named(score):
-    good = torch.ones(3, 4), torch.ones(5, 6)
-    assert score(*good).shape == (3, 5)
-    with pytest.raises(ValueError, match="queries have width 6.*built for 4"):
-        score(good[1], good[1])
-    with pytest.raises(ValueError, match="keys have width 4.*built for 6"):
-        score(good[0], good[0])
-
-
-@pytest.mark.parametrize("need_weights", [True, False])
+@BOTH
 @pytest.mark.parametrize(
     ("mask", "error", "message"),
     [
@@ -351,13 +330,13 @@ def test_widths_that_a_score_was_not_built_for_are_named(score):
         (torch.ones(1, 2, 3, 5).bool(), ValueError, "does not broadcast"),
     ],
 )
-def test_wrong_masks_are_named(mask, error, message, need_weights):
+def test_wrong_masks_are_named(mask, error, message, path):
     given = torch.ones(2, 3, 4), torch.ones(2, 5, 4), torch.ones(2, 5, 4)
     with pytest.raises(error, match=message):
-        attend(*given, mask, need_weights=need_weights)
+        path(*given, mask)
 
 
-@pytest.mark.parametrize("need_weights", [True, False])
+@BOTH
 @pytest.mark.parametrize(
     "shapes",
     [
@@ -367,15 +346,9 @@ def test_wrong_masks_are_named(mask, error, message, need_weights):
         ((4,), (5, 4), (5, 4)),
     ],
 )
-def test_shapes_that_do_not_belong_together_are_named(shapes, need_weights):
+def test_shapes_that_do_not_belong_together_are_named(shapes, path):
     with pytest.raises(ValueError, match="one value for each key"):
-        attend(*map(torch.ones, shapes), need_weights=need_weights)
-
-
-def test_a_score_of_wrong_shape_is_named():
-    given = torch.ones(2, 3, 4), torch.ones(2, 5, 4), torch.ones(2, 5, 4)
-    with pytest.raises(ValueError, match=r"returned shape \(2, 5, 3\), expected \(2, 3, 5\)"):
-        attend(*given, score=lambda queries, keys: dot(keys, queries))
+        path(*map(torch.ones, shapes))
 
 
 # The translator
@@ -396,22 +369,22 @@ def fixture_model(request) -> AttentionEncoderDecoder:
 
 def test_shapes(model):
     source, target = batch(ROWS), torch.randint(1, 9, (3, 4))
-    logits, weights = model.alignments(source, target)
+    logits, weights = model.with_weights(source, target)
     assert logits.shape == (3, 4, 9)
     assert weights.shape == (3, 4, 5)
     torch.testing.assert_close(logits, model(source, target), atol=1e-6, rtol=0)
 
 
 def test_alignments_are_weights_over_the_real_words(model):
-    _, weights = model.alignments(batch(ROWS), torch.randint(1, 9, (3, 4)))
+    _, weights = model.with_weights(batch(ROWS), torch.randint(1, 9, (3, 4)))
     torch.testing.assert_close(weights.sum(-1), torch.ones(3, 4))
     assert torch.equal(weights > 0, (batch(ROWS) != 0)[:, None].expand(3, 4, 5))
 
 
 def test_padding_changes_nothing(model):
     target = torch.randint(1, 9, (3, 6))
-    logits, weights = model.alignments(batch(ROWS), target)
-    wide_logits, wide_weights = model.alignments(batch(ROWS, width=11), target)
+    logits, weights = model.with_weights(batch(ROWS), target)
+    wide_logits, wide_weights = model.with_weights(batch(ROWS, width=11), target)
     torch.testing.assert_close(logits, wide_logits, atol=1e-6, rtol=0)
     torch.testing.assert_close(weights, wide_weights[..., :5], atol=1e-6, rtol=0)
     assert wide_weights[..., 5:].abs().max() == 0
@@ -419,9 +392,9 @@ def test_padding_changes_nothing(model):
 
 def test_batch_equals_sentences_one_by_one(model):
     target = torch.randint(1, 9, (3, 4))
-    logits, weights = model.alignments(batch(ROWS), target)
+    logits, weights = model.with_weights(batch(ROWS), target)
     for b, row in enumerate(ROWS):
-        own_logits, own_weights = model.alignments(torch.tensor([row]), target[b : b + 1])
+        own_logits, own_weights = model.with_weights(torch.tensor([row]), target[b : b + 1])
         torch.testing.assert_close(logits[b], own_logits[0], atol=1e-6, rtol=0)
         torch.testing.assert_close(weights[b, :, : len(row)], own_weights[0], atol=1e-6, rtol=0)
 
@@ -439,7 +412,7 @@ def test_a_later_target_word_leaves_earlier_predictions_alone(model):
     source, target = batch(ROWS), torch.randint(1, 9, (3, 6))
     changed = target.clone()
     changed[:, 4] = (changed[:, 4] % 8) + 1
-    before, after = model.alignments(source, target), model.alignments(source, changed)
+    before, after = model.with_weights(source, target), model.with_weights(source, changed)
     torch.testing.assert_close(before[0][:, :4], after[0][:, :4])
     assert (before[0][:, 4] - after[0][:, 4]).abs().max() > 1e-4
     # The query is the state before the word is read, so word 4 moves the look of word 5 first.
@@ -454,8 +427,8 @@ def test_weights_and_predictions_move_with_the_encoder_states(model):
     # Only the states move: the first state of the decoder, which also knows the source, does not.
     moved = model.decoder.init_state(states.flip(1), last, torch.ones(1, 5, dtype=torch.bool))
     assert torch.equal(moved.hidden, state.hidden)
-    logits, weights, _ = model.decoder.read(target, state)
-    _, other, _ = model.decoder.read(target, moved)
+    logits, weights, _ = model.decoder.with_weights(target, state)
+    _, other, _ = model.decoder.with_weights(target, moved)
     # The mean over all words forgets their order, so it is the weights that turn round with it.
     torch.testing.assert_close(other, weights.flip(-1), atol=1e-6, rtol=0)
     assert (other - weights).abs().max() > 1e-3
@@ -466,7 +439,7 @@ def test_weights_and_predictions_move_with_the_encoder_states(model):
 def test_the_query_is_the_top_state_before_the_word(model):
     state = model.init_state(batch(ROWS))
     tokens = torch.tensor([[1, 4], [1, 5], [1, 6]])
-    _, weights, _ = model.decoder.read(tokens, state)
+    _, weights, _ = model.decoder.with_weights(tokens, state)
     score = getattr(model.decoder.score, "from_prepared", model.decoder.score)
     for t in range(2):
         query = state.hidden[-1][:, None]
@@ -485,7 +458,7 @@ def test_another_source_moves_the_weights_and_a_blind_score_is_found(model):
         changed[:, 2] = -changed[:, 2]  # one source word says something else
         mask = torch.ones(1, 5, dtype=torch.bool)
         before, after = (
-            model.decoder.read(target, model.decoder.init_state(states, last, mask))[1]
+            model.decoder.with_weights(target, model.decoder.init_state(states, last, mask))[1]
             for states in (first, changed)
         )
         return (before[:, 0] - after[:, 0]).abs().max().item() > 1e-4  # the same first query
@@ -498,7 +471,7 @@ def test_another_source_moves_the_weights_and_a_blind_score_is_found(model):
 
 
 def test_looks_differ_from_step_to_step(model):
-    _, weights = model.alignments(batch(ROWS[:1]), torch.tensor([[1, 4, 5, 6]]))
+    _, weights = model.with_weights(batch(ROWS[:1]), torch.tensor([[1, 4, 5, 6]]))
     assert (weights[0, 1:] - weights[0, :-1]).abs().amax(-1).min() > 1e-6
 
 
@@ -539,7 +512,7 @@ def test_reorder_picks_and_repeats_rows(model):
 
 def test_nothing_is_stored_on_the_model(model):
     held = [set(vars(module)) for module in model.modules()]
-    model.alignments(batch(ROWS), torch.ones(3, 2).long())
+    model.with_weights(batch(ROWS), torch.ones(3, 2).long())
     model.step(torch.tensor([1, 1, 1]), model.init_state(batch(ROWS)))
     assert [set(vars(module)) for module in model.modules()] == held
 
@@ -556,7 +529,7 @@ def work_of_one_step(name: str, length: int) -> int:
     model = AttentionEncoderDecoder(AttentionConfig.tiny(12, 9, score=name)).eval()
     state = model.init_state(torch.full((1, length), 5))
     with FlopCounterMode(display=False) as counter:
-        model.decoder.read(torch.tensor([[1]]), state)
+        model.decoder.with_weights(torch.tensor([[1]]), state)
     return counter.get_total_flops()
 
 
@@ -593,7 +566,7 @@ def test_wrong_sentences_are_named(model):
         model(torch.tensor([[5, 6], [0, 0]]), torch.tensor([[1], [1]]))
     with pytest.raises(ValueError, match="target contains id 9"):
         model(torch.tensor([[5]]), torch.tensor([[1, 9]]))
-    for call in (model, model.alignments):
+    for call in (model, model.with_weights):
         with pytest.raises(ValueError, match="3 sentences, target_in has 2"):
             call(batch(ROWS), torch.tensor([[1], [1]]))
 
@@ -607,21 +580,32 @@ def test_config_is_validated():
         AttentionConfig(12, 9, width=33)
 
 
-@pytest.mark.parametrize("length", [8, SHORT_16_BIT + 1])
-def test_training_in_16_bits_takes_the_faster_path(monkeypatch, length):
-    """Up to that many keys the explicit path, beyond it and without gradient the fused one."""
-    fused = []
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_training_in_16_bits_on_a_processor_computes_in_32(monkeypatch, dtype):
+    """Without a gradient it stays in 16; the result has the type of the inputs either way."""
+    seen = []
     kernel = torch.nn.functional.scaled_dot_product_attention
     monkeypatch.setattr(
         torch.nn.functional,
         "scaled_dot_product_attention",
-        lambda *a, **k: fused.append(1) or kernel(*a, **k),
+        lambda *a, **k: seen.append(a[0].dtype) or kernel(*a, **k),
     )
-    given = [torch.randn(1, 2, length, 4, dtype=torch.bfloat16) for _ in range(3)]
-    plain, _ = attend(*given, need_weights=False)
-    assert len(fused) == 1
+    given = [torch.randn(1, 2, 8, 4, dtype=dtype) for _ in range(3)]
+    plain = attend_fast(*given)
     for tensor in given:
         tensor.requires_grad_()
-    trained, weights = attend(*given, need_weights=False)
-    assert len(fused) == (1 if length <= SHORT_16_BIT else 2) and weights is None
+    with torch.autocast("cpu", torch.bfloat16):
+        trained = attend_fast(*given)
+    assert seen == [dtype, torch.float32] and plain.dtype == trained.dtype == dtype
     torch.testing.assert_close(trained, plain, atol=0.03, rtol=0.03)
+
+
+def test_causal_by_name_equals_the_causal_mask_and_dropout_drops():
+    given = inputs((2, 3), t=5)
+    torch.testing.assert_close(
+        attend_fast(*given, causal=True), attend_fast(*given, causal_mask(5))
+    )
+    torch.manual_seed(0)
+    ones = torch.ones(1, 1, 4000, 1)
+    dropped = attend_fast(ones[:, :, :1], ones, ones, dropout=0.25)
+    assert dropped.item() == pytest.approx(1, abs=0.05) and dropped.item() != 1

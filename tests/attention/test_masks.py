@@ -6,7 +6,6 @@ from torch import nn
 
 from course_lib.attention.masks import (
     causal_mask,
-    combine,
     masked_softmax,
     padding_mask,
     to_torch_key_padding,
@@ -30,31 +29,6 @@ def test_padding_mask_is_true_at_real_tokens():
 def test_causal_mask_hides_the_future():
     mask = causal_mask(3)
     assert mask.tolist() == [[True, False, False], [True, True, False], [True, True, True]]
-    with pytest.raises(ValueError, match="length is 0"):
-        causal_mask(0)
-
-
-def test_combine_is_and_with_broadcasting():
-    padding = padding_mask(torch.tensor([[5, 6, 0], [7, 0, 0]]))
-    both = combine(padding[:, None, :], causal_mask(3))
-    assert both.shape == (2, 3, 3)
-    for b in range(2):
-        for t in range(3):
-            for s in range(3):
-                assert both[b, t, s] == (padding[b, s] and s <= t)
-    assert torch.equal(combine(padding), padding)
-
-
-def test_combine_refuses_what_would_go_wrong_silently():
-    square = torch.ones(3, 3, dtype=torch.bool)  # B == T: broadcasting alone would accept it
-    with pytest.raises(ValueError, match=r"padding\[:, None, :\]"):
-        combine(square, causal_mask(3))
-    with pytest.raises(ValueError, match="do not broadcast"):
-        combine(torch.ones(2, 1, 4, dtype=torch.bool), causal_mask(3))
-    with pytest.raises(TypeError, match="float32"):
-        combine(causal_mask(3), torch.zeros(3))
-    with pytest.raises(ValueError, match="at least one"):
-        combine()
 
 
 def test_equals_softmax_where_all_may_be_seen():
@@ -62,6 +36,7 @@ def test_equals_softmax_where_all_may_be_seen():
     everything = torch.ones(4, dtype=torch.bool)
     torch.testing.assert_close(masked_softmax(scores, everything), scores.softmax(-1))
     torch.testing.assert_close(masked_softmax(scores, everything, dim=1), scores.softmax(1))
+    assert torch.equal(masked_softmax(scores, None, dim=1), scores.softmax(1))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
@@ -158,7 +133,5 @@ def test_converter_is_what_multihead_attention_wants():
     _, weights = attention(inputs, inputs, inputs, key_padding_mask=to_torch_key_padding(real))
     assert (weights[1, :, 2:] == 0).all() and (weights[1, :, :2] > 0).all()
     assert (weights[0] > 0).all()
-    with pytest.raises(ValueError, match=r"\(B, S\)"):
-        to_torch_key_padding(real[:, None, :])
     with pytest.raises(TypeError, match="boolean"):
         to_torch_key_padding(real.float())

@@ -78,7 +78,7 @@ def test_weights_of_every_head_are_equal_to_hugging_face(pair):
     theirs.set_attn_implementation("eager")
     asked = {"input_ids": tokens, "token_type_ids": segments, "attention_mask": real.long()}
     wanted = theirs.bert(**asked, output_attentions=True).attentions
-    states, looks = ours.bert.read(tokens, segments, need_weights=True)
+    states, looks = ours.bert.with_weights(tokens, segments)
     for one, other in zip(looks, wanted, strict=True):
         torch.testing.assert_close(
             one.transpose(1, 2)[real], other.transpose(1, 2)[real], atol=1e-5, rtol=1e-5

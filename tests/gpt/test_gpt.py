@@ -85,13 +85,12 @@ def test_padding_on_the_right_changes_nothing(model, ids):
 
 def test_the_weights_of_each_head(model, ids):
     """Rows sum to one, nothing looks ahead, and the explicit path gives the fast path's states."""
-    looks = model.looks(ids)
-    assert [tuple(one.shape) for one in looks] == [(3, 2, 9, 9)] * 2
-    for one in looks:
+    logits, weights = model.with_weights(ids)
+    assert [tuple(one.shape) for one in weights] == [(3, 2, 9, 9)] * 2
+    for one in weights:
         torch.testing.assert_close(one.sum(-1), torch.ones(3, 2, 9))
         assert one.triu(1).abs().max() == 0
-    states, _, _ = model.body.read(ids, model.body.start(), need_weights=True)
-    torch.testing.assert_close(states, model.body(ids))
+    torch.testing.assert_close(logits, model(ids))
 
 
 def test_sixteen_bits_stay_near(model, ids):

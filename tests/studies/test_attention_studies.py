@@ -47,7 +47,7 @@ def test_weights_come_in_the_order_of_the_pairs_and_without_padding(model, pairs
     assert not model.training
     assert [tuple(matrix.shape) for matrix in weights] == [(len(t), len(s)) for s, t in ids]
     for (s, t), matrix in list(zip(ids, weights, strict=True))[::13]:
-        own = model.alignments(torch.tensor([s]), torch.tensor([[BOS, *t]]))[1][0, :-1]
+        own = model.with_weights(torch.tensor([s]), torch.tensor([[BOS, *t]]))[1][0, :-1]
         torch.testing.assert_close(matrix, own, atol=1e-6, rtol=0)
         torch.testing.assert_close(matrix.sum(-1), torch.ones(len(t)))
     assert not any(matrix.requires_grad for matrix in weights)
@@ -70,7 +70,7 @@ class Scripted(nn.Module):
         last = self.encoder.embedding(source)[:, -1]  # (B, E)
         return self.output(last).unsqueeze(1).expand(-1, target_in.shape[1], -1)
 
-    def alignments(self, source, target_in):
+    def with_weights(self, source, target_in):
         weights = torch.zeros(*target_in.shape, source.shape[1])
         for row, words in enumerate(source.tolist()):
             own = self.script[tuple(word for word in words if word)]

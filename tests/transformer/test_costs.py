@@ -35,7 +35,7 @@ RECURRENT = [
 
 def counted(model, source, target, backward=False) -> int:
     with FlopCounterMode(display=False) as counter:
-        logits = model.read(source, target, need_weights=True)[0]  # products one by one
+        logits = model.with_weights(source, target)[0]  # products one by one
         if backward:
             logits.sum().backward()
     return counter.get_total_flops()
@@ -67,7 +67,7 @@ def test_recurrent_flops(config, source, target):
     given = torch.full((1, source), 5), torch.full((1, target), 5)
     with FlopCounterMode(display=False) as counter:
         if isinstance(config, AttentionConfig):  # with the weights: products one by one
-            AttentionEncoderDecoder(config).alignments(*given)
+            AttentionEncoderDecoder(config).with_weights(*given)
         else:
             EncoderDecoder(config)(*given)
     parts = recurrent_flops(config, source, target)

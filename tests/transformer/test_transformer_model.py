@@ -196,7 +196,7 @@ def test_positions_make_word_order_count():
 @torch.no_grad()
 def test_weights_of_every_head(model):
     source, target = batch(ROWS), targets(4)
-    logits, looks = model.read(source, target, need_weights=True)
+    logits, looks = model.with_weights(source, target)
     torch.testing.assert_close(logits, model(source, target), atol=1e-5, rtol=1e-5)
     layers, heads = model.config.layers, model.config.heads
     sizes = {"encoder": (5, 5), "decoder": (4, 4), "source": (4, 5)}
@@ -219,7 +219,7 @@ def test_the_target_reads_the_source(model):
 
 def test_nothing_is_stored_on_the_model(model):
     held = [set(vars(module)) for module in model.modules()]
-    model.read(batch(ROWS), targets(3), need_weights=True)
+    model.with_weights(batch(ROWS), targets(3))
     model.step(torch.tensor([1, 1, 1]), model.init_state(batch(ROWS)))
     assert [set(vars(module)) for module in model.modules()] == held
     assert list(model.buffers()) == []

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from course_lib.attention.attend import attend
+from course_lib.attention.attend import attend, attend_fast
 from course_lib.attention.translator import AttentionConfig, AttentionEncoderDecoder
 from tools.bench.pairs import Result, compare, median_interval, timed
 
@@ -55,11 +55,11 @@ def inputs(length: int, padded: bool) -> tuple[list[Tensor], Tensor | None]:
 
 
 def fast_path(length: int, padded: bool, pairs: int) -> Result:
-    """`attend` without weights / `scaled_dot_product_attention`: 0.95 of its throughput."""
+    """`attend_fast` / `scaled_dot_product_attention`: 0.95 of its throughput."""
     given, mask = inputs(length, padded)
     return compare(
         f"attend, fast / torch, {_case(length, padded)}",
-        _repeated(lambda: attend(*given, mask, need_weights=False), length),
+        _repeated(lambda: attend_fast(*given, mask), length),
         _repeated(lambda: functional.scaled_dot_product_attention(*given, attn_mask=mask), length),
         pairs,
         REPEAT.get(length, 1),
@@ -68,13 +68,13 @@ def fast_path(length: int, padded: bool, pairs: int) -> Result:
 
 
 def explicit_path(length: int, padded: bool, pairs: int, *, backward: bool = False) -> Result:
-    """`attend` with weights / without."""
+    """`attend` / `attend_fast`."""
     given, mask = inputs(length, padded)
     for tensor in given:
         tensor.requires_grad_(backward)
 
-    def run(need_weights: bool) -> None:
-        out, _ = attend(*given, mask, need_weights=need_weights)
+    def run(explicit: bool) -> None:
+        out = attend(*given, mask)[0] if explicit else attend_fast(*given, mask)
         if backward:
             torch.autograd.grad(out.sum(), given)
 
