@@ -12,3 +12,14 @@ sys.path.insert(0, OFFLINE)
 os.environ["PYTHONPATH"] = OFFLINE + os.pathsep + os.environ.get("PYTHONPATH", "")
 
 import network_block  # noqa: E402, F401  (blocks on import)
+import pytest  # noqa: E402
+
+
+@pytest.fixture
+def shown(monkeypatch) -> list[dict[str, str]]:
+    """Every figure, table and sentence that is displayed, in order: its text by media type."""
+    from course_lib.figures import plots
+
+    items: list[dict[str, str]] = []
+    monkeypatch.setattr(plots, "display", lambda item, **_: items.append(item))
+    return items

@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from IPython.display import display
-
 from course_lib.claims.ledger import VERDICTS, Claim, load
 from course_lib.claims.quantities import number
-from course_lib.figures.plots import COLORS, Rich, markdown_light, plain, require_text
+from course_lib.figures.plots import COLORS, emit, markdown_light, plain, require_text
 
 LEDGER_PAGE = "12_what_we_measured"
 _COLOR = dict(zip(VERDICTS, (COLORS["green"], COLORS["blue"], COLORS["orange"]), strict=True))
@@ -115,7 +113,7 @@ def _show(claims: Sequence[Claim], caption: str, *, whole: bool) -> None:
         inner = _controls(claims) + inner
         script = f"<script>{_read('page.js')}</script>"
     markup = f'<style>{_read("page.css")}</style><div class="am-ledger">{inner}{script}</div>'
-    display(Rich(markup, "\n".join([plain(caption), *(_line(claim) for claim in claims)])))
+    emit(markup, "\n".join([plain(caption), *(_line(claim) for claim in claims)]))
 
 
 def _row(claim: Claim, place: int, whole: bool) -> str:

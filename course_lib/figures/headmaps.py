@@ -3,74 +3,53 @@
 A kernel-free figure without any script. Two groups of radio buttons, of which the second is the
 overview itself, and style rules that show the chosen map. So it works with mouse and keyboard in
 the static book, JupyterLab, VS Code and Colab alike. A browser that does not know the rule
-``:has()`` shows all maps below one another.
+`:has()` shows all maps below one another.
 
-Colors, the large map and its numbers come from :mod:`course_lib.figures.heatmap`.
+Colors, the large map and its numbers come from `heatmap`.
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from importlib import resources
+from typing import Any, NamedTuple
 
 import torch
-from IPython.display import display
 from torch import Tensor
 
 from course_lib.figures import heatmap
 from course_lib.figures.heatmap import Alignment
-from course_lib.figures.plots import Rich, frame, plain, require_text
-from course_lib.figures.widgets import MOST_BYTES
+from course_lib.figures.plots import emit, frame, plain, require_text, scrollable
+from course_lib.figures.widgets import require_light
 
 _LEAST_SHARE = 0.05  # a word is said to look somewhere only with this weight
 
 
-@dataclass(frozen=True, eq=False)
-class Heads:
-    """All heads of one kind of attention on one sentence.
+class Heads(NamedTuple):
+    """All heads of one kind of attention on one sentence."""
 
-    Attributes:
-        name: what the reader picks it by, such as "encoder".
-        rows: the words that look, T of them, two at least.
-        columns: the words looked at, S of them.
-        weights: (L, H, T, S), for each layer and head; each row sums to one.
-        gold: links (column, row) to mark, or None.
-        languages: codes of columns and rows for screen readers, such as ("en", "fr").
+    name: str  # what the reader picks it by, such as "encoder"
+    rows: Sequence[str]  # the words that look, T of them
+    columns: Sequence[str]  # the words looked at, S of them
+    weights: Any  # (L, H, T, S), for each layer and head; each row sums to one
+    gold: Iterable[tuple[int, int]] | None = None  # links (column, row) to mark
+    languages: tuple[str, str] = ("en", "en")  # of columns and rows, for screen readers
 
-    Raises:
-        ValueError: weights that are not (L, H, T, S), or whatever
-            :class:`~course_lib.figures.heatmap.Alignment` refuses.
-    """
-
-    name: str
-    rows: Sequence[str]
-    columns: Sequence[str]
-    weights: Any
-    gold: Iterable[tuple[int, int]] | None = None
-    languages: tuple[str, str] = ("en", "en")
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", require_text(self.name, "name"))
-        weights = torch.as_tensor(self.weights).detach().double().cpu()
-        if weights.dim() != 4 or 0 in weights.shape:
-            raise ValueError(
-                f"{self.name}: weights {tuple(weights.shape)}, expected (L, H, T, S): layers, "
-                "heads, words that look, words looked at"
+    def maps(self) -> list[Alignment]:
+        """One map for each head, layer by layer; what `Alignment` refuses is refused."""
+        return [
+            Alignment(
+                f"{require_text(self.name, 'name')}, {place(layer, head)}",
+                self.columns,
+                self.rows,
+                weights,
+                self.gold,
+                self.languages,
             )
-        object.__setattr__(self, "weights", weights)
-        gold = None if self.gold is None else frozenset(self.gold)
-        object.__setattr__(self, "gold", gold)
-        for _ in self.maps():  # each map checks its own weights and words
-            pass
-
-    def maps(self) -> Iterable[Alignment]:
-        """One map for each head, layer by layer."""
-        for layer, heads in enumerate(self.weights, 1):
-            for head, weights in enumerate(heads, 1):
-                name = f"{self.name}, {place(layer, head)}"
-                yield Alignment(name, self.columns, self.rows, weights, self.gold, self.languages)
+            for layer, heads in enumerate(torch.as_tensor(self.weights), 1)
+            for head, weights in enumerate(heads, 1)
+        ]
 
 
 def place(layer: int, head: int) -> str:
@@ -85,61 +64,65 @@ def heads_figure(kinds: Sequence[Heads], *, caption: str) -> None:
 
     Args:
         kinds: one or more, with equally many layers and heads.
-        caption: one paragraph with light Markdown; begin it with ``**Figure 6.1**``.
-
-    Raises:
-        ValueError: no kinds, two of one name, different numbers of layers or heads, an empty
-            caption, or more than the page can carry.
+        caption: one paragraph with light Markdown; begin it with `**Figure 6.1**`.
     """
     caption = require_text(caption, "caption")
-    names = [kind.name for kind in kinds]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"expected kinds of attention with different names, got {names}")
-    sizes = {tuple(kind.weights.shape[:2]) for kind in kinds}
+    maps = [kind.maps() for kind in kinds]
+    sizes = {tuple(torch.as_tensor(kind.weights).shape[:2]) for kind in kinds}
     if len(sizes) > 1:
         raise ValueError(f"kinds differ in (layers, heads): {sorted(sizes)}; show them apart")
-    maps = [list(kind.maps()) for kind in kinds]
+    [(layers, heads)] = sizes
     key = heatmap.name_of(maps[0][0])
+    names = [html.escape(kind.name) for kind in kinds]
+    buttons = "".join(
+        f"<label>{_radio('k', k, key)}> {name}</label>" for k, name in enumerate(names)
+    )
+    cells = "<span></span>" + "".join(f"<span>head {h + 1}</span>" for h in range(heads))
+    for layer in range(layers):
+        cells += f"<span>layer {layer + 1}</span>"
+        for number in range(layer * heads, (layer + 1) * heads):
+            pictures = "".join(thumbnail(each[number].weights) for each in maps)
+            label = place(layer + 1, number % heads + 1)
+            cells += f'<label>{pictures}{_radio("h", number, key)} aria-label="{label}"></label>'
+    overview = (
+        f'<div class="all" style="grid-template-columns:auto repeat({heads},auto)">{cells}</div>'
+    )
+    large = lambda one: heatmap.grid(one, heatmap.name_of(one), "word", "looks at")  # noqa: E731
     body = (
         heatmap.style()
-        + _style(key, len(kinds), len(maps[0]))
+        + _style(key, len(kinds), layers * heads)
         + f'<div class="am-heads {key}">'
-        + _kind_buttons(names, key)
-        + _overview(kinds, key)
+        + f'<fieldset class="kinds"><legend>attention</legend>{buttons}</fieldset>'
+        + f"<fieldset><legend>layer and head</legend>{scrollable(overview)}</fieldset>"
         + heatmap.legend(any(kind.gold is not None for kind in kinds))
         + '<div aria-live="polite">'
         + _each(maps, lambda one: f'<p class="am-said">{said(one)[0]}</p>')
         + "</div>"
-        + _each(maps, _large)
+        + _each(maps, lambda one: large(one) + heatmap.numbers(one, "word", "word looked at"))
         + "</div>"
     )
-    if len(body.encode()) > MOST_BYTES:
-        raise ValueError(
-            f"the maps weigh {len(body.encode()) // 1000} kB, the most is {MOST_BYTES // 1000} kB:"
-            " take a shorter sentence, or fewer layers"
-        )
+    require_light([body])
     words = "\n".join(f"[{said(one)[1]}]" for each in maps for one in each)
-    display(Rich(frame(body, caption), f"{plain(caption)}\n{words}"))
+    emit(frame(body, caption), f"{plain(caption)}\n{words}")
 
 
 def said(one: Alignment) -> tuple[str, str]:
     """Where each row of a map looks most, as HTML and as text."""
     foreign, own = one.languages
     looks, texts = [], []
-    for word, row in zip(one.target, one.weights.tolist(), strict=True):
-        best = max(range(len(row)), key=row.__getitem__)
-        share = f"{100 * row[best]:.0f} %"
-        if row[best] < _LEAST_SHARE:
-            continue
-        looks.append(
-            f"<span lang={own}>{html.escape(word)}</span> → "
-            f"<span lang={foreign}>{html.escape(one.source[best])}</span> {share}"
-        )
-        texts.append(f"{word} → {one.source[best]} {share}")
-    listed = ", ".join(looks) or "nowhere in particular"
+    for word, row in zip(one.target, one.weights, strict=True):
+        share, best = row.max(0)
+        if share >= _LEAST_SHARE:
+            seen, share = one.source[int(best)], f"{100 * share:.0f} %"
+            looks.append(
+                f"<span lang={own}>{html.escape(word)}</span> → "
+                f"<span lang={foreign}>{html.escape(seen)}</span> {share}"
+            )
+            texts.append(f"{word} → {seen} {share}")
+    nowhere = ["nowhere in particular"]
     return (
-        f"<strong>{html.escape(one.name)}</strong>: {listed}",
-        f"{one.name}: {', '.join(texts) or 'nowhere in particular'}",
+        f"<strong>{html.escape(one.name)}</strong>: {', '.join(looks or nowhere)}",
+        f"{one.name}: {', '.join(texts or nowhere)}",
     )
 
 
@@ -165,65 +148,24 @@ def thumbnail(weights: Tensor) -> str:
 
 
 def _style(key: str, kinds: int, heads: int) -> str:
-    """The rules of this figure; those that hide need ``:has()``."""
+    """The rules of this figure; those that hide need `:has()`."""
     shown = "".join(
         f".{key}:has(.k{k}:checked):has(.h{h}:checked) .one.k{k}.h{h}{{display:block}}"
         for k in range(kinds)
         for h in range(heads)
-    )
-    shown += "".join(
+    ) + "".join(
         f".{key}:has(.k{k}:checked) .all svg:nth-of-type({k + 1}){{display:block}}"
         for k in range(kinds)
     )
-    return (
-        "<style>"
-        ".am-heads fieldset{border:1px solid rgba(128,128,128,.5);border-radius:6px;margin:.4em 0;"
-        "padding:.2em .7em .5em;min-width:0}"
-        ".am-heads legend{float:none;width:auto;margin:0;padding:0 .4em;font-size:1em}"
-        ".am-heads .kinds label{margin-right:1.2em;display:inline-block;padding:.25em 0}"
-        ".am-heads .all{display:grid;gap:6px;align-items:center;width:max-content}"
-        ".am-heads .all span{text-align:center;font-size:.9em}"
-        ".am-heads .all label{position:relative;display:block;margin:0;padding:4px;"
-        "border-radius:4px;background:#0b0d11;border:1px solid #6d737b;cursor:pointer;"
-        "forced-color-adjust:none}"
-        ".am-heads .all svg{width:88px;height:88px;vertical-align:top}"
-        ".am-heads .all input{position:absolute;opacity:0;inset:0;margin:0;width:100%;height:100%;"
-        "cursor:pointer}"
-        ".am-heads .all label:has(:checked){outline:3px solid #e0700f}"
-        ".am-heads .all label:has(:focus-visible){outline:3px solid #2467e6;outline-offset:3px}"
-        ".am-heads .am-map i:not([data-p='0'])::after{content:attr(data-p);font-size:12px}"
-        "@media (max-width:600px){.am-heads .all svg{width:54px;height:54px}}"
-        f"@supports selector(:has(*)){{.{key} .one,.{key} .all svg{{display:none}}{shown}}}"
-        "</style>"
-    )
+    hidden = f"@supports selector(:has(*)){{.{key} .one,.{key} .all svg{{display:none}}{shown}}}"
+    rules = (resources.files(__package__) / "headmaps.css").read_text("utf8")
+    return f"<style>{rules}{hidden}</style>"
 
 
-def _kind_buttons(names: Sequence[str], key: str) -> str:
-    buttons = "".join(
-        f'<label><input type="radio" class="k{k}" name="{key}-k"{" checked" * (not k)}> '
-        f"{html.escape(name)}</label>"
-        for k, name in enumerate(names)
-    )
-    return f'<fieldset class="kinds"><legend>attention</legend>{buttons}</fieldset>'
-
-
-def _overview(kinds: Sequence[Heads], key: str) -> str:
-    layers, heads = kinds[0].weights.shape[:2]
-    cells = "<span></span>" + "".join(f"<span>head {h + 1}</span>" for h in range(heads))
-    for layer in range(layers):
-        cells += f"<span>layer {layer + 1}</span>"
-        for head in range(heads):
-            number = layer * heads + head
-            pictures = "".join(thumbnail(kind.weights[layer, head]) for kind in kinds)
-            cells += (
-                f'<label>{pictures}<input type="radio" class="h{number}" name="{key}-h"'
-                f'{" checked" * (not number)} aria-label="{place(layer + 1, head + 1)}"></label>'
-            )
-    return (
-        '<fieldset><legend>layer and head</legend><div style="overflow-x:auto;padding:6px" '
-        'class="am-scroll"><div class="all" '
-        f'style="grid-template-columns:auto repeat({heads},auto)">{cells}</div></div></fieldset>'
-    )
+def _radio(group: str, number: int, key: str) -> str:
+    """The open tag of a radio button; the first of its group is chosen."""
+    checked = " checked" * (number == 0)
+    return f'<input type="radio" class="{group}{number}" name="{key}-{group}"{checked}'
 
 
 def _each(maps: Sequence[Sequence[Alignment]], draw) -> str:
@@ -232,10 +174,3 @@ def _each(maps: Sequence[Sequence[Alignment]], draw) -> str:
         for k, each in enumerate(maps)
         for h, one in enumerate(each)
     )
-
-
-def _large(one: Alignment) -> str:
-    """The map with its words and percentages, and the numbers folded away."""
-    key = heatmap.name_of(one)
-    rows, columns = "word", "looks at"
-    return heatmap.grid(one, key, rows, columns) + heatmap.numbers(one, rows, "word looked at")

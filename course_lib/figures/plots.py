@@ -1,7 +1,7 @@
 """One figure style for the whole book, and the functions that put a figure, sentence or table
 on the page.
 
-Every figure goes through :func:`show`: it becomes an inline SVG that takes its ink from the page
+Every figure goes through `show`: it becomes an inline SVG that takes its ink from the page
 (so it reads in light and dark), with a text alternative and a caption.
 """
 
@@ -11,7 +11,7 @@ import hashlib
 import html
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -21,6 +21,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from course_lib.evaluation.intervals import Bucket, Interval
 from course_lib.figures.svg import INK, figure_to_svg, inline
 
 _BLUE, _ORANGE, _GREEN, _PINK, _GRAY = "#2467e6", "#e0700f", "#0fa36b", "#c050b6", "#6d737b"
@@ -86,63 +87,28 @@ CAPTION = "font:inherit;color:inherit;font-size:.92em;line-height:1.5;margin:.4e
 _CELL = "padding:.25em .7em;border-bottom:1px solid rgba(128,128,128,.35)"
 
 
-class _Style:
-    """Restores the settings that were in force before, when used in a ``with`` statement."""
-
-    def __init__(self) -> None:
-        self._before = {name: mpl.rcParams[name] for name in _STYLE}
-        mpl.rcParams.update(_STYLE)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        mpl.rcParams.update(self._before)
-
-    def _ipython_display_(self) -> None:
-        """Show nothing when the call is the last line of a cell."""
+def style() -> None:
+    """Set the book's figure style."""
+    mpl.rcParams.update(_STYLE)
 
 
-def style() -> _Style:
-    """Set the book's figure style, once for a notebook or in ``with plots.style():``."""
-    return _Style()
+def emit(markup: str, text: str) -> None:
+    """Display HTML where the reader's program shows it, plain text elsewhere."""
+    display({"text/html": markup, "text/plain": text}, raw=True)
 
 
-class Rich:
-    """HTML where the reader's program shows it, plain text elsewhere."""
-
-    def __init__(self, markup: str, text: str) -> None:
-        self._markup, self._text = markup, text
-
-    def _repr_html_(self) -> str:
-        return self._markup
-
-    def __repr__(self) -> str:
-        return self._text
+_seen: Counter[str] = Counter()  # how often one thing was shown, so that names stay unique
 
 
-class _Prose:
-    """Markdown where the reader's program shows it, plain text elsewhere."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def _repr_markdown_(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return self._text
-
-
-_seen: Counter[str] = Counter()  # how often one picture was shown, so that ids stay unique
+def unique(*parts: object) -> str:
+    """A name for use in a page that depends on `parts`, and on how often they came before."""
+    digest = hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:8]
+    _seen[digest] += 1
+    return f"am{digest}" + (f"-{_seen[digest]}" if _seen[digest] > 1 else "")
 
 
 def require_text(value: str, name: str) -> str:
-    """Return ``value`` stripped.
-
-    Raises:
-        ValueError: the text is empty; ``name`` says which argument it was.
-    """
+    """`value` on one line; a `ValueError` where it is empty, as `name` says."""
     if not isinstance(value, str) or not value.strip():
         advice = {
             "alt": "say in one or two sentences what the picture shows",
@@ -153,7 +119,7 @@ def require_text(value: str, name: str) -> str:
 
 
 def markdown_light(text: str) -> str:
-    """HTML of one line with ``**bold**``, ``*italic*``, code in backticks and ``[links](…)``."""
+    """HTML of one line with `**bold**`, `*italic*`, code in backticks and `[links](…)`."""
     pieces = re.split(r"(`[^`]+`)", text)
     for number, piece in enumerate(pieces):
         escaped = html.escape(piece, quote=False)
@@ -171,31 +137,29 @@ def plain(text: str) -> str:
     return re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text).replace("**", "").replace("`", "")
 
 
+def scrollable(inside: str, what: str = "", kind: str = "am-scroll") -> str:
+    """A box around what a phone cannot hold; named `what`, it scrolls by keyboard, too."""
+    focus = f' tabindex="0" role="group" aria-label="{what}, scrolls sideways"' if what else ""
+    padding = ";padding:2px" if kind == "am-scroll" else ""  # room for the ring around a focus
+    return f'<div class="{kind}" style="overflow-x:auto{padding}"{focus}>{inside}</div>'
+
+
 def picture(figure: Figure | str, *, alt: str, key: str = "", tight: bool = False) -> str:
-    """One inline ``<svg>`` of a figure or of SVG text, named ``alt``, with ids of its own.
+    """One inline `<svg>` of a figure or of SVG text, named `alt`, with ids of its own.
 
-    Closes the figure. ``key`` tells apart pictures that would otherwise be the same.
+    Closes the figure. `key` tells apart pictures that would otherwise be the same.
     """
-    alt = require_text(alt, "alt")
-    svg = figure_to_svg(figure, tight=tight) if isinstance(figure, Figure) else figure
+    alt, svg = require_text(alt, "alt"), figure
     if isinstance(figure, Figure):
+        svg = figure_to_svg(figure, tight=tight)
         plt.close(figure)
-    digest = hashlib.sha256(f"{svg}\n{alt}\n{key}".encode()).hexdigest()[:8]
-    _seen[digest] += 1
-    again = f"-{_seen[digest]}" if _seen[digest] > 1 else ""
-    return scrollable(inline(svg, prefix=f"am{digest}{again}", alt=alt))
-
-
-def scrollable(svg: str) -> str:
-    """Wrap a picture that a phone cannot hold in a box that scrolls, also by keyboard."""
+    svg = inline(svg, prefix=unique(svg, alt, key), alt=alt)
     least = int(re.search(r"min-width:(\d+)px", svg)[1])
-    focus = ' tabindex="0" role="group" aria-label="Wide figure, scrolls sideways"'
-    wide = focus if least > 340 else ""
-    return f'<div class="am-scroll" style="overflow-x:auto;padding:2px"{wide}>{svg}</div>'
+    return scrollable(svg, "Wide figure" if least > 340 else "")
 
 
 def frame(inside: str, caption: str = "") -> str:
-    """The ``<figure>`` around a picture, with its caption."""
+    """The `<figure>` around a picture, with its caption."""
     below = (
         f'<figcaption style="{CAPTION}">{markdown_light(caption)}</figcaption>' if caption else ""
     )
@@ -204,113 +168,104 @@ def frame(inside: str, caption: str = "") -> str:
 
 
 def show(figure: Figure | str, *, alt: str, caption: str) -> None:
-    """Display a Matplotlib figure, or a drawing given as SVG text, as a captioned ``<figure>``.
+    """Display a Matplotlib figure, or a drawing given as SVG text, as a captioned `<figure>`.
 
     Args:
-        figure: the figure, which is closed afterwards, or a string that holds an ``<svg>``.
+        figure: the figure, which is closed afterwards, or a string that holds an `<svg>`.
         alt: what the picture shows, for a reader who cannot see it.
-        caption: one paragraph with light Markdown; begin it with ``**Figure 3.1**``.
-
-    Raises:
-        ValueError: ``alt`` or ``caption`` is empty, or the SVG text is broken.
+        caption: one paragraph with light Markdown; begin it with `**Figure 3.1**`.
     """
-    caption = require_text(caption, "caption")
-    alt = require_text(alt, "alt")
+    alt, caption = require_text(alt, "alt"), require_text(caption, "caption")
     markup = frame(picture(figure, alt=alt, key=caption, tight=True), caption)
-    display(Rich(markup, f"{plain(caption)}\n[{alt}]"))
+    emit(markup, f"{plain(caption)}\n[{alt}]")
 
 
-def sentence(markdown_text: str) -> None:
-    """Display a sentence, or any Markdown, whose numbers the cell has just computed."""
-    if not markdown_text.strip():
-        raise ValueError("the sentence is empty: pass the Markdown text to display")
-    display(_Prose(markdown_text))
+def sentence(text: str) -> None:
+    """Display Markdown whose numbers the cell has just computed.
+
+    A line break inside a paragraph is a space, so the text may be a string over several lines.
+    """
+    text = re.sub(r"(?<!\n)\n(?!\n|- )", " ", text)
+    display({"text/markdown": text, "text/plain": text}, raw=True)
 
 
-def table(rows: Sequence[Sequence[object]], header: Sequence[str], caption: str) -> None:
+def table(
+    rows: Iterable[Sequence[object]], header: Sequence[str], caption: str, form: str = ".3f"
+) -> None:
     """Display rows under a header as a captioned table; numbers are set to the right.
 
-    Cells may be strings with light Markdown or numbers (floats are shown with three digits).
-
-    Raises:
-        ValueError: the caption is empty, or a row and the header differ in length.
+    Args:
+        rows: cells are texts with light Markdown, whole numbers, or floats and intervals.
+        header: the names of the columns.
+        caption: one paragraph with light Markdown; begin it with `**Table 3.1**`.
+        form: how floats and intervals are written: `.2f` two digits, `+.2f` with their sign.
     """
     caption = require_text(caption, "caption")
-    for number, row in enumerate(rows):
-        if len(row) != len(header):
-            message = f"row {number} has {len(row)} cells, the header has {len(header)}"
-            raise ValueError(f"{message}: give every row one cell per column")
-    cells = [[_cell(value) for value in row] for row in rows]
-    right = [
-        bool(rows) and all(re.match(r"^[-−+<>≤≥≈]?\s?\d", row[column]) for row in cells)
-        for column in range(len(header))
-    ]
-    nowrap = {"right": ";white-space:nowrap", "left": ""}
-    align = ["right" if numeric else "left" for numeric in right]
+    names = list(header)
+    cells = [[_cell(value, form) for value in row] for row in rows]
+    columns = list(zip(names, *cells, strict=True))
+    number = re.compile(r"[-−+<>≤≥≈]?\s?\d")
+    right = [bool(cells) and all(map(number.match, column[1:])) for column in columns]
+    sides = [f"text-align:{'right' if numeric else 'left'};{_CELL}" for numeric in right]
     head = "".join(
-        f'<th scope="col" style="text-align:{side};{_CELL}">{markdown_light(name)}</th>'
-        for name, side in zip(header, align, strict=True)
+        f'<th scope="col" style="{side}">{markdown_light(name)}</th>'
+        for name, side in zip(names, sides, strict=True)
     )
+    sides = [
+        side + ";white-space:nowrap" * numeric for side, numeric in zip(sides, right, strict=True)
+    ]
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td style="text-align:{side};{_CELL}{nowrap[side]}">{markdown_light(value)}</td>'
-            for value, side in zip(row, align, strict=True)
+            f'<td style="{side}">{markdown_light(value)}</td>'
+            for value, side in zip(row, sides, strict=True)
         )
         + "</tr>"
         for row in cells
     )
-    widest = max((sum(map(len, row)) for row in [list(header), *cells]), default=0)
-    focus = ' tabindex="0" role="group" aria-label="Wide table, scrolls sideways"'
     markup = (
-        f'<div class="am-table" style="overflow-x:auto"'
-        f"{focus if widest > 30 else ''}>"
         '<table style="border-collapse:collapse;margin:.6em 0">'
         '<caption style="caption-side:top;text-align:left;padding:.3em 0">'
         f"{markdown_light(caption)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
-    text = "\n".join(" | ".join(row) for row in [[plain(name) for name in header], *cells])
-    display(Rich(markup, f"{plain(caption)}\n{text}"))
+    wide = max(sum(map(len, row)) for row in [names, *cells]) > 30
+    text = "\n".join(" | ".join(row) for row in [[plain(name) for name in names], *cells])
+    emit(scrollable(markup, "Wide table" * wide, "am-table"), f"{plain(caption)}\n{text}")
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return str(value)
+def _cell(value: object, form: str) -> str:
+    return format(value, form) if isinstance(value, float | Interval) else str(value)
+
+
+def bucket_rows(buckets: Iterable[Bucket], form: str = ".2f") -> list[tuple[object, ...]]:
+    """Rows of a table by length: which lengths, how many, their mean, and its interval."""
+    return [
+        (
+            f"{bucket.low} to {bucket.high - 1}",
+            bucket.count,
+            format(bucket.mean, form),
+            f"[{bucket.interval.low:{form}}, {bucket.interval.high:{form}}]",
+        )
+        for bucket in buckets
+    ]
 
 
 def band(
     axes: Axes, x: Sequence[float], intervals: Sequence[Any], label: str, color: str | None = None
 ) -> None:
-    """Draw the means of ``intervals`` as a marked line and their ends as a band around it.
+    """Draw the means of `intervals` as a marked line and their ends as a band around it.
 
     Args:
         axes: where to draw; several bands on one axes differ in color, dashes and marker.
         x: one position per interval.
-        intervals: objects with ``mean``, ``low`` and ``high``, or buckets with an ``interval``.
+        intervals: objects with `mean`, `low` and `high`.
         label: the name in the legend.
-        color: a name in :data:`COLORS` or any Matplotlib color; by default the next of the cycle.
-
-    Raises:
-        ValueError: ``x`` and ``intervals`` differ in length, or an interval is upside down.
+        color: a name in `COLORS` or any Matplotlib color; by default the next of the cycle.
     """
-    if len(x) != len(intervals):
-        raise ValueError(f"{len(x)} positions for {len(intervals)} intervals: they must match")
-    ends = [getattr(interval, "interval", interval) for interval in intervals]
-    for position, end in zip(x, ends, strict=True):
-        if end.low > end.high:
-            raise ValueError(f"the interval at x = {position} has low {end.low} above {end.high}")
     count = len([line for line in axes.lines if line.get_gid() == "band"]) % len(CYCLE)
     color = COLORS.get(color, color) if color else CYCLE[count]
-    low, high = [end.low for end in ends], [end.high for end in ends]
+    mean, low, high = zip(*((end.mean, end.low, end.high) for end in intervals), strict=True)
     axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-    axes.plot(
-        x,
-        [end.mean for end in ends],
-        color=color,
-        linestyle=_DASHES[count],
-        marker=_MARKERS[count],
-        label=label,
-        gid="band",
-    )
+    line = {"color": color, "linestyle": _DASHES[count], "marker": _MARKERS[count]}
+    axes.plot(x, mean, **line, label=label, gid="band")

@@ -144,7 +144,7 @@ BREACHES = {
     "every_figure_has_words": [
         code_after("plots.show(fig, caption='**Figure 9.1** A line.')"),
         code_after("drawings.show('attention')"),
-        code_after("widgets.slider_figure(frames, label='step', caption='…')"),
+        code_after("widgets.slider_figure(frames, label='step')"),
         code_after("plt.show()"),
         markdown_after("![](picture.png)"),
     ],

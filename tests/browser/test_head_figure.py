@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from course_lib.figures import headmaps
 from course_lib.figures.headmaps import Heads, heads_figure
 
 pytestmark = pytest.mark.browser
@@ -14,9 +13,7 @@ TEXT = "() => document.querySelector('[aria-live]').innerText.trim()"
 
 
 @pytest.fixture
-def page(chromium, monkeypatch):
-    displayed = []
-    monkeypatch.setattr(headmaps, "display", displayed.append)
+def page(chromium, shown):
     torch.manual_seed(0)
     weights = [(3 * torch.randn(2, 3, 4, 4)).softmax(-1) for _ in range(2)]
     kinds = [
@@ -27,7 +24,7 @@ def page(chromium, monkeypatch):
     page = chromium.new_page(viewport={"width": 390, "height": 844})
     page.set_content(
         '<!doctype html><html lang="en"><title>Heads</title><body><main><h1>Heads</h1>'
-        f"{displayed[0]._repr_html_()}</main></body></html>"
+        f"{shown[0]['text/html']}</main></body></html>"
     )
     yield page
     page.close()

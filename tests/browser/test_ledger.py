@@ -3,7 +3,6 @@
 import pytest
 
 from course_lib import claims
-from course_lib.claims import page as ledger_page
 from course_lib.claims.ledger import VERDICTS
 
 pytestmark = pytest.mark.browser
@@ -14,13 +13,11 @@ FIRST = f"({ROWS})().map(e => e.dataset.{{}})"
 
 
 @pytest.fixture
-def markup(monkeypatch):
-    displayed = []
-    monkeypatch.setattr(ledger_page, "display", displayed.append)
+def markup(shown):
     claims.ledger("**Table 1** The ledger.")
     return (
         '<!doctype html><html lang="en"><title>Ledger</title><body><main><h1>Ledger</h1>'
-        f"{displayed[0]._repr_html_()}</main></body></html>"
+        f"{shown[0]['text/html']}</main></body></html>"
     )
 
 

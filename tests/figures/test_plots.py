@@ -6,34 +6,26 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections import namedtuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from course_lib.evaluation.intervals import Bucket, Interval
 from course_lib.figures import plots
 from course_lib.figures.svg import figure_to_svg, inline
 
-Interval = namedtuple("Interval", "mean low high")
-
+parse = ElementTree.fromstring
 mpl.use("svg")
 
 
 @pytest.fixture(autouse=True)
 def book_style():
-    with plots.style():
+    with mpl.rc_context():
+        plots.style()
         yield
     plt.close("all")
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """The HTML of everything displayed, in order."""
-    markup = []
-    monkeypatch.setattr(plots, "display", lambda item: markup.append(item))
-    return markup
 
 
 def curve(slope=1.0, text="source length (words)"):
@@ -44,13 +36,9 @@ def curve(slope=1.0, text="source length (words)"):
     return figure
 
 
-def parse(markup):
-    return ElementTree.fromstring(markup)
-
-
 def show(shown, figure=None, alt="a rising line", caption="**Figure 3.1** It rises."):
     plots.show(figure if figure is not None else curve(), alt=alt, caption=caption)
-    return shown[-1]._repr_html_()
+    return shown[-1]["text/html"]
 
 
 def ids(markup):
@@ -65,47 +53,35 @@ def luminance(color):
 
 class TestShow:
     def test_is_a_figure_with_a_named_picture_and_a_caption(self, shown):
-        root = parse(show(shown, alt='bars & "lines"', caption="**Figure 3.1** See `x` <b>."))
-        assert root.tag == "figure"
+        figure = curve()
+        root = parse(show(shown, figure, 'bars & "lines"', "**Figure 3.1** See `x` <b>."))
+        assert root.tag == "figure" and not plt.fignum_exists(figure.number)
         (picture,) = root.iter("svg")
         assert picture.get("role") == "img"
         assert picture.get("aria-label") == 'bars & "lines"'
         caption = root.find("figcaption")
         assert "".join(caption.itertext()) == "Figure 3.1 See x <b>."
-        assert caption.find("strong").text == "Figure 3.1"
-        assert caption.find("code").text == "x"
+        assert caption.find("strong").text == "Figure 3.1" and caption.find("code").text == "x"
+        assert shown[-1]["text/plain"] == 'Figure 3.1 See x <b>.\n[bars & "lines"]'
 
     @pytest.mark.parametrize("missing", ["alt", "caption"])
     @pytest.mark.parametrize("empty", ["", "  \n ", None])
     def test_refuses_a_missing_text(self, shown, missing, empty):
         with pytest.raises(ValueError, match=f"{missing} is empty"):
             show(shown, **{missing: empty})
-        assert not shown
-
-    def test_texts_cannot_be_forgotten(self):
         with pytest.raises(TypeError):
             plots.show(curve())
-
-    def test_closes_the_figure(self, shown):
-        figure = curve()
-        show(shown, figure)
-        assert not plt.fignum_exists(figure.number)
-
-    def test_plain_text_says_caption_and_alt(self, shown):
-        show(shown)
-        assert repr(shown[-1]) == "Figure 3.1 It rises.\n[a rising line]"
+        assert not shown
 
     def test_ink_is_the_color_of_the_page(self, shown):
         markup = show(shown)
         (picture,) = parse(markup).iter("svg")
         assert picture.get("fill") == "currentColor"
-        assert "currentColor" in markup
-        assert "#000000" not in markup and "black" not in markup and "#ffffff" not in markup
+        assert not re.search("#000000|black|#ffffff", markup)
         strokes = set(re.findall(r"stroke:([^;\"]+)", markup))
         assert "currentColor" in strokes and strokes <= {"currentColor", "none", *plots.CYCLE}
         texts = list(picture.iter("text"))
-        assert len(texts) > 5
-        assert not [text for text in texts if "fill" in text.get("style", "")]
+        assert len(texts) > 5 and not [t for t in texts if "fill" in t.get("style", "")]
 
     def test_a_chosen_text_color_is_kept(self, shown):
         figure = curve()
@@ -114,48 +90,36 @@ class TestShow:
         assert plots.COLORS["orange"] in text.get("style")
 
     def test_white_backgrounds_are_dropped_also_without_the_style(self, shown):
-        with mpl.rc_context():
-            mpl.rcdefaults()
-            markup = show(shown, curve())
-        shapes = [path.get("style", "") for path in parse(markup).iter("path")]
+        mpl.rcdefaults()
+        shapes = [path.get("style", "") for path in parse(show(shown)).iter("path")]
         assert not [style for style in shapes if "#ffffff" in style and "opacity" not in style]
 
-    def test_text_stays_text_korean_included(self, shown):
+    def test_text_stays_text_korean_included_without_a_warning(self, shown, recwarn):
         markup = show(shown, curve(text="원문 길이"))
         assert "원문 길이" in [text.text for text in parse(markup).iter("text")]
-
-    def test_korean_text_does_not_warn(self, shown, recwarn):
-        show(shown, curve(text="원문 길이"))
         assert not [str(warning.message) for warning in recwarn]
 
-    def test_two_figures_share_no_id(self, shown):
-        names = [ids(show(shown)), ids(show(shown)), ids(show(shown, curve(2.0)))]
-        assert all(names)
-        for first, second in itertools.combinations(names, 2):
-            assert not set(first) & set(second)
-
-    def test_every_reference_has_its_target(self, shown):
-        markup = show(shown)
-        used = set(re.findall(r"url\(#([^)]+)\)", markup)) | set(
-            re.findall(r'href="#([^"]+)"', markup)
-        )
-        assert used and used == set(ids(markup))
+    def test_ids_are_its_own_and_every_reference_has_its_target(self, shown):
+        figures = [show(shown), show(shown), show(shown, curve(2.0))]
+        for first, second in itertools.combinations(map(ids, figures), 2):
+            assert first and not set(first) & set(second)
+        for markup in figures:
+            used = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', markup)
+            assert {a or b for a, b in used} == set(ids(markup))
 
     def test_nothing_reaches_the_rest_of_the_page(self, shown):
         tags = {element.tag for element in parse(show(shown)).iter()}
         assert not tags & {"style", "script", "metadata"}
         assert not [tag for tag in tags if "}" in tag]
 
-    def test_fits_a_phone(self, shown):
-        style = next(parse(show(shown)).iter("svg")).get("style")
+    def test_fits_a_phone_or_scrolls_there_by_keyboard(self, shown):
+        narrow = parse(show(shown))
+        style = next(narrow.iter("svg")).get("style")
         assert "max-width:100%" in style
         assert int(re.search(r"min-width:(\d+)px", style)[1]) <= 340
-
-    def test_a_wide_figure_scrolls_and_can_be_reached_by_keyboard(self, shown):
-        figure, _ = plt.subplots(1, 3, figsize=(11, 3))
-        box = parse(show(shown, figure)).find("div")
-        assert box.get("tabindex") == "0" and "overflow-x:auto" in box.get("style")
-        assert parse(show(shown)).find("div").get("tabindex") is None
+        assert narrow.find("div").get("tabindex") is None
+        wide = parse(show(shown, plt.subplots(1, 3, figsize=(11, 3))[0])).find("div")
+        assert wide.get("tabindex") == "0" and "overflow-x:auto" in wide.get("style")
 
     def test_a_usual_figure_is_small(self, shown):
         assert len(show(shown).encode()) < 15_000
@@ -166,7 +130,7 @@ class TestShow:
         assert parse(markup).find(".//use").get("href") == f"#{ids(markup)[0]}"
         assert ids(markup) != ["a"]
 
-    def test_same_text_in_another_process(self, shown):
+    def test_same_text_in_another_process(self):
         program = (
             "import matplotlib; matplotlib.use('svg')\n"
             "import matplotlib.pyplot as plt, numpy as np\n"
@@ -174,7 +138,7 @@ class TestShow:
             "plots.style()\n"
             "figure, (a, b) = plt.subplots(1, 2)\n"
             "a.plot([1, 2], 'o-'); b.imshow(np.eye(3)); a.fill_between([0, 1], 0, 1)\n"
-            "plots.display = lambda item: print(item._repr_html_())\n"
+            "plots.emit = lambda markup, text: print(markup)\n"
             "plots.show(figure, alt='x', caption='y')\n"
         )
         runs = [
@@ -190,152 +154,113 @@ class TestShow:
         assert runs[0] == runs[1]
 
 
-class TestInline:
-    def test_refuses_broken_svg(self):
-        with pytest.raises(ValueError, match="not well-formed"):
-            inline("<svg><g></svg>", prefix="p", alt="a")
-
-    def test_refuses_another_element(self):
-        with pytest.raises(ValueError, match="expected an <svg>"):
-            inline("<div/>", prefix="p", alt="a")
-
-    def test_refuses_a_lost_reference(self):
-        with pytest.raises(ValueError, match="does not define: gone"):
-            inline('<svg viewBox="0 0 1 1"><use href="#gone"/></svg>', prefix="p", alt="a")
-
-    def test_needs_a_view_box(self):
-        with pytest.raises(ValueError, match="viewBox"):
-            inline("<svg/>", prefix="p", alt="a")
-
-    def test_rounding_moves_nothing_by_more_than_a_hundredth(self):
-        figure = curve(0.731)
-        raw = figure_to_svg(figure)
-        numbers = [
-            [float(n) for d in re.findall(r' d="([^"]+)"', text) for n in re.findall(r"[-\d.]+", d)]
-            for text in (raw, inline(raw, prefix="p", alt="a"))
-        ]
-        assert len(numbers[0]) == len(numbers[1]) > 20
-        assert np.abs(np.subtract(*numbers)).max() <= 0.006
+def test_inline_refuses_a_lost_reference():
+    with pytest.raises(ValueError, match="does not define: gone"):
+        inline('<svg viewBox="0 0 1 1"><use href="#gone"/></svg>', prefix="p", alt="a")
 
 
-class TestStyle:
-    def test_restores_what_was_there(self):
-        mpl.rcParams["axes.grid"] = False
-        with plots.style():
-            assert mpl.rcParams["axes.grid"]
-        assert not mpl.rcParams["axes.grid"]
+def test_rounding_moves_nothing_by_more_than_a_hundredth():
+    raw = figure_to_svg(curve(0.731))
+    numbers = [
+        [float(n) for d in re.findall(r' d="([^"]+)"', text) for n in re.findall(r"[-\d.]+", d)]
+        for text in (raw, inline(raw, prefix="p", alt="a"))
+    ]
+    assert len(numbers[0]) == len(numbers[1]) > 20
+    assert np.abs(np.subtract(*numbers)).max() <= 0.006
 
-    @pytest.mark.parametrize("page", ["#ffffff", "#121212", "#14181e"])
-    @pytest.mark.parametrize("color", plots.CYCLE)
-    def test_colors_stand_out_in_light_and_dark(self, page, color):
+
+@pytest.mark.parametrize("color", plots.CYCLE)
+def test_colors_stand_out_in_light_and_dark(color):
+    for page in ("#ffffff", "#121212", "#14181e"):
         low, high = sorted((luminance(page)[0], luminance(color)[0]))
-        assert (high + 0.05) / (low + 0.05) >= 3
-
-    # Machado, Oliveira & Fernandes (2009), severity 1
-    @pytest.mark.parametrize(
-        "matrix",
-        [
-            np.eye(3),
-            [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
-            [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
-            [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
-        ],
-        ids=["usual", "deutan", "protan", "tritan"],
-    )
-    def test_colors_stay_apart_for_every_kind_of_color_vision(self, matrix):
-        def lab(color):
-            linear = np.clip(np.array(matrix) @ luminance(color)[1], 0, 1)
-            to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-            xyz = np.array(to_xyz) @ linear / [0.9505, 1, 1.089]
-            f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-            return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
-
-        pairs = itertools.combinations(plots.CYCLE, 2)
-        assert min(np.linalg.norm(lab(a) - lab(b)) for a, b in pairs) > 20
+        assert (high + 0.05) / (low + 0.05) >= 3, page
 
 
-class TestSentence:
-    def test_is_markdown(self, shown):
-        plots.sentence("It reaches **0.9**.")
-        assert shown[0]._repr_markdown_() == repr(shown[0]) == "It reaches **0.9**."
+# Machado, Oliveira & Fernandes (2009), severity 1
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.eye(3),
+        [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+        [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+        [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+    ],
+    ids=["usual", "deutan", "protan", "tritan"],
+)
+def test_colors_stay_apart_for_every_kind_of_color_vision(matrix):
+    def lab(color):
+        linear = np.clip(np.array(matrix) @ luminance(color)[1], 0, 1)
+        to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+        xyz = np.array(to_xyz) @ linear / [0.9505, 1, 1.089]
+        f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+        return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
-    def test_refuses_nothing(self):
-        with pytest.raises(ValueError, match="empty"):
-            plots.sentence(" ")
+    pairs = itertools.combinations(plots.CYCLE, 2)
+    assert min(np.linalg.norm(lab(a) - lab(b)) for a, b in pairs) > 20
+
+
+def test_a_sentence_is_markdown_and_may_stand_on_several_lines(shown):
+    plots.sentence("It reaches\n**0.9**.\n\nAnd:\n- one\n- two")
+    said = "It reaches **0.9**.\n\nAnd:\n- one\n- two"
+    assert shown == [{"text/markdown": said, "text/plain": said}]
 
 
 class TestTable:
     def test_has_caption_headers_and_aligned_numbers(self, shown):
         plots.table([["GRU", 0.91234], ["LSTM", 0.5]], ["model", "exact match"], "**Table 1** T.")
-        root = parse(shown[0]._repr_html_())
+        root = parse(shown[0]["text/html"])
         assert "".join(root.find(".//caption").itertext()) == "Table 1 T."
-        assert [(cell.text, cell.get("scope")) for cell in root.iter("th")] == [
-            ("model", "col"),
-            ("exact match", "col"),
-        ]
+        heads = [(cell.text, cell.get("scope")) for cell in root.iter("th")]
+        assert heads == [("model", "col"), ("exact match", "col")]
         assert [cell.text for cell in root.iter("td")] == ["GRU", "0.912", "LSTM", "0.500"]
         sides = ["right" in cell.get("style") for cell in root.iter("td")]
         assert sides == [False, True, False, True]
-        assert "GRU | 0.912" in repr(shown[0])
+        assert shown[0]["text/plain"].endswith("model | exact match\nGRU | 0.912\nLSTM | 0.500")
 
     def test_escapes_what_it_is_given(self, shown):
         plots.table([["<s>"]], ["token"], "T")
-        assert parse(shown[0]._repr_html_()).find(".//td").text == "<s>"
+        assert parse(shown[0]["text/html"]).find(".//td").text == "<s>"
 
-    def test_refuses_a_short_row(self):
-        with pytest.raises(ValueError, match="row 1 has 1 cells, the header has 2"):
+    def test_a_wide_one_scrolls_by_keyboard(self, shown):
+        plots.table([["a"]], ["b"], "T")
+        plots.table([["a" * 31]], ["b"], "T")
+        assert [parse(one["text/html"]).get("tabindex") for one in shown] == [None, "0"]
+
+    def test_refuses_a_short_row_and_a_missing_caption(self):
+        with pytest.raises(ValueError, match="shorter"):
             plots.table([[1, 2], [1]], ["a", "b"], "T")
-
-    def test_refuses_a_missing_caption(self):
         with pytest.raises(ValueError, match="caption is empty"):
             plots.table([[1]], ["a"], "")
 
-
-class TestMarkdownLight:
-    @pytest.mark.parametrize(
-        ("text", "markup"),
-        [
-            ("a **b** c", "a <strong>b</strong> c"),
-            ("*b*", "<em>b</em>"),
-            ("3 * 4 * 5", "3 * 4 * 5"),
-            ("`**x**`", "<code>**x**</code>"),
-            ("a < b & c", "a &lt; b &amp; c"),
-            ("[Cho](https://x.org/a_b)", '<a href="https://x.org/a_b">Cho</a>'),
-        ],
-    )
-    def test_marks(self, text, markup):
-        assert plots.markdown_light(text) == markup
+    def test_writes_buckets(self):
+        bucket = Bucket(4, 7, 20, 0.5, Interval(0.5, 0.25, 0.75))
+        assert plots.bucket_rows([bucket]) == [("4 to 6", 20, "0.50", "[0.25, 0.75]")]
 
 
-class TestBand:
-    def test_draws_mean_and_ends(self):
-        _, axes = plt.subplots()
-        plots.band(axes, [1, 2], [Interval(0.5, 0.4, 0.6), Interval(0.3, 0.1, 0.4)], "GRU", "gru")
-        (line,) = axes.lines
-        assert list(line.get_ydata()) == [0.5, 0.3]
-        assert line.get_color() == plots.COLORS["gru"] and line.get_label() == "GRU"
-        heights = axes.collections[0].get_paths()[0].vertices[:, 1]
-        assert heights.min() == 0.1 and heights.max() == 0.6
+@pytest.mark.parametrize(
+    ("text", "markup"),
+    [
+        ("a **b** c", "a <strong>b</strong> c"),
+        ("*b*", "<em>b</em>"),
+        ("3 * 4 * 5", "3 * 4 * 5"),
+        ("`**x**`", "<code>**x**</code>"),
+        ("a < b & c", "a &lt; b &amp; c"),
+        ("[Cho](https://x.org/a_b)", '<a href="https://x.org/a_b">Cho</a>'),
+    ],
+)
+def test_light_markdown(text, markup):
+    assert plots.markdown_light(text) == markup
 
-    def test_takes_buckets(self):
-        Bucket = namedtuple("Bucket", "mean interval")
-        _, axes = plt.subplots()
-        plots.band(axes, [1], [Bucket(9, Interval(0.5, 0.4, 0.6))], "GRU")
-        assert list(axes.lines[0].get_ydata()) == [0.5]
 
-    def test_several_differ_in_more_than_color(self):
-        _, axes = plt.subplots()
-        for name in "abc":
-            plots.band(axes, [1], [Interval(0.5, 0.4, 0.6)], name)
-        for attribute in ("get_color", "get_linestyle", "get_marker"):
-            assert len({getattr(line, attribute)() for line in axes.lines}) == 3
-
-    def test_refuses_lengths_that_differ(self):
-        _, axes = plt.subplots()
-        with pytest.raises(ValueError, match="2 positions for 1 intervals"):
-            plots.band(axes, [1, 2], [Interval(0, 0, 0)], "x")
-
-    def test_refuses_an_interval_upside_down(self):
-        _, axes = plt.subplots()
-        with pytest.raises(ValueError, match="low 0.6 above 0.4"):
-            plots.band(axes, [1], [Interval(0.5, 0.6, 0.4)], "x")
+def test_bands_draw_mean_and_ends_and_differ_in_more_than_color():
+    _, axes = plt.subplots()
+    plots.band(axes, [1, 2], [Interval(0.5, 0.4, 0.6), Interval(0.3, 0.1, 0.4)], "GRU", "gru")
+    for name in "ab":
+        plots.band(axes, [1], [Interval(0.5, 0.4, 0.6)], name)
+    line = axes.lines[0]
+    assert list(line.get_ydata()) == [0.5, 0.3]
+    assert line.get_color() == plots.COLORS["gru"] and line.get_label() == "GRU"
+    heights = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.min() == 0.1 and heights.max() == 0.6
+    for attribute in ("get_color", "get_linestyle", "get_marker"):
+        assert len({getattr(line, attribute)() for line in axes.lines}) == 3
