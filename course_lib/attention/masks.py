@@ -20,9 +20,6 @@ def padding_mask(ids: Tensor, pad: int = 0) -> Tensor:
     Returns:
         (B, S) bool. To mask scores, put it in its place: `mask[:, None, :]` beside (B, T, S),
         `mask[:, None, None, :]` beside (B, H, T, S).
-
-    Raises:
-        TypeError: the ids are not whole numbers, for example embeddings by mistake.
     """
     if ids.is_floating_point() or ids.dtype == torch.bool:
         raise TypeError(f"padding_mask reads token ids, got {ids.dtype}. Pass the (B, S) ids.")
@@ -39,12 +36,7 @@ def causal_mask(length: int, device: torch.device | str | None = None) -> Tensor
 
 
 def fit_mask(mask: Tensor, shape: Sequence[int]) -> Tensor:
-    """The mask broadcast to the shape of the scores, without a copy.
-
-    Raises:
-        TypeError: the mask is not boolean.
-        ValueError: the mask does not broadcast to that shape.
-    """
+    """The mask broadcast to the shape of the scores, without a copy."""
     _check_bool(mask)
     try:
         return mask.expand(shape)

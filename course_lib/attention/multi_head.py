@@ -5,9 +5,9 @@ position by itself. Chapter 05 takes the recurrence away with the two; chapter 0
 
 Shapes: B batch, T positions that ask, S positions that are asked, D model width, H heads,
 K = D / H head width. Masks are boolean with True = may attend, broadcastable to (B, H, T, S)
-(``course_lib.attention.masks``). Weights are returned, never stored on a module.
+(`course_lib.attention.masks`). Weights are returned, never stored on a module.
 
-Weights of the linear maps start with the default of ``torch.nn.Linear``, uniform in ±1/√fan_in.
+Weights of the linear maps start with the default of `torch.nn.Linear`, uniform in ±1/√fan_in.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from course_lib.attention.attend import attend, attend_fast
+
+KeysValues = tuple[Tensor, Tensor]  # twice (B, H, S, K), as `MultiHeadAttention.prepare` gives
 
 
 class MultiHeadAttention(nn.Module):
@@ -24,19 +26,16 @@ class MultiHeadAttention(nn.Module):
         output  = Concat(head_1, …, head_H) W^O
 
     The matrices W_h of all heads are kept as one linear map of width D, whose rows K·h to
-    K·h + K - 1 belong to head h. Self-attention is ``layer(x, x, x)``. With one head there is
+    K·h + K - 1 belong to head h. Self-attention is `layer(x, x, x)`. With one head there is
     nothing to split, but the four maps stay.
 
-    Unlike the paper's formula the maps have a bias, as in most programs; ``bias=False`` takes it
+    Unlike the paper's formula the maps have a bias, as in most programs; `bias=False` takes it
     out.
 
     Args:
         width: D.
         heads: H, a divisor of D.
         bias: whether the four linear maps add a vector.
-
-    Raises:
-        ValueError: a size below 1, or heads that do not divide the width.
     """
 
     def __init__(self, width: int, heads: int, *, bias: bool = True) -> None:
@@ -69,35 +68,25 @@ class MultiHeadAttention(nn.Module):
             keys: (B, S, D).
             values: (B, S, D), most often the same tensor as the keys.
             mask: bool, True = may attend; broadcasts to (B, H, T, S). A causal mask (T, S) goes
-                in as it is, a padding mask (B, S) as ``mask[:, None, None, :]``, a mask
-                (B, T, S) as ``mask[:, None]``.
+                in as it is, a padding mask (B, S) as `mask[:, None, None, :]`, a mask
+                (B, T, S) as `mask[:, None]`.
             need_weights: also return the weights. Without them, `attend_fast` never holds all of
                 them at once.
 
         Returns:
             The output (B, T, D), and the weights (B, H, T, S) of each head or None. A position
-            that may attend to nothing gets weights of 0, and the bias of ``output`` as its
+            that may attend to nothing gets weights of 0, and the bias of `output` as its
             output.
-
-        Raises:
-            TypeError: the mask is not boolean.
-            ValueError: shapes that do not belong together, or a mask that does not broadcast or
-                has three dimensions (of which the first could be B or H).
         """
         keys, values = self.prepare(keys, values)
         return self.from_prepared(queries, keys, values, mask, need_weights=need_weights)
 
-    def prepare(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    def prepare(self, keys: Tensor, values: Tensor) -> KeysValues:
         """Keys and values as the heads see them: twice (B, S, D) -> twice (B, H, S, K).
 
         They do not depend on the queries. So whoever asks the same positions again, as a decoder
         does at every word, can keep them.
-
-        Raises:
-            ValueError: a shape that is not (B, S, D).
         """
-        self._check("keys", keys)
-        self._check("values", values)
         return self._split(self.key(keys)), self._split(self.value(values))
 
     def from_prepared(
@@ -109,8 +98,7 @@ class MultiHeadAttention(nn.Module):
         *,
         need_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """As :meth:`forward`, with keys and values (B, H, S, K) from :meth:`prepare`."""
-        self._check("queries", queries)
+        """As `forward`, with keys and values (B, H, S, K) from `prepare`."""
         if mask is not None and mask.dim() == 3:
             raise ValueError(
                 f"A mask of shape {tuple(mask.shape)} is ambiguous beside weights (B, H, T, S): "
@@ -128,9 +116,3 @@ class MultiHeadAttention(nn.Module):
     def _split(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, H, T, K)"""
         return x.unflatten(-1, (self.heads, self.width // self.heads)).transpose(1, 2)
-
-    def _check(self, what: str, x: Tensor) -> None:
-        if x.dim() != 3 or x.shape[-1] != self.width:
-            raise ValueError(
-                f"{what} have shape {tuple(x.shape)}, expected (B, length, {self.width})."
-            )

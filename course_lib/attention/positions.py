@@ -10,7 +10,7 @@ Positions are added (or rotated) once. In the first two they go into the embeddi
 first layer; in the third into the queries and keys of every layer, never into the values.
 
 Shapes: B batch, T positions, D model width, K width of queries and keys; "…" is any number of
-leading dimensions. The first position is 0. ``start`` is the position of the first row, for models
+leading dimensions. The first position is 0. `start` is the position of the first row, for models
 that read a sentence in pieces, as in decoding word by word.
 """
 
@@ -46,14 +46,7 @@ def sinusoidal(
 
     Returns:
         (T, D), all numbers within ±1.
-
-    Raises:
-        ValueError: length below 1, width odd or below 2, or start below 0.
     """
-    if length < 1 or start < 0:
-        raise ValueError(
-            f"length is {length} and start is {start}, expected at least 1 position, from 0 on."
-        )
     if width < 2 or width % 2:
         raise ValueError(
             f"width is {width}, expected an even number: each frequency fills two places, "
@@ -67,13 +60,10 @@ def sinusoidal(
 
 
 class SinusoidalPositions(nn.Module):
-    """Add :func:`sinusoidal` to the embeddings. Nothing to train, nothing kept, no last position.
+    """Add `sinusoidal` to the embeddings. Nothing to train, nothing kept, no last position.
 
     Args:
         width: D, an even number.
-
-    Raises:
-        ValueError: width odd or below 2.
     """
 
     def __init__(self, width: int) -> None:
@@ -82,49 +72,31 @@ class SinusoidalPositions(nn.Module):
         self.width = width
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
-        """(B, T, D), its first position -> x + positions, (B, T, D).
-
-        Raises:
-            TypeError: x holds token ids, not embeddings.
-            ValueError: x is not (…, T, D) with T of at least 1, or start is below 0.
-        """
-        length = _check_vectors(x, self.width)
-        return x + sinusoidal(length, self.width, start=start, dtype=x.dtype, device=x.device)
+        """(B, T, D), its first position -> x + positions, (B, T, D)."""
+        check_vectors(x)
+        return x + sinusoidal(x.shape[-2], self.width, start=start, dtype=x.dtype, device=x.device)
 
 
 class LearnedPositions(nn.Module):
     """Add a vector for each position, trained like an embedding (Gehring et al. 2017, 3.1).
 
     A position never seen in training has a vector that was never trained, and beyond
-    ``max_length`` there is none at all. The vectors start as those of ``torch.nn.Embedding``,
+    `max_length` there is none at all. The vectors start as those of `torch.nn.Embedding`,
     normal(0, 1), which makes them about √2 times as long as the sinusoidal ones.
 
     Args:
         max_length: how many positions there are.
         width: D.
-
-    Raises:
-        ValueError: a size below 1.
     """
 
     def __init__(self, max_length: int, width: int) -> None:
         super().__init__()
-        if max_length < 1 or width < 1:
-            raise ValueError(
-                f"max_length is {max_length} and width is {width}, expected at least 1 each."
-            )
         self.embedding = nn.Embedding(max_length, width)
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
-        """(B, T, D), its first position -> x + positions, (B, T, D).
-
-        Raises:
-            TypeError: x holds token ids, not embeddings.
-            ValueError: x is not (…, T, D) with T of at least 1, start is below 0, or a position
-                lies beyond the last one.
-        """
-        known = self.embedding.num_embeddings
-        length = _check_vectors(x, self.embedding.embedding_dim)
+        """(B, T, D), its first position -> x + positions, (B, T, D)."""
+        check_vectors(x)
+        known, length = self.embedding.num_embeddings, x.shape[-2]
         if start < 0 or start + length > known:
             raise ValueError(
                 f"Positions {start} to {start + length - 1} are asked for; there are vectors for "
@@ -138,7 +110,7 @@ def rotate(x: Tensor, start: int = 0) -> Tensor:
     """Rotary positions: turn each pair of numbers by an angle that grows with the position.
 
     Su et al. (2021), equations 14 to 16 and 34: the pair (2i, 2i + 1) of position m turns by
-    m / 10000^(2i / K), which are the angles of :func:`sinusoidal`. Rotate queries and keys, not
+    m / 10000^(2i / K), which are the angles of `sinusoidal`. Rotate queries and keys, not
     values: the dot product of the two then depends on how far apart they stand, m - n, and not on
     where. Lengths are kept.
 
@@ -148,26 +120,16 @@ def rotate(x: Tensor, start: int = 0) -> Tensor:
 
     Returns:
         The same shape.
-
-    Raises:
-        TypeError: x holds whole numbers.
-        ValueError: x is not (…, T, K) with T of at least 1 and K even, or start is below 0.
     """
-    length, width = _check_vectors(x), x.shape[-1]
-    table = sinusoidal(length, width, start=start, dtype=x.dtype, device=x.device)  # (T, K)
+    check_vectors(x)
+    table = sinusoidal(*x.shape[-2:], start=start, dtype=x.dtype, device=x.device)  # (T, K)
     sin, cos = table[:, 0::2], table[:, 1::2]  # (T, K / 2) each
     first, second = x[..., 0::2], x[..., 1::2]  # (…, T, K / 2) each
     turned = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)
     return turned.flatten(-2)  # (…, T, K)
 
 
-def _check_vectors(x: Tensor, width: int | None = None) -> int:
-    """The length T of (…, T, D), or an error with a name."""
+def check_vectors(x: Tensor) -> None:
+    """Raise `TypeError` for token ids, to which positions would be added without a word."""
     if not x.is_floating_point():
         raise TypeError(f"Positions belong to vectors, got {x.dtype}. Embed the token ids first.")
-    if x.dim() < 2 or x.shape[-2] < 1 or (width is not None and x.shape[-1] != width):
-        raise ValueError(
-            f"Got shape {tuple(x.shape)}, expected (…, T, {'K' if width is None else width}) "
-            "with at least one position."
-        )
-    return x.shape[-2]

@@ -27,16 +27,12 @@ from course_lib.support.checks import check_ids, check_sizes
 
 @dataclass(frozen=True)
 class AttentionConfig(Seq2SeqConfig):
-    """Sizes of an :class:`AttentionEncoderDecoder`: those of the fixed-vector model and a score.
+    """Sizes of an `AttentionEncoderDecoder`: those of the fixed-vector model and a score.
 
     Args:
         bidirectional: on by default, as in Bahdanau et al. (2015), section 3.2: a state then
             knows the words on both sides of its own.
         score: "additive", "dot", "general" or "scaled_dot". The additive score has A = D units.
-
-    Raises:
-        ValueError: an unknown score, or see
-        :class:`~course_lib.recurrent.encoder_decoder.Seq2SeqConfig`.
     """
 
     bidirectional: bool = True
@@ -56,7 +52,7 @@ _SCORES: dict[str, Callable[[int], Score]] = {
 
 
 class AttentionState(NamedTuple):
-    """What the decoder carries from step to step. Only ``hidden`` changes.
+    """What the decoder carries from step to step. Only `hidden` changes.
 
     hidden: (L, B, D), its own recurrent state. keys: (B, S, D), what the score compares with: the
     encoder's states, for the additive score already multiplied by U. values: (B, S, D), the
@@ -91,7 +87,7 @@ class AttentionDecoder(Decoder):
         return AttentionState(self.first_hidden(last), keys, states, mask.unsqueeze(1))
 
     def forward(self, tokens: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
-        """As :meth:`Decoder.forward`: (B, T) previous ids -> logits (B, T, V), next state."""
+        """As `forward`: (B, T) previous ids -> logits (B, T, V), next state."""
         logits, _, state = self.with_weights(tokens, state)
         return logits, state
 
@@ -116,7 +112,7 @@ class AttentionDecoder(Decoder):
 
 
 class AttentionEncoderDecoder(nn.Module):
-    """Translation with attention (Bahdanau et al. 2015); used as ``EncoderDecoder`` is."""
+    """Translation with attention (Bahdanau et al. 2015); used as `EncoderDecoder` is."""
 
     def __init__(self, config: AttentionConfig) -> None:
         super().__init__()
@@ -125,11 +121,7 @@ class AttentionEncoderDecoder(nn.Module):
         self.decoder = AttentionDecoder(config)
 
     def forward(self, source: Tensor, target_in: Tensor) -> Tensor:
-        """Teacher forcing: (B, S), (B, T) -> logits (B, T, V).
-
-        Raises:
-            ValueError: see :meth:`Encoder.forward`; or the two batches differ in size.
-        """
+        """Teacher forcing: (B, S), (B, T) -> logits (B, T, V)."""
         check_pairs(source, target_in)
         return self.decoder(target_in, self.init_state(source))[0]
 
@@ -156,6 +148,6 @@ class AttentionEncoderDecoder(nn.Module):
         return logits.squeeze(1).log_softmax(-1), state
 
     def reorder(self, state: AttentionState, index: Tensor) -> AttentionState:
-        """Rows ``index`` (B',) of the state, for beam search; a row may appear several times."""
+        """Rows `index` (B',) of the state, for beam search; a row may appear several times."""
         hidden = state.hidden.index_select(1, index)
         return AttentionState(hidden, state.keys[index], state.values[index], state.mask[index])

@@ -29,9 +29,8 @@ from torch.nn import functional as F
 
 from course_lib.attention.attend import attend, attend_fast
 from course_lib.attention.masks import causal_mask
+from course_lib.attention.multi_head import KeysValues
 from course_lib.support.checks import check_ids, check_sizes
-
-KeysValues = tuple[Tensor, Tensor]  # twice (B, H, P, K)
 
 
 @dataclass(frozen=True)

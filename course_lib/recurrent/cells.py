@@ -25,11 +25,6 @@ class _Cell(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        if input_size < 1 or hidden_size < 1:
-            raise ValueError(
-                f"{type(self).__name__} needs sizes of at least 1, got input_size={input_size} "
-                f"and hidden_size={hidden_size}. Pass the width of the input and of the state."
-            )
         self.input_size, self.hidden_size = input_size, hidden_size
         rows = self.gates * hidden_size
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
@@ -63,11 +58,7 @@ class RNNCell(_Cell):
     gates = 1
 
     def forward(self, inputs: Tensor, state: Tensor | None = None) -> Tensor:
-        """One step: inputs (B, E) and state (B, D) to the next state (B, D).
-
-        Raises:
-            ValueError: inputs have the wrong shape.
-        """
+        """One step: inputs (B, E) and state (B, D) to the next state (B, D)."""
         self._check(inputs)
         hidden = self.zero_state(inputs) if state is None else state
         return torch.tanh(self._from_input(inputs) + self._from_state(hidden))
@@ -83,11 +74,7 @@ class GRUCell(_Cell):
     gates = 3
 
     def forward(self, inputs: Tensor, state: Tensor | None = None) -> Tensor:
-        """One step: inputs (B, E) and state (B, D) to the next state (B, D).
-
-        Raises:
-            ValueError: inputs have the wrong shape.
-        """
+        """One step: inputs (B, E) and state (B, D) to the next state (B, D)."""
         self._check(inputs)
         hidden = self.zero_state(inputs) if state is None else state
         x_reset, x_update, x_new = self._from_input(inputs).chunk(3, dim=1)  # 3 x (B, D)
@@ -115,11 +102,7 @@ class LSTMCell(_Cell):
     def forward(
         self, inputs: Tensor, state: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """One step: inputs (B, E) and (h, c), each (B, D), to the next (h, c).
-
-        Raises:
-            ValueError: inputs have the wrong shape.
-        """
+        """One step: inputs (B, E) and (h, c), each (B, D), to the next (h, c)."""
         self._check(inputs)
         hidden, memory = self.zero_state(inputs) if state is None else state
         gates = self._from_input(inputs) + self._from_state(hidden)  # (B, 4 D)
@@ -141,15 +124,7 @@ def unroll(
     Returns:
         The hidden states h_1 to h_T as one tensor (B, T, D), and the last state (for an LSTM the
         pair (h, c)).
-
-    Raises:
-        ValueError: inputs are not three-dimensional, or have no time step.
     """
-    if inputs.dim() != 3 or inputs.shape[1] == 0:
-        raise ValueError(
-            f"unroll expects inputs of shape (B, T, E) with T >= 1, got {tuple(inputs.shape)}. "
-            "Add the missing dimension, or drop the empty sequence."
-        )
     states = []
     for step in range(inputs.shape[1]):
         state = cell(inputs[:, step], state)
@@ -192,9 +167,6 @@ def open_forget_gate_(module: nn.Module, bias: float = 1.0) -> None:
     """Let an LSTM keep its memory from the start: forget bias `bias` in total, in place.
 
     (Gers et al. 2000; Jozefowicz et al. 2015, section 5.) Works for `LSTMCell` and `nn.LSTM`.
-
-    Raises:
-        ValueError: the module is no LSTM.
     """
     width, found = module.hidden_size, False
     for name, parameter in module.named_parameters():

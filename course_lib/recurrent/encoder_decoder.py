@@ -1,16 +1,16 @@
 """Encoder–decoder translation with one fixed vector between the two.
 
-The encoder reads the source sentence and hands over one vector of ``width`` numbers. The decoder
+The encoder reads the source sentence and hands over one vector of `width` numbers. The decoder
 starts from that vector and sees it again at every step, as in Cho et al. (2014), "Learning phrase
 representations using RNN encoder–decoder", section 2.2; Sutskever et al. (2014), "Sequence to
 sequence learning with neural networks", add the reversed source. Nothing else passes from one
 side to the other, which is what chapter 03 measures and chapter 04 changes.
 
 Shapes: B batch, S source length, T target length, E embedding width, D model width,
-L layers, V target vocabulary. Sentences are padded on the right with ``PAD``. Lengths are always
+L layers, V target vocabulary. Sentences are padded on the right with `PAD`. Lengths are always
 derived from the padding, so a batch cannot contradict itself.
 
-Weights start with the defaults of ``torch.nn``: uniform in ±1/√D for the GRU and ±1/√fan_in for
+Weights start with the defaults of `torch.nn`: uniform in ±1/√D for the GRU and ±1/√fan_in for
 linear layers, normal(0, 1) for embeddings.
 """
 
@@ -29,7 +29,7 @@ from course_lib.text.words import PAD
 
 @dataclass(frozen=True)
 class Seq2SeqConfig:
-    """Sizes of an :class:`EncoderDecoder`.
+    """Sizes of an `EncoderDecoder`.
 
     Args:
         source_vocab, target_vocab: number of token ids on each side, specials included.
@@ -39,10 +39,6 @@ class Seq2SeqConfig:
         dropout: probability, on embeddings, between layers and before the output layer.
         bidirectional: the encoder reads in both directions, with D/2 numbers for each.
         reverse_source: the encoder reads the source from its last word to its first.
-
-    Raises:
-        ValueError: a size is not positive, ``dropout`` is outside [0, 1), or ``width`` is odd for
-            a bidirectional encoder.
     """
 
     source_vocab: int
@@ -84,7 +80,7 @@ class DecoderState(NamedTuple):
 
 
 def check_pairs(source: Tensor, target_in: Tensor) -> None:
-    """Raise ``ValueError`` unless there are as many targets as sources."""
+    """Raise `ValueError` unless there are as many targets as sources."""
     if source.shape[0] != target_in.shape[0]:
         raise ValueError(
             f"source has {source.shape[0]} sentences, target_in has {target_in.shape[0]}; "
@@ -93,11 +89,7 @@ def check_pairs(source: Tensor, target_in: Tensor) -> None:
 
 
 def source_lengths(source: Tensor) -> Tensor:
-    """Number of real tokens in each row: (B, S) -> (B,).
-
-    Raises:
-        ValueError: a row holds only padding, or a real token follows padding.
-    """
+    """Number of real tokens in each row: (B, S) -> (B,)."""
     real = source != PAD  # (B, S)
     lengths = real.sum(1)  # (B,)
     if bool((lengths == 0).any()):
@@ -112,7 +104,7 @@ def source_lengths(source: Tensor) -> Tensor:
 
 
 def reverse_rows(values: Tensor, lengths: Tensor) -> Tensor:
-    """Reverse the first ``lengths[b]`` entries of each row and leave the rest in place.
+    """Reverse the first `lengths[b]` entries of each row and leave the rest in place.
 
     (B, S) or (B, S, D), (B,) -> the same shape. Twice gives back the original.
     """
@@ -147,16 +139,13 @@ class Encoder(nn.Module):
         """Read a batch of sentences.
 
         Args:
-            source: (B, S) ids, padded on the right with ``PAD``.
+            source: (B, S) ids, padded on the right with `PAD`.
 
         Returns:
-            states: (B, S, D), zero at padding. ``states[:, s]`` always belongs to
-                ``source[:, s]``, also when the source is read from the end.
+            states: (B, S, D), zero at padding. `states[:, s]` always belongs to
+                `source[:, s]`, also when the source is read from the end.
             last: (B, D), the vector handed over: the state after the last word that was read.
                 Bidirectional: tanh of a linear map of the two directions' last states.
-
-        Raises:
-            ValueError: wrong shape, dtype or ids, an empty sentence, a token after padding.
         """
         check_ids(source, self.config.source_vocab, "source")
         lengths = source_lengths(source)  # (B,)
@@ -180,9 +169,9 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Writes the target word by word from one vector ``c``.
+    """Writes the target word by word from one vector `c`.
 
-    ``c`` sets the first state, h_0 = tanh(V c) (Cho et al. 2014, appendix A.1.2), and is fed at
+    `c` sets the first state, h_0 = tanh(V c) (Cho et al. 2014, appendix A.1.2), and is fed at
     every step beside the embedding of the previous word. Chapter 04 replaces c by one c_t a step.
     """
 
@@ -212,11 +201,11 @@ class Decoder(nn.Module):
         return hidden.transpose(0, 1).contiguous()
 
     def forward(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """Read ``tokens`` and predict the word after each of them.
+        """Read `tokens` and predict the word after each of them.
 
         Args:
-            tokens: (B, T) previous target ids, the first is ``BOS`` (teacher forcing), or (B, 1).
-            state: from :meth:`init_state` or from the call before.
+            tokens: (B, T) previous target ids, the first is `BOS` (teacher forcing), or (B, 1).
+            state: from `init_state` or from the call before.
 
         Returns:
             logits (B, T, V) and the state after the last token.
@@ -242,11 +231,8 @@ class EncoderDecoder(nn.Module):
     def forward(self, source: Tensor, target_in: Tensor) -> Tensor:
         """Teacher forcing: (B, S), (B, T) -> logits (B, T, V).
 
-        ``target_in`` is ``BOS`` and the reference without its last token; ``logits[:, t]`` scores
-        the token after ``target_in[:, t]``.
-
-        Raises:
-            ValueError: see :meth:`Encoder.forward`; or the two batches differ in size.
+        `target_in` is `BOS` and the reference without its last token; `logits[:, t]` scores
+        the token after `target_in[:, t]`.
         """
         check_pairs(source, target_in)
         logits, _ = self.decoder(target_in, self.init_state(source))
@@ -263,5 +249,5 @@ class EncoderDecoder(nn.Module):
         return logits.squeeze(1).log_softmax(-1), state
 
     def reorder(self, state: DecoderState, index: Tensor) -> DecoderState:
-        """Rows ``index`` (B',) of the state, for beam search; a row may appear several times."""
+        """Rows `index` (B',) of the state, for beam search; a row may appear several times."""
         return DecoderState(state.hidden.index_select(1, index), state.context[index])

@@ -13,31 +13,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from course_lib.recurrent.cells import State, init_recurrent_
-from course_lib.support.checks import check_sizes
+from course_lib.support.checks import check_ids, check_sizes
 
 LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-
-
-def embed_tokens(embedding: nn.Embedding, tokens: Tensor) -> Tensor:
-    """(B, T) ids -> (B, T, E).
-
-    Raises:
-        ValueError: tokens are not (B, T) with T >= 1, or a token id is out of range.
-    """
-    if tokens.dim() != 2 or tokens.shape[1] == 0:
-        raise ValueError(
-            f"Expected tokens of shape (B, T) with T >= 1, got {tuple(tokens.shape)}. "
-            "Batch the sequences, and drop empty ones."
-        )
-    try:
-        return embedding(tokens)
-    except IndexError:
-        known = embedding.num_embeddings
-        wrong = tokens[(tokens < 0) | (tokens >= known)][0].item()
-        raise ValueError(
-            f"Token id {wrong} is out of range: this model knows the ids 0 to {known - 1}. "
-            "Encode with the tokenizer it was trained with."
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -51,9 +29,6 @@ class RNNLanguageModelConfig:
         layers: number of stacked recurrent layers L.
         dropout: probability of dropping a number of the embedding or of the last state.
         tied: use the embedding matrix as output matrix too (Press & Wolf 2017).
-
-    Raises:
-        ValueError: a size is below 1, the cell is unknown, or dropout is outside [0, 1).
     """
 
     vocab_size: int
@@ -112,12 +87,9 @@ class RNNLanguageModel(nn.Module):
         init_language_model_(self)
 
     def states(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """The hidden states of the last layer, (B, T, D), and the state to go on from.
-
-        Raises:
-            ValueError: tokens are not (B, T) with T >= 1, or a token id is out of range.
-        """
-        embedded = embed_tokens(self.embedding, tokens)  # (B, T, D)
+        """The hidden states of the last layer, (B, T, D), and the state to go on from."""
+        check_ids(tokens, self.config.vocab_size, "tokens")
+        embedded = self.embedding(tokens)  # (B, T, D)
         return self.rnn(self.dropout(embedded), state)
 
     def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -129,9 +101,6 @@ class RNNLanguageModel(nn.Module):
 
         Returns:
             Logits (B, T, V) and the state after the last token.
-
-        Raises:
-            ValueError: tokens are not (B, T) with T >= 1, or a token id is out of range.
         """
         hidden, state = self.states(tokens, state)
         return self.output(self.dropout(hidden)), state  # (B, T, V)

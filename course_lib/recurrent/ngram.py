@@ -23,29 +23,15 @@ class NGram:
         order: n; 1 is the unigram model, which ignores the context.
         vocabulary: number of tokens V.
         discount: what is taken from each count, between 0 and 1.
-
-    Raises:
-        ValueError: a number is out of range.
     """
 
     def __init__(self, order: int, vocabulary: int, discount: float = 0.75) -> None:
-        if order < 1 or vocabulary < 1 or not 0 < discount < 1:
-            raise ValueError(
-                f"order={order}, vocabulary={vocabulary}, discount={discount}; expected an order "
-                "and a vocabulary of at least 1 and 0 < discount < 1."
-            )
         self.order, self.vocabulary, self.discount = order, vocabulary, discount
         self._tables: list[dict[tuple[int, ...], Counter[int]]] = []
 
     def fit(self, ids: Sequence[int]) -> NGram:
-        """Count a row of token ids; returns the model itself.
-
-        Raises:
-            ValueError: fewer tokens than the order.
-        """
+        """Count a row of token ids; returns the model itself."""
         ids = list(ids)
-        if len(ids) < self.order:
-            raise ValueError(f"{len(ids)} tokens are too few for order {self.order}.")
         counts = Counter(zip(*(ids[shift:] for shift in range(self.order)), strict=False))
         self._tables = []
         for _ in range(self.order):
@@ -59,13 +45,7 @@ class NGram:
         return self
 
     def probability(self, token: int, context: Sequence[int] = ()) -> float:
-        """p(token | the last order − 1 tokens of context).
-
-        Raises:
-            ValueError: the model has counted nothing yet, or the id is outside the vocabulary.
-        """
-        if not self._tables:
-            raise ValueError("This model has counted nothing yet. Call fit first.")
+        """p(token | the last order − 1 tokens of context)."""
         if not 0 <= token < self.vocabulary:
             raise ValueError(f"Token id {token} is outside 0 to {self.vocabulary - 1}.")
         context = tuple(context)

@@ -41,9 +41,6 @@ class LinearProbe(nn.Module):
             labels: (N, P) class indices.
             l2: weight of the penalty.
             steps: L-BFGS iterations.
-
-        Raises:
-            ValueError: the shapes do not fit each other or the probe.
         """
         self._check(features, labels)
         self.mean = features.mean(0)
@@ -71,9 +68,6 @@ class LinearProbe(nn.Module):
         return (self(features).argmax(-1) == labels).float().mean(0)
 
     def _check(self, features: Tensor, labels: Tensor) -> None:
-        width = self.output.in_features
-        if features.dim() != 2 or features.shape[1] != width:
-            raise ValueError(f"features have shape {tuple(features.shape)}, expected (N, {width})")
         if labels.shape != (len(features), self.positions):
             raise ValueError(
                 f"labels have shape {tuple(labels.shape)}, "

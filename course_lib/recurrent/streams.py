@@ -1,7 +1,7 @@
 """One long stream of text for a language model: how it is made, and how a model scores on it.
 
 The articles of a corpus are put one after the other. A model reads the stream piece by piece, as
-`batching.StreamSampler` cuts it, and carries its state along; `train.StreamLoss` does so in
+`batching.StreamSampler` cuts it, and carries its state along; `losses.StreamLoss` does so in
 training.
 
 Shapes: B streams side by side, T tokens of a piece, V vocabulary.
@@ -17,59 +17,47 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from course_lib.data.batching import StreamSampler
+from course_lib.support.modes import evaluating
 from course_lib.text.words import BOS, EOS
 
 
-class Encoder(Protocol):
+class Encodes(Protocol):
     """Any tokenizer of `course_lib.text.words`."""
 
     def encode(self, text: str) -> list[int]: ...
 
 
-def join(texts: Iterable[str], tokenizer: Encoder) -> Tensor:
-    """All texts as one row of ids (N,), each between a begin and an end mark.
-
-    Raises:
-        ValueError: there is no text.
-    """
+def join(texts: Iterable[str], tokenizer: Encodes) -> Tensor:
+    """All texts as one row of ids (N,), each between a begin and an end mark."""
     ids = [token for text in texts for token in (BOS, *tokenizer.encode(text), EOS)]
     if not ids:
         raise ValueError("join needs at least one text, got none.")
     return torch.tensor(ids)
 
 
-@torch.no_grad()
-def token_nats(
-    model: nn.Module, ids: Tensor, streams: int = 16, length: int = 64
-) -> tuple[Tensor, Tensor]:
-    """−log p of the tokens of a stream (N,), read as `streams` parallel streams.
+def token_nats(model: nn.Module, ids: Tensor, streams: int = 16, length: int = 64) -> Tensor:
+    """−log p of the tokens of a stream (N,), read as `streams` parallel streams: (n,).
 
-    Dropout is off, and the training mode is restored.
-
-    Returns:
-        Where each scored token stands in `ids`, (n,), and its −log p, (n,). The very first token
-        and what does not fill a whole piece are not scored.
-
-    Raises:
-        ValueError: the ids are too few for one piece.
+    The very first token and what does not fill a whole piece are not scored; `scored_places` says
+    where the others stand.
     """
-    sampler = StreamSampler(ids, streams, length)
-    places = StreamSampler(torch.arange(len(ids)), streams, length)
-    device, training = next(model.parameters()).device, model.training
-    model.eval()
-    state, where, nats = None, [], []
-    try:
+    sampler, device = StreamSampler(ids, streams, length), next(model.parameters()).device
+    state, nats = None, []
+    with evaluating(model):
         for piece in range(len(sampler)):
             batch = sampler.batch(piece)
             logits, state = model(batch.inputs.to(device), state)  # (B, T, V)
             targets = batch.targets.to(device).flatten()
             nats.append(functional.cross_entropy(logits.flatten(0, 1), targets, reduction="none"))
-            where.append(places.batch(piece).targets.flatten())
-    finally:
-        model.train(training)
-    return torch.cat(where), torch.cat(nats).cpu()
+    return torch.cat(nats).cpu()
+
+
+def scored_places(tokens: int, streams: int = 16, length: int = 64) -> Tensor:
+    """Where each token that `token_nats` scores stands in a stream of that many tokens: (n,)."""
+    sampler = StreamSampler(torch.arange(tokens), streams, length)
+    return torch.cat([sampler.batch(piece).targets.flatten() for piece in range(len(sampler))])
 
 
 def nats_per_token(model: nn.Module, ids: Tensor, streams: int = 16, length: int = 64) -> float:
     """Mean −log p of a stream (N,); exp() of it is the perplexity. See `token_nats`."""
-    return token_nats(model, ids, streams, length)[1].mean().item()
+    return token_nats(model, ids, streams, length).mean().item()

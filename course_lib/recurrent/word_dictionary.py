@@ -3,7 +3,7 @@
 The dictionary is learned from sentence pairs by IBM Model 1 (Brown et al. 1993, "The mathematics
 of statistical machine translation", section 4.1): every target word was produced by one source
 word of its sentence, or by none; we do not know by which, so we start with equal shares and let
-expectation–maximisation sharpen them. Word order, agreement and context play no part.
+expectation–maximization sharpen them. Word order, agreement and context play no part.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def copy_source(source: Sequence[str]) -> list[str]:
 class WordDictionary:
     """One target word for each source word.
 
-    ``probability[source_word][target_word]`` is t(target | source); ``table[source_word]`` the
+    `probability[source_word][target_word]` is t(target | source); `table[source_word]` the
     most probable translation (ties: the first in the alphabet).
     """
 
@@ -42,13 +42,8 @@ class WordDictionary:
 
         Args:
             pairs: (source words, target words); time grows with the product of their lengths.
-            iterations: rounds of expectation–maximisation; the first starts from equal shares.
-
-        Raises:
-            ValueError: no pairs, or ``iterations`` below 1.
+            iterations: rounds of expectation–maximization; the first starts from equal shares.
         """
-        if iterations < 1:
-            raise ValueError(f"iterations must be at least 1, got {iterations}")
         counted = Counter((tuple(source), tuple(target)) for source, target in pairs)
         if not counted:
             raise ValueError("a dictionary needs at least one sentence pair, got none")
@@ -57,7 +52,7 @@ class WordDictionary:
             shares: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
             for (source, target), times in counted.items():
                 _share_out(table, (NOTHING, *source), target, times, shares)
-            table = {word: _normalised(options) for word, options in shares.items()}
+            table = {word: _normalized(options) for word, options in shares.items()}
         return cls(table)
 
     def translate(self, source: Sequence[str]) -> list[str]:
@@ -78,7 +73,7 @@ def _share_out(table, source, target, times, shares) -> None:
             row[word] += weight * scale
 
 
-def _normalised(options: dict[str, float]) -> dict[str, float]:
+def _normalized(options: dict[str, float]) -> dict[str, float]:
     """M-step for one source word."""
     total = sum(options.values())
     return {word: share / total for word, share in options.items()}

@@ -57,12 +57,7 @@ def forward_flops(config: TransformerConfig, source: int, target: int) -> dict[s
         "projections" (to queries, keys, values and back: 8 D² a position and attention, where
         both sides have one length), "attention" (scores and means: 4 T S D for each attention),
         "feed_forward" (4 D F a position and layer), "output" (2 T D V).
-
-    Raises:
-        ValueError: a length below 1.
     """
-    if source < 1 or target < 1:
-        raise ValueError(f"lengths are {source} and {target}, expected at least 1 each.")
     d, layers = config.width, config.layers
 
     def projections(asking: int, asked: int) -> int:
@@ -90,18 +85,13 @@ def recurrent_flops(config: Seq2SeqConfig, source: int, target: int) -> dict[str
     width D for each pair.
 
     Args:
-        config: of an ``EncoderDecoder``, or of an ``AttentionEncoderDecoder``.
+        config: of an `EncoderDecoder`, or of an `AttentionEncoderDecoder`.
         source, target: S and T, padding included.
 
     Returns:
         "encoder", "attention" (scores, means and their maps; 0 for the fixed vector), "decoder",
         "output" (2 T D V).
-
-    Raises:
-        ValueError: a length below 1.
     """
-    if source < 1 or target < 1:
-        raise ValueError(f"lengths are {source} and {target}, expected at least 1 each.")
     d, e = config.width, config.embedding
 
     def gru(reads: int, keeps: int) -> int:

@@ -1,18 +1,18 @@
 """The layers of a Transformer: residual connections and normalization around its two halves.
 
 An encoder layer is self-attention, then the feed-forward network. A decoder layer has attention
-to the source between the two. Each of these sub-layers stands in a :class:`Residual`: what goes
+to the source between the two. Each of these sub-layers stands in a `Residual`: what goes
 in is added to what comes out, and one LayerNorm keeps the numbers in range.
 
 Where the code and the paper (Vaswani et al. 2017, sections 3.1 and 5.4) differ:
 
-- ``norm="post"`` is the paper's order, ``norm="pre"`` the one most models took later (Xiong et
+- `norm="post"` is the paper's order, `norm="pre"` the one most models took later (Xiong et
   al. 2020): it trains without warm-up, since a path without normalization leads from the loss to
   every layer. It needs one more LayerNorm at the end of the stack.
 - LayerNorm divides by the standard deviation of all D numbers (1/D, not 1/(D - 1)) with
-  ε = 1e-5 under the root, as ``torch.nn.LayerNorm``. The paper names no ε.
+  ε = 1e-5 under the root, as `torch.nn.LayerNorm`. The paper names no ε.
 - Dropout acts where section 5.4 says, on what a sub-layer gives before it is added.
-  ``torch.nn.TransformerEncoderLayer`` also drops attention weights and hidden units.
+  `torch.nn.TransformerEncoderLayer` also drops attention weights and hidden units.
 
 Shapes: B batch, S source length, T target length, P positions read before, D model width, H
 heads, K head width. Masks are boolean with True = may attend.
@@ -25,10 +25,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from course_lib.attention.multi_head import MultiHeadAttention
+from course_lib.attention.multi_head import KeysValues, MultiHeadAttention
 from course_lib.transformer.feed_forward import FeedForward
-
-KeysValues = tuple[Tensor, Tensor]  # twice (B, H, S, K), as MultiHeadAttention.prepare gives them
 
 
 class Residual(nn.Module):
@@ -46,15 +44,10 @@ class Residual(nn.Module):
         width: D.
         dropout: probability of dropping a number of what the sub-layer gives.
         norm: "pre" or "post".
-
-    Raises:
-        ValueError: dropout outside [0, 1), or another norm.
     """
 
     def __init__(self, width: int, dropout: float = 0.0, norm: str = "pre") -> None:
         super().__init__()
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout!r}")
         if norm not in ("pre", "post"):
             raise ValueError(f"norm must be 'pre' or 'post', got {norm!r}")
         self.pre = norm == "pre"
@@ -78,11 +71,8 @@ class EncoderLayer(nn.Module):
         width: D.
         heads: H, a divisor of D.
         hidden: width inside the feed-forward network.
-        dropout, norm: see :class:`Residual`.
-        activation: see :class:`~course_lib.transformer.feed_forward.FeedForward`.
-
-    Raises:
-        ValueError: see the parts.
+        dropout, norm: see `Residual`.
+        activation: see `FeedForward`.
     """
 
     def __init__(
@@ -104,11 +94,7 @@ class EncoderLayer(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor | None = None, *, need_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """(B, S, D), mask broadcastable to (B, H, S, S) -> (B, S, D), weights (B, H, S, S) or None.
-
-        Raises:
-            TypeError, ValueError: see :class:`~course_lib.attention.multi_head.MultiHeadAttention`.
-        """
+        """(B, S, D), mask to (B, H, S, S) -> (B, S, D), weights (B, H, S, S) or None."""
         read = self.self_residual.enter(x)
         out, weights = self.self_attention(read, read, read, mask, need_weights=need_weights)
         x = self.self_residual.leave(x, out)
@@ -120,7 +106,7 @@ class DecoderOutput(NamedTuple):
     """What a decoder layer returns.
 
     x: (B, T, D). kept: keys and values of all positions up to here, twice (B, H, P + T, K), to be
-    given as ``past`` when the next words are read. weights: (B, H, T, P + T), of self-attention;
+    given as `past` when the next words are read. weights: (B, H, T, P + T), of self-attention;
     source_weights: (B, H, T, S); both None unless asked for.
     """
 
@@ -134,10 +120,7 @@ class DecoderLayer(nn.Module):
     """Self-attention, attention to the source, feed-forward (Vaswani et al. 2017, figure 1, right).
 
     Args:
-        width, heads, hidden, dropout, norm, activation: as in :class:`EncoderLayer`.
-
-    Raises:
-        ValueError: see the parts.
+        width, heads, hidden, dropout, norm, activation: as in `EncoderLayer`.
     """
 
     def __init__(
@@ -172,12 +155,9 @@ class DecoderLayer(nn.Module):
         Args:
             x: (B, T, D).
             states: (B, S, D), what the encoder gives.
-            mask: broadcastable to (B, H, T, T), most often ``causal_mask(T)``.
+            mask: broadcastable to (B, H, T, T), most often `causal_mask(T)`.
             source_mask: broadcastable to (B, H, T, S), most often (B, 1, 1, S).
             need_weights: also return the weights of both attentions.
-
-        Raises:
-            TypeError, ValueError: see :class:`~course_lib.attention.multi_head.MultiHeadAttention`.
         """
         source = self.prepare(states)
         return self.read(x, source, mask, source_mask, need_weights=need_weights)
@@ -196,9 +176,9 @@ class DecoderLayer(nn.Module):
         past: KeysValues | None = None,
         need_weights: bool = False,
     ) -> DecoderOutput:
-        """As :meth:`forward`, after P positions whose keys and values are in ``past``.
+        """As `forward`, after P positions whose keys and values are in `past`.
 
-        ``source`` comes from :meth:`prepare`. The mask broadcasts to (B, H, T, P + T); a single
+        `source` comes from `prepare`. The mask broadcasts to (B, H, T, P + T); a single
         new position needs none.
         """
         read = self.self_residual.enter(x)

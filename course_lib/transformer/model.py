@@ -3,15 +3,15 @@
 The encoder reads the source, all words at once. In training the decoder reads the target the same
 way, behind a causal mask; when it writes, it reads word by word and keeps the keys and values of
 what it has read (the "KV cache"), so that no word is computed twice. Used as the models of
-chapters 02 and 04: ``model(source, target_in)``, and ``init_state``, ``step``, ``reorder`` for
-``course_lib.decoding.search``.
+chapters 02 and 04: `model(source, target_in)`, and `init_state`, `step`, `reorder` for
+`course_lib.decoding.search`.
 
-Where the code and the paper differ, ``course_lib.transformer.layers`` says; and ``init_xavier_``,
+Where the code and the paper differ, `course_lib.transformer.layers` says; and `init_xavier_`,
 since the paper is silent about the first weights.
 
 Shapes: B batch, S source length, T target length, P positions read before, D model width, H
 heads, K = D / H head width, L layers, V target vocabulary. Sentences are padded on the right with
-``PAD``; the causal mask hides the padding of the target from its words.
+`PAD`; the causal mask hides the padding of the target from its words.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from typing import NamedTuple, Self
 from torch import Tensor, nn
 
 from course_lib.attention.masks import causal_mask, padding_mask
+from course_lib.attention.multi_head import KeysValues
 from course_lib.attention.positions import LearnedPositions, SinusoidalPositions
 from course_lib.recurrent.encoder_decoder import check_pairs, source_lengths
 from course_lib.support.checks import check_ids, check_sizes
 from course_lib.transformer.feed_forward import ACTIVATIONS
-from course_lib.transformer.layers import DecoderLayer, EncoderLayer, KeysValues
+from course_lib.transformer.layers import DecoderLayer, EncoderLayer
 
 POSITIONS = ("sinusoidal", "learned", "none")
 TIES = ("none", "target", "all")
@@ -35,7 +36,7 @@ TIES = ("none", "target", "all")
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """Sizes of a :class:`Transformer`.
+    """Sizes of a `Transformer`.
 
     Args:
         source_vocab, target_vocab: number of token ids on each side, specials included.
@@ -45,18 +46,13 @@ class TransformerConfig:
         hidden: width inside the feed-forward networks.
         dropout: probability, on the embeddings with their positions and on what each sub-layer
             gives (section 5.4).
-        norm: "pre" or "post" (the paper's), see ``course_lib.transformer.layers``.
+        norm: "pre" or "post" (the paper's), see `course_lib.transformer.layers`.
         positions: "sinusoidal", "learned" or "none" (to see what is missing).
         max_length: how many positions are learned; the others have no last one.
         tie: which matrices are one: "none"; "target", the target's embedding and the output layer
             (Press & Wolf 2017); "all", the source's embedding too, as in the paper (section 3.4),
             for one vocabulary of both languages.
         activation: "relu" or "gelu".
-
-    Raises:
-        ValueError: a size is not positive, heads do not divide the width, the width is odd for
-            sinusoidal positions, dropout is outside [0, 1), a name is unknown, or all matrices
-            are tied and the vocabularies differ in size.
     """
 
     source_vocab: int
@@ -96,7 +92,7 @@ class TransformerConfig:
 
     @classmethod
     def base(cls, source_vocab: int, target_vocab: int, **changes) -> Self:
-        """The base model of the paper (table 3). With one vocabulary add ``tie="all"``."""
+        """The base model of the paper (table 3). With one vocabulary add `tie="all"`."""
         sizes = {"width": 512, "heads": 8, "layers": 6, "hidden": 2048}
         return replace(
             cls(source_vocab, target_vocab, **sizes, dropout=0.1, norm="post"), **changes
@@ -117,7 +113,7 @@ class EmbedWithPositions(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, ids: Tensor, start: int = 0) -> Tensor:
-        """(B, T) ids, the first of them at position ``start`` -> (B, T, D)."""
+        """(B, T) ids, the first of them at position `start` -> (B, T, D)."""
         x = self.embedding(ids) * math.sqrt(self.embedding.embedding_dim)
         return self.dropout(x if self.positions is None else self.positions(x, start))
 
@@ -203,7 +199,7 @@ class AttentionWeights(NamedTuple):
 
 
 class Transformer(nn.Module):
-    """Translation with attention alone. The weights start as :func:`init_xavier_` says."""
+    """Translation with attention alone. The weights start as `init_xavier_` says."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -222,13 +218,8 @@ class Transformer(nn.Module):
     def forward(self, source: Tensor, target_in: Tensor) -> Tensor:
         """Teacher forcing: (B, S), (B, T) -> logits (B, T, V).
 
-        ``target_in`` is ``BOS`` and the reference without its last token; ``logits[:, t]`` scores
-        the token after ``target_in[:, t]`` and depends on no later one.
-
-        Raises:
-            ValueError: ids out of range or of wrong shape, an empty source sentence, a token
-                after padding in the source, more positions than were learned, or the two batches
-                differ in size.
+        `target_in` is `BOS` and the reference without its last token; `logits[:, t]` scores
+        the token after `target_in[:, t]` and depends on no later one.
         """
         check_pairs(source, target_in)
         return self._write(target_in, self.init_state(source))[0]
@@ -264,7 +255,7 @@ class Transformer(nn.Module):
         return logits.squeeze(1).log_softmax(-1), state
 
     def reorder(self, state: TransformerState, index: Tensor) -> TransformerState:
-        """Rows ``index`` (B',) of the state, for beam search; a row may appear several times."""
+        """Rows `index` (B',) of the state, for beam search; a row may appear several times."""
 
         def rows(kept: KeysValues | None) -> KeysValues | None:
             return None if kept is None else (kept[0][index], kept[1][index])
@@ -290,9 +281,9 @@ def init_xavier_(model: nn.Module) -> None:
     The paper does not say how its weights start; this is what its authors' program and most
     copies do, up to details. An embedding times √D then has numbers of variance 1, beside
     positions of ½, and a tied output layer gives scores of about the same size. LayerNorm starts
-    at scale 1 and shift 0, learned positions stay as ``LearnedPositions`` made them.
+    at scale 1 and shift 0, learned positions stay as `LearnedPositions` made them.
 
-    torch's ``nn.MultiheadAttention`` draws query, key and value as one 3D × D matrix, whose bound
+    torch's `nn.MultiheadAttention` draws query, key and value as one 3D × D matrix, whose bound
     is smaller by √2.
     """
     for module in model.modules():
@@ -317,5 +308,5 @@ def _layer(kind: type[nn.Module], config: TransformerConfig) -> nn.Module:
 
 
 def _last_norm(config: TransformerConfig) -> nn.Module:
-    """Post-norm layers end with a norm already; ``nn.Transformer`` adds one all the same."""
+    """Post-norm layers end with a norm already; `nn.Transformer` adds one all the same."""
     return nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from course_lib.recurrent.cells import init_recurrent_
-from course_lib.recurrent.language_model import embed_tokens
+from course_lib.support.checks import check_ids, check_sizes
 
 State = tuple[Tensor, ...]  # h and c of each layer, (1, B, width), bottom layer first
 
@@ -76,9 +76,7 @@ class AWDConfig:
     dropouts: Dropouts = field(default_factory=Dropouts)
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "embedding", "width", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1.")
+        check_sizes(self, ("vocab_size", "embedding", "width", "layers"), ())
 
     @classmethod
     def tiny(cls, vocab_size: int, dropouts: Dropouts | None = None) -> AWDConfig:
@@ -177,7 +175,8 @@ class AWDBody(nn.Module):
         Raises:
             ValueError: tokens are not (B, T) with T >= 1, or a token id is out of range.
         """
-        x = embed_tokens(self.embedding, tokens)  # (B, T, E)
+        check_ids(tokens, self.config.vocab_size, "tokens")
+        x = self.embedding(tokens)  # (B, T, E)
         if self.training and self.config.dropouts.words > 0:
             x = drop_words(x, tokens, self.config.vocab_size, self.config.dropouts.words)
         x = self.input_dropout(x)

@@ -108,16 +108,6 @@ def test_a_wrong_input_shape_is_named(kind, shape):
         CELLS[kind][0](5, 7)(torch.zeros(shape))
 
 
-def test_an_empty_sequence_is_refused(kind):
-    with pytest.raises(ValueError, match="T >= 1"):
-        unroll(CELLS[kind][0](5, 7), torch.zeros(3, 0, 5))
-
-
-def test_sizes_must_be_positive(kind):
-    with pytest.raises(ValueError, match="hidden_size=0"):
-        CELLS[kind][0](5, 0)
-
-
 @pytest.mark.parametrize("which", [0, 2])
 def test_init_recurrent_is_orthogonal_with_an_open_forget_gate(kind, which):
     module = CELLS[kind][which](5, 6)

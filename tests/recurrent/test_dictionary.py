@@ -55,5 +55,8 @@ def test_copy_is_a_new_list():
 def test_nothing_to_learn_from():
     with pytest.raises(ValueError, match="at least one sentence pair"):
         WordDictionary.learn([])
-    with pytest.raises(ValueError, match="iterations"):
-        WordDictionary.learn(PAIRS, iterations=0)
+
+
+def test_a_pair_that_stands_three_times_counts_three_times():
+    learned = WordDictionary.learn([(["a"], ["x"])] * 3 + [(["a"], ["y"])], iterations=1)
+    assert learned.probability["a"]["x"] == pytest.approx(0.75)

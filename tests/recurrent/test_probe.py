@@ -49,11 +49,8 @@ def test_majority_guesses_the_most_frequent_training_word():
     assert majority_accuracy(train, test).tolist() == [0.5, 0.5]
 
 
-@pytest.mark.parametrize(
-    ("features", "labels", "message"),
-    [((4, 23), (4, 3), "features"), ((4, 24), (4, 2), "labels"), ((4, 24), (5, 3), "labels")],
-)
-def test_wrong_shapes_are_named(features, labels, message):
+@pytest.mark.parametrize("labels", [(4, 2), (5, 3), (4, 1)])
+def test_labels_of_another_shape_are_named(labels):
     probe = LinearProbe(24, 3, 5)
-    with pytest.raises(ValueError, match=message):
-        probe.fit(torch.zeros(features), torch.zeros(labels, dtype=torch.long))
+    with pytest.raises(ValueError, match="labels"):
+        probe.fit(torch.zeros(4, 24), torch.zeros(labels, dtype=torch.long))

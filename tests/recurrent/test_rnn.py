@@ -114,13 +114,8 @@ def test_tied_weights_are_one_tensor():
 def test_a_wrong_token_id_is_named_with_the_valid_range(model, wrong):
     read = tokens()
     read[1, 3] = wrong
-    with pytest.raises(ValueError, match=rf"id {wrong} is out of range.*0 to 19"):
+    with pytest.raises(ValueError, match=rf"id {wrong}; the model knows ids 0 to 19"):
         model(read)
-
-
-def test_an_empty_sequence_is_refused(model):
-    with pytest.raises(ValueError, match="T >= 1"):
-        model(tokens()[:, :0])
 
 
 @pytest.mark.parametrize(

@@ -339,7 +339,7 @@ def test_it_learns_a_text_by_heart():
 @pytest.mark.parametrize(
     ("read", "said"),
     [
-        (torch.zeros(3, dtype=torch.long), r"shape \(B, T\)"),
+        (torch.zeros(3, dtype=torch.long), r"\(batch, length\)"),
         (torch.zeros(3, 0, dtype=torch.long), r"\(3, 0\)"),
         (torch.full((1, 2), V), "ids 0 to 19"),
     ],
@@ -350,7 +350,7 @@ def test_wrong_tokens_say_what_was_expected(read, said):
 
 
 def test_building_takes_sizes_of_at_least_one():
-    with pytest.raises(ValueError, match="layers is 0"):
+    with pytest.raises(ValueError, match="layers must be"):
         AWDConfig(V, layers=0)
     torch.manual_seed(0)
     body = AWDBody(AWDConfig.tiny(V))

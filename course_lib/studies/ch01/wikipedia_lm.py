@@ -20,7 +20,7 @@ from course_lib.data import wikipedia
 from course_lib.data.batching import StreamSampler
 from course_lib.recurrent.language_model import RNNLanguageModel, RNNLanguageModelConfig
 from course_lib.recurrent.ngram import NGram
-from course_lib.recurrent.streams import join, token_nats
+from course_lib.recurrent.streams import join, scored_places, token_nats
 from course_lib.studies.engine.core import Config, Metrics, Study, device
 from course_lib.text.words import WordTokenizer
 from course_lib.training import loop, losses, schedules
@@ -75,7 +75,8 @@ def words_read(words: Corpus, steps: int) -> list[int]:
 
 def scores(model: RNNLanguageModel, words: Corpus, seen: list[int]) -> Metrics:
     """Validation loss of a network, alone and mixed half and half with a counting model."""
-    where, nats = token_nats(model, words.validation)
+    nats = token_nats(model, words.validation)
+    where = scored_places(len(words.validation))
     counted = NGram(MIXED_ORDER, len(words.tokenizer)).fit(seen)
     other = torch.tensor(counted.token_nats(words.validation.tolist()))[where - 1]
     mixed = math.log(2) - torch.logaddexp(-nats, -other)
