@@ -132,6 +132,16 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def difference(one: Sequence[float], other: Sequence[float]) -> Interval:
+    """The t interval of one − other, value by value: by seed, where both share their seeds."""
+    return t_interval([a - b for a, b in zip(one, other, strict=True)])
+
+
+def geometric(values: Sequence[float]) -> Interval:
+    """Geometric mean and the t interval of the logarithms: for times, and for ratios of times."""
+    return Interval(*map(math.exp, t_interval([math.log(value) for value in values])))
+
+
 def _numbers(values: Sequence[float]) -> np.ndarray:
     data = np.asarray(values, dtype=float)
     if data.ndim != 1 or len(data) == 0:

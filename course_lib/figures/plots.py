@@ -202,7 +202,7 @@ def table(
     """
     caption = require_text(caption, "caption")
     names = list(header)
-    cells = [[_cell(value, form) for value in row] for row in rows]
+    cells = [[written(value, form) for value in row] for row in rows]
     columns = list(zip(names, *cells, strict=True))
     number = re.compile(r"[-−+<>≤≥≈]?\s?\d")
     right = [bool(cells) and all(map(number.match, column[1:])) for column in columns]
@@ -234,8 +234,12 @@ def table(
     emit(scrollable(markup, "Wide table" * wide, "am-table"), f"{plain(caption)}\n{text}")
 
 
-def _cell(value: object, form: str) -> str:
-    return format(value, form) if isinstance(value, float | Interval) else str(value)
+def written(value: object, form: str) -> str:
+    """A float as `form` says, an interval as its mean with its ends in brackets."""
+    if isinstance(value, Interval):
+        mean, low, high = (format(number, form) for number in value)
+        return f"{mean} [{low}, {high}]"
+    return format(value, form) if isinstance(value, float) else str(value)
 
 
 def bucket_rows(buckets: Iterable[Bucket], form: str = ".2f") -> list[tuple[object, ...]]:

@@ -132,6 +132,15 @@ def test_t_interval_covers_the_truth_as_often_as_it_says():
     assert np.mean([i.low < 0 < i.high for i in intervals]) == pytest.approx(0.8, abs=0.04)
 
 
+def test_difference_is_taken_pair_by_pair_and_geometric_in_logarithms():
+    found = interval_module.difference([3.0, 5.0], [1.0, 4.0])
+    assert found == t_interval([2.0, 1.0])
+    assert interval_module.geometric([1.0, 100.0]).mean == pytest.approx(10)
+    assert interval_module.geometric([4.0, 4.0]) == pytest.approx((4, 4, 4))
+    with pytest.raises(ValueError, match="shorter"):
+        interval_module.difference([1.0, 2.0], [1.0])
+
+
 def test_intervals_refuse_what_they_cannot_use():
     with pytest.raises(ValueError, match="at least two"):
         t_interval([1.0])

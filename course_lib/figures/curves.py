@@ -1,0 +1,103 @@
+"""Curves with bands: drawn in one panel or several, said in words, and as the rows of a table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from course_lib.evaluation.intervals import Interval
+from course_lib.figures.plots import COLORS, CYCLE, band, plt
+
+
+@dataclass
+class Curves:
+    """Lines over common positions, an interval at each.
+
+    Attributes:
+        x: the positions, as numbers, or as texts that stand side by side.
+        lines: the intervals by the name of the line.
+        colors: of the lines, in order; names in `plots.COLORS`.
+    """
+
+    x: Sequence[float | str]
+    lines: Mapping[str, Sequence[Interval]]
+    colors: Sequence[str] = CYCLE
+
+    def draw(
+        self,
+        axes: Axes,
+        *,
+        ticks: Sequence[str] | None = None,
+        level: float | None = None,
+        legend: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        """Draw into `axes`.
+
+        Args:
+            axes: where to draw.
+            ticks: texts at the positions; a logarithmic axis has its numbers there by itself.
+            level: where a dotted line goes across, such as what guessing gives.
+            legend: how to place it, with the arguments of Matplotlib; none by default.
+            settings: labels, scales and limits, for `axes.set`.
+        """
+        places = self.x
+        if any(isinstance(x, str) for x in places):
+            places, ticks = range(len(places)), self.x
+        for (name, found), color in zip(self.lines.items(), self.colors, strict=False):
+            band(axes, places[: len(found)], found, name, color)
+        axes.set(**settings)
+        if ticks or settings.get("xscale") == "log":
+            axes.set_xticks(places, ticks or [f"{x:,}" for x in places])
+            axes.minorticks_off()
+        if level is not None:
+            axes.axhline(level, color=COLORS["ink"], linewidth=1, linestyle=":")
+        if legend is not None:
+            axes.legend(**legend)
+
+    def figure(self, width: float = 5.2, height: float = 3.2, **options: Any) -> Figure:
+        """The lines in a figure of their own, with a legend; options as for `draw`."""
+        figure, axes = plt.subplots(figsize=(width, height))
+        self.draw(axes, **{"legend": {}, **options})
+        return figure
+
+    def said(self, form: str = "{name} {points}", point: str = "{mean:.2f}", sep="; ") -> str:
+        """The lines in words.
+
+        `form` writes a line: `{name}`, the mean at the `{first}` position and at the `{last}`
+        (`{last:.2f}`), all `{means}` (`{means[2]:.2f}`) or `{points}`: each as `point` writes it,
+        with its `{x}` and `{mean}`.
+        """
+        lines = []
+        for name, found in self.lines.items():
+            means = [interval.mean for interval in found]
+            points = [point.format(x=x, mean=mean) for x, mean in zip(self.x, means, strict=False)]
+            ends = {"first": means[0], "last": means[-1], "means": means}
+            lines.append(form.format(name=name, points=", ".join(points), **ends))
+        return sep.join(lines)
+
+    def rows(self) -> list[tuple[str | Interval, ...]]:
+        """One row for each line: its name and its intervals."""
+        return [(name, *found) for name, found in self.lines.items()]
+
+
+def panels(
+    parts: Mapping[str, Curves],
+    width: float,
+    height: float,
+    *,
+    ylabel: str,
+    sharey: bool = True,
+    legend: Mapping[str, Any] | None = None,
+    legend_in: int = 0,
+    **options: Any,
+) -> Figure:
+    """Several curves side by side, each under its title; options as for `Curves.draw`."""
+    figure, all_axes = plt.subplots(1, len(parts), figsize=(width, height), sharey=sharey)
+    for number, (axes, (title, part)) in enumerate(zip(all_axes, parts.items(), strict=True)):
+        here = (legend or {}) if number == legend_in else None
+        part.draw(axes, title=title, legend=here, **options)
+    all_axes[0].set_ylabel(ylabel)
+    return figure

@@ -1,0 +1,80 @@
+"""Curves with bands, and the words for what intervals say."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+
+from course_lib.evaluation.intervals import Interval
+from course_lib.figures import plots, verdicts
+from course_lib.figures.curves import Curves, panels
+
+mpl.use("svg")
+GRU = [Interval(0.5, 0.4, 0.6), Interval(0.25, 0.125, 0.375), Interval(1, 1, 1)]
+UP, DOWN, FLAT = Interval(0.2, 0.1, 0.3), Interval(-0.2, -0.3, -0.1), Interval(0.01, -0.1, 0.12)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_lines_are_drawn_with_their_names_and_colors():
+    curves = Curves([1, 10, 1000], {"GRU": GRU, "LSTM": GRU[:2]}, ("gru", "lstm"))
+    [axes] = curves.figure(xscale="log", xlabel="words", level=0.5).axes
+    gru, lstm, level = axes.lines
+    assert list(gru.get_ydata()) == [0.5, 0.25, 1] and list(lstm.get_xdata()) == [1, 10]
+    assert [line.get_color() for line in axes.lines[:2]] == [
+        plots.COLORS[name] for name in ("gru", "lstm")
+    ]
+    assert level.get_ydata()[0] == 0.5
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "10", "1,000"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["GRU", "LSTM"]
+    assert axes.get_xlabel() == "words"
+
+
+def test_texts_stand_side_by_side():
+    [axes] = Curves(["0 %", "50 %"], {"a": GRU[:2]}).figure(legend=None).axes
+    assert list(axes.lines[0].get_xdata()) == [0, 1] and axes.get_legend() is None
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0 %", "50 %"]
+
+
+def test_panels_have_titles_and_one_legend():
+    part = Curves([1, 2, 3], {"GRU": GRU})
+    figure = panels({"left": part, "right": part}, 8, 3, ylabel="y", legend_in=1, xlabel="x")
+    left, right = figure.axes
+    assert (left.get_title(loc="center"), right.get_title(loc="center")) == ("left", "right")
+    assert left.get_legend() is None and right.get_legend() is not None
+    assert left.get_ylabel() == "y" and left.get_xlabel() == right.get_xlabel() == "x"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "GRU 0.50, 0.25, 1.00; LSTM 0.50, 0.25"),
+        ({"form": "{name}: {first:.1f} to {last:.1f}", "sep": ". "}, "GRU: 0.5 to 1.0. LSTM: "),
+        ({"form": "{means[1]:.2f} at 10"}, "0.25 at 10; 0.25 at 10"),
+        ({"point": "{x} words {mean:.1f}"}, "GRU 1 words 0.5, 10 words 0.2, 1000 words 1.0; "),
+    ],
+)
+def test_lines_are_said(options, words):
+    curves = Curves([1, 10, 1000], {"GRU": GRU, "LSTM": GRU[:2]})
+    assert curves.said(**options).startswith(words)
+    assert curves.rows() == [("GRU", *GRU), ("LSTM", *GRU[:2])]
+
+
+def test_a_table_writes_intervals(shown):
+    plots.table([("GRU", *GRU[:2])], ["a", "b", "c"], "T", "+.1f")
+    assert "GRU | +0.5 [+0.4, +0.6] | +0.2 [+0.1, +0.4]" in shown[0]["text/plain"]
+
+
+def test_verdicts_follow_the_ends_of_an_interval():
+    words = ("ahead", "behind", "neither")
+    assert [verdicts.side(one, *words) for one in (UP, DOWN, FLAT)] == list(words)
+    assert verdicts.apart(UP, DOWN, *words) == "ahead"
+    assert verdicts.apart(DOWN, UP, *words) == "behind"
+    assert verdicts.apart(UP, FLAT, *words) == "neither"  # 0.1 to 0.3 touches −0.1 to 0.12
+    assert verdicts.said(UP) == "+0.200 [+0.100, +0.300]"
+    assert verdicts.said(FLAT, "+.1f", "?") == "+0.0 [-0.1, +0.1]?"
+    assert verdicts.clear({"a": UP, "b": DOWN, "c": FLAT}) == (["a"], ["b"])
+    assert verdicts.listed([1, 2]) == "1, 2" and verdicts.listed([]) == "none"
