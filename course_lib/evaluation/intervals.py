@@ -11,11 +11,15 @@ _MOST_DRAWS = 2_000_000  # of a bootstrap at a time, which bounds its memory
 
 
 class Interval(NamedTuple):
-    """A mean and its confidence interval."""
+    """A mean and its confidence interval: `f"{interval:.2f}"` writes `0.51 [0.48, 0.54]`."""
 
     mean: float
     low: float
     high: float
+
+    def __format__(self, form: str) -> str:
+        mean, low, high = (format(number, form) for number in self)
+        return f"{mean} [{low}, {high}]"
 
 
 class Bucket(NamedTuple):

@@ -236,10 +236,7 @@ def table(
 
 def written(value: object, form: str) -> str:
     """A float as `form` says, an interval as its mean with its ends in brackets."""
-    if isinstance(value, Interval):
-        mean, low, high = (format(number, form) for number in value)
-        return f"{mean} [{low}, {high}]"
-    return format(value, form) if isinstance(value, float) else str(value)
+    return format(value, form) if isinstance(value, float | Interval) else str(value)
 
 
 def bucket_rows(buckets: Iterable[Bucket], form: str = ".2f") -> list[tuple[object, ...]]:

@@ -132,6 +132,13 @@ def test_t_interval_covers_the_truth_as_often_as_it_says():
     assert np.mean([i.low < 0 < i.high for i in intervals]) == pytest.approx(0.8, abs=0.04)
 
 
+def test_an_interval_writes_itself_as_a_number_is_written():
+    interval = interval_module.Interval(0.512, -0.4836, 1234.5)
+    assert f"{interval:.2f}" == "0.51 [-0.48, 1234.50]"
+    assert f"{interval:+,.1f}" == "+0.5 [-0.5, +1,234.5]"
+    assert f"{interval:.0%}" == "51% [-48%, 123450%]"
+
+
 def test_difference_is_taken_pair_by_pair_and_geometric_in_logarithms():
     found = interval_module.difference([3.0, 5.0], [1.0, 4.0])
     assert found == t_interval([2.0, 1.0])
