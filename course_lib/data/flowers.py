@@ -54,7 +54,7 @@ def load(split: str, root: str | Path, side: int = 224) -> Images:
 
 
 def resnet18_weights() -> dict[str, Tensor]:
-    """Published weights of ResNet-18 from ImageNet, for ``vision.torchvision_body``.
+    """Published weights of ResNet-18 from ImageNet, for ``networks.torchvision_body``.
 
     Raises:
         ImportError: torchvision is not installed.

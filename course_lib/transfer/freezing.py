@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,7 +23,7 @@ FACTOR = 2.6  # Howard & Ruder (2018), section 3.2: each layer's rate is that of
 
 
 def groups(model: nn.Module, prefixes: Mapping[str, Sequence[str]]) -> Groups:
-    """Sort the parameters of ``model`` into groups by the beginnings of their names.
+    """Sort the parameters of `model` into groups by the beginnings of their names.
 
     A prefix names a module ("body.layer1") or one parameter. Tied parameters are counted once,
     under their first name.
@@ -37,12 +37,12 @@ def groups(model: nn.Module, prefixes: Mapping[str, Sequence[str]]) -> Groups:
         owners = [
             group
             for group, starts in prefixes.items()
-            if any(name == start or name.startswith(f"{start}.") for start in starts)
+            if any(f"{name}.".startswith(f"{start}.") for start in starts)
         ]
-        if len(owners) != 1:
-            problems.append(f"{name} is in {' and '.join(owners) if owners else 'no group'}")
-        else:
+        if len(owners) == 1:
             found[owners[0]].append(name)
+        else:
+            problems.append(f"{name} is in {' and '.join(owners) or 'no group'}")
     problems += [f"{group} has no parameter" for group, names in found.items() if not names]
     if problems:
         raise ValueError(f"groups must be disjoint and complete: {'; '.join(problems)}")
@@ -50,24 +50,14 @@ def groups(model: nn.Module, prefixes: Mapping[str, Sequence[str]]) -> Groups:
 
 
 def body_and_head(model: nn.Module) -> Groups:
-    """The two groups of a model with the parts ``body`` and ``head``.
-
-    Raises:
-        ValueError: as ``groups``.
-    """
+    """The two groups of a model with the parts `body` and `head`."""
     return groups(model, {"body": ("body",), "head": ("head",)})
 
 
 def parameters(model: nn.Module, names: Collection[str]) -> list[nn.Parameter]:
-    """The parameters of these names, in the model's order.
-
-    Raises:
-        ValueError: the model has no parameter of a name.
-    """
+    """The parameters of these names, in the model's order."""
     there = dict(model.named_parameters())
-    unknown = sorted(set(names) - set(there))
-    if unknown:
-        raise ValueError(f"the model has no parameter {', '.join(unknown)}")
+    _check_names(names, there)
     return [parameter for name, parameter in there.items() if name in set(names)]
 
 
@@ -77,13 +67,7 @@ def same_rate(grouped: Groups, rate: float) -> Rates:
 
 
 def discriminative(grouped: Groups, rate: float, factor: float = FACTOR) -> Rates:
-    """``rate`` for the last group, and for each group below it that of the next / ``factor``.
-
-    Raises:
-        ValueError: a rate of 0 or less, or a factor below 1, which would train the bottom faster.
-    """
-    if rate <= 0 or factor < 1:
-        raise ValueError(f"rate={rate}, factor={factor}; expected rate > 0 and factor >= 1")
+    """`rate` for the last group, and for each group below it that of the next / `factor`."""
     top = len(grouped) - 1
     return {group: rate / factor ** (top - place) for place, group in enumerate(grouped)}
 
@@ -94,21 +78,13 @@ def last_layer_only(grouped: Groups, rate: float) -> Rates:
 
 
 def optimizer_groups(model: nn.Module, grouped: Groups, rates: Rates) -> list[dict[str, Any]]:
-    """What a torch optimizer takes: one entry with ``params``, ``lr`` and ``name`` per group.
+    """What a torch optimizer takes: one entry with `params`, `lr` and `name` per group.
 
     A group without a rate is left out and never changes. A group whose parameters are frozen for
     now *is* in it, so that it trains as soon as it is unfrozen: torch skips parameters without
     a gradient.
-
-    Raises:
-        ValueError: a rate for a group that does not exist, a rate of 0 or less, or no rate at all.
     """
-    unknown = sorted(set(rates) - set(grouped))
-    if unknown or not rates or min(rates.values()) <= 0:
-        raise ValueError(
-            f"rates are {rates}; expected rates above 0 for groups among {', '.join(grouped)} "
-            "(leave a frozen group out)"
-        )
+    _check_names(rates, grouped)
     return [
         {"params": parameters(model, names), "lr": rates[group], "name": group}
         for group, names in grouped.items()
@@ -117,16 +93,11 @@ def optimizer_groups(model: nn.Module, grouped: Groups, rates: Rates) -> list[di
 
 
 def train_only(model: nn.Module, grouped: Groups, trained: Collection[str]) -> None:
-    """Unfreeze the groups named in ``trained`` and freeze all others (``requires_grad``).
+    """Unfreeze the groups named in `trained` and freeze all others (`requires_grad`).
 
-    This stops weights, not statistics: see ``held_statistics``.
-
-    Raises:
-        ValueError: there is no group of a name.
+    This stops weights, not statistics: see `held_statistics`.
     """
-    unknown = sorted(set(trained) - set(grouped))
-    if unknown:
-        raise ValueError(f"no group {', '.join(unknown)}; there are: {', '.join(grouped)}")
+    _check_names(trained, grouped)
     for group, names in grouped.items():
         for parameter in parameters(model, names):
             parameter.requires_grad_(group in trained)
@@ -140,97 +111,72 @@ def tuner(
     rates: Rates,
     kind: type[torch.optim.Optimizer] = torch.optim.Adam,
 ) -> torch.optim.Optimizer:
-    """Freeze the groups without a rate, and return an optimizer for the others.
-
-    Raises:
-        ValueError: as ``optimizer_groups``.
-    """
-    made = optimizer_groups(model, grouped, rates)
-    train_only(model, grouped, set(rates))
-    return kind(made)
+    """Freeze the groups without a rate, and return an optimizer for the others."""
+    train_only(model, grouped, rates)
+    return kind(optimizer_groups(model, grouped, rates))
 
 
 @contextmanager
 def held_statistics(*modules: nn.Module) -> Iterator[list[str]]:
-    """Batch normalization inside ``modules`` keeps its statistics, whatever ``train()`` is called.
+    """Batch normalization inside `modules` keeps its statistics, whatever `train()` is called.
 
     Frozen weights are not enough: in training mode a normalization uses the batch's own mean and
-    variance and moves its running ones towards them. Inside the ``with`` block these layers stay
-    in evaluation mode at every forward pass; afterwards they have the mode of their parent again.
+    variance and moves its running ones towards them. Inside the `with` block these layers stay in
+    evaluation mode at every forward pass; afterwards each has the mode that it had before.
     Gives the names of the layers held, for the reader to see.
     """
+
+    def evaluate(layer: nn.Module, _: object) -> None:
+        layer.eval()
+
     held = [
-        (name, layer)
+        (name, layer, layer.training, layer.register_forward_pre_hook(evaluate))
         for module in modules
         for name, layer in module.named_modules()
         if isinstance(layer, _BatchNorm)
     ]
-    modes = [layer.training for _, layer in held]
-    hooks = [layer.register_forward_pre_hook(_evaluate) for _, layer in held]
     try:
-        yield [name for name, _ in held]
+        yield [name for name, *_ in held]
     finally:
-        for hook, (_, layer), mode in zip(hooks, held, modes, strict=True):
+        for _, layer, mode, hook in held:
             hook.remove()
             layer.train(mode)
 
 
-def _evaluate(layer: nn.Module, _: object) -> None:
-    layer.eval()
-
-
 @dataclass(frozen=True)
 class Stage:
-    """From step ``first`` on, the groups named in ``trained`` are trained and no others."""
+    """From step `first` on, the groups named in `trained` are trained and no others."""
 
     first: int
     trained: tuple[str, ...]
 
 
 def gradual_unfreezing(grouped: Groups, steps: int) -> tuple[Stage, ...]:
-    """The last group first, then after every ``steps`` steps the next one below it as well.
+    """The last group first, then after every `steps` steps the next one below it as well.
 
-    Source: Howard & Ruder (2018), section 3.3, with an epoch of theirs as ``steps``.
-
-    Raises:
-        ValueError: fewer than one step a stage.
+    Source: Howard & Ruder (2018), section 3.3, with an epoch of theirs as `steps`.
     """
-    if steps < 1:
-        raise ValueError(f"steps is {steps}, expected at least 1 for each stage")
-    names = list(grouped)
-    return tuple(
-        Stage(number * steps, tuple(names[len(names) - 1 - number :]))
-        for number in range(len(names))
-    )
+    names, count = tuple(grouped), len(grouped)
+    return tuple(Stage(number * steps, names[count - 1 - number :]) for number in range(count))
 
 
 def stage_at(plan: Sequence[Stage], step: int) -> Stage:
-    """The stage of a plan in force at training step 0, 1, 2, …
-
-    Raises:
-        ValueError: the plan does not begin at step 0 or is not in order, or a negative step.
-    """
-    firsts = [stage.first for stage in plan]
-    if not firsts or firsts[0] != 0 or firsts != sorted(set(firsts)) or step < 0:
-        raise ValueError(f"step {step} of a plan with stages at {firsts}; expected 0, then rising")
-    return next(stage for stage in reversed(plan) if stage.first <= step)
-
-
-class Sampler(Protocol):
-    """As in ``train``: makes the batch of a step from the step's number alone."""
-
-    def batch(self, step: int) -> Any: ...
+    """The stage of a plan in force at training step 0, 1, 2, …"""
+    return max((stage for stage in plan if stage.first <= step), key=lambda stage: stage.first)
 
 
 class Unfreezing:
     """A sampler that keeps to a plan: before it hands out the batch of a step it (un)freezes.
 
     Which groups are trained depends on the step only, so a resumed run goes on as planned.
-    The optimizer must know all groups from the start: see ``optimizer_groups``.
+    The optimizer must know all groups from the start: see `optimizer_groups`.
+
+    Args:
+        sampler: makes the batch of a step from the step's number, as in `training.loop`.
     """
 
     def __init__(
-        self, sampler: Sampler, model: nn.Module, grouped: Groups, plan: Sequence[Stage]
+        self, sampler: Any, model: nn.Module, grouped: Groups, plan: Sequence[Stage]
     ) -> None:
         self.sampler, self.model, self.groups, self.plan = sampler, model, grouped, tuple(plan)
         self._now: Stage | None = None
@@ -242,3 +188,9 @@ class Unfreezing:
             train_only(self.model, self.groups, stage.trained)
             self._now = stage
         return self.sampler.batch(step)
+
+
+def _check_names(asked: Collection[str], there: Collection[str]) -> None:
+    unknown = sorted(set(asked) - set(there))
+    if unknown:
+        raise ValueError(f"there is no {', '.join(unknown)}, but {', '.join(there)}")

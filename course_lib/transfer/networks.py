@@ -1,7 +1,7 @@
 """A small residual network for images, in two parts: a body that sees and a head that names.
 
 He et al. (2016), with the names of torchvision's ResNet inside the body (conv1, bn1, layer1.0.conv1
-and so on), so that its published weights fit; ``torchvision_body`` takes them over.
+and so on), so that its published weights fit; `torchvision_body` takes them over.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-STEMS = ("small", "large")
+from course_lib.support.modes import evaluating
+from course_lib.training import checkpoint
 
 
 @dataclass(frozen=True)
@@ -25,26 +26,14 @@ class ResNetConfig:
         widths: channels of each stage; every stage after the first halves height and width.
         blocks: basic blocks of each stage.
         channels: of the input, 1 for gray.
-        stem: "small" is one 3 × 3 convolution; "large" is 7 × 7 with stride 2 and a max pooling,
-            for images of 224 × 224 (He et al. 2016, Table 1).
-
-    Raises:
-        ValueError: no stage, stages of widths and blocks differ in number, a size below 1, or an
-            unknown stem.
+        large_stem: begin with 7 × 7 at stride 2 and a max pooling, for images of 224 × 224 (He et
+            al. 2016, Table 1), instead of with one 3 × 3 convolution.
     """
 
     widths: tuple[int, ...]
     blocks: tuple[int, ...]
     channels: int = 1
-    stem: str = "small"
-
-    def __post_init__(self) -> None:
-        if not self.widths or len(self.widths) != len(self.blocks):
-            raise ValueError(f"widths={self.widths}, blocks={self.blocks}; expected one of each")
-        if min(*self.widths, *self.blocks, self.channels) < 1:
-            raise ValueError(f"{self}: every size must be at least 1")
-        if self.stem not in STEMS:
-            raise ValueError(f"stem is {self.stem!r}, expected one of {', '.join(STEMS)}")
+    large_stem: bool = False
 
     @classmethod
     def tiny(cls) -> ResNetConfig:
@@ -59,7 +48,7 @@ class ResNetConfig:
     @classmethod
     def resnet18(cls) -> ResNetConfig:
         """The smallest network of He et al. (2016), for color images of 224 × 224."""
-        return cls(widths=(64, 128, 256, 512), blocks=(2, 2, 2, 2), channels=3, stem="large")
+        return cls(widths=(64, 128, 256, 512), blocks=(2, 2, 2, 2), channels=3, large_stem=True)
 
 
 class BasicBlock(nn.Module):
@@ -92,7 +81,7 @@ class ResNetBody(nn.Module):
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()
         self.config = config
-        first, large = config.widths[0], config.stem == "large"
+        first, large = config.widths[0], config.large_stem
         size, stride = (7, 2) if large else (3, 1)
         self.conv1 = nn.Conv2d(
             config.channels, first, size, stride=stride, padding=size // 2, bias=False
@@ -138,8 +127,6 @@ class ImageClassifier(nn.Module):
 
     def __init__(self, body: ResNetBody, classes: int) -> None:
         super().__init__()
-        if classes < 2:
-            raise ValueError(f"classes is {classes}, expected at least 2")
         self.body = body
         self.head = nn.Linear(body.width, classes)
 
@@ -148,7 +135,7 @@ class ImageClassifier(nn.Module):
 
 
 def build(config: ResNetConfig, classes: int, seed: int) -> ImageClassifier:
-    """A new classifier with weights by ``init_he_`` from ``seed``."""
+    """A new classifier with weights by `init_he_` from `seed`."""
     model = ImageClassifier(ResNetBody(config), classes)
     return init_he_(model, torch.Generator().manual_seed(seed))
 
@@ -174,9 +161,9 @@ def init_he_(module: nn.Module, generator: torch.Generator) -> nn.Module:
 
 
 def layer_prefixes(body: ResNetBody) -> dict[str, tuple[str, ...]]:
-    """Where the layers of an ``ImageClassifier`` with this body are, bottom to top, head last.
+    """Where the layers of an `ImageClassifier` with this body are, bottom to top, head last.
 
-    Layer name → beginnings of its parameters' names, as ``transfer.groups`` wants them.
+    Layer name → beginnings of its parameters' names, as `freezing.groups` wants them.
     """
     names = {part: name for name, part in body.named_modules()}
     prefixes = {
@@ -187,40 +174,26 @@ def layer_prefixes(body: ResNetBody) -> dict[str, tuple[str, ...]]:
 
 
 def loss(model: nn.Module, batch) -> Tensor:
-    """Mean cross-entropy in nats; ``batch`` has ``pixels`` and ``labels``."""
+    """Mean cross-entropy in nats; `batch` has `pixels` and `labels`."""
     device = next(model.parameters()).device
     return F.cross_entropy(model(batch.pixels.to(device)), batch.labels.to(device))
 
 
-@torch.no_grad()
 def accuracy(model: nn.Module, images) -> float:
-    """Share of images named rightly, in evaluation mode; the mode is put back afterwards."""
-    device, was_training = next(model.parameters()).device, model.training
-    model.eval()
-    guesses = [
-        model(pixels.to(device)).argmax(dim=-1).cpu() for pixels in images.pixels.split(1024)
-    ]
-    model.train(was_training)
+    """Share of images named rightly, in evaluation mode."""
+    device = next(model.parameters()).device
+    with evaluating(model):
+        guesses = [model(some.to(device)).argmax(-1).cpu() for some in images.pixels.split(1024)]
     return (torch.cat(guesses) == images.labels).float().mean().item()
 
 
 def torchvision_body(weights: Mapping[str, Tensor], config: ResNetConfig) -> ResNetBody:
-    """A body with published weights: torchvision's ResNet state dict without its head ``fc``.
+    """A body with published weights: torchvision's ResNet state dict without its head `fc`.
 
     Raises:
         ValueError: names or shapes differ from the configuration's; all of them are listed.
     """
     body = ResNetBody(config)
-    wanted = body.state_dict()
     given = {name: tensor for name, tensor in weights.items() if not name.startswith("fc.")}
-    wrong = [f"missing {name}" for name in wanted if name not in given]
-    wrong += [f"extra {name}" for name in given if name not in wanted]
-    wrong += [
-        f"{name} {tuple(given[name].shape)} (the body has {tuple(wanted[name].shape)})"
-        for name in wanted
-        if name in given and given[name].shape != wanted[name].shape
-    ]
-    if wrong:
-        raise ValueError(f"these weights do not fit {config}: {'; '.join(wrong)}")
-    body.load_state_dict(given)
+    checkpoint.copy_tensors(given, body.state_dict(), "the state dict", "ResNet")
     return body

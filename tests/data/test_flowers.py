@@ -46,7 +46,7 @@ def test_prepare_takes_the_middle_square():
 
 def test_a_published_body_is_frozen_and_a_head_learns_the_garden(garden):
     """The whole path of the chapter's last section, with a small body of the same layout."""
-    config = ResNetConfig((8, 16), (1, 1), channels=3, stem="large")
+    config = ResNetConfig((8, 16), (1, 1), channels=3, large_stem=True)
     given = networks.build(config, 5, seed=0).body.state_dict()
     model = ImageClassifier(networks.torchvision_body(given, config), 2)
     images, _ = flowers.folder(garden, side=32)
