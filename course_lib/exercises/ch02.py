@@ -5,32 +5,62 @@ from __future__ import annotations
 from collections import Counter
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from course_lib.exercises.engine.core import (
-    exercise,
-    expect,
-    expect_close,
-    expect_equal,
-    expect_number,
-    expect_tensor,
-    expect_type,
-)
+from course_lib.exercises.engine.core import exercise, expect, expect_type
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
 from course_lib.text.words import BOS, EOS, PAD
 
-ROWS = torch.tensor([[5, 6, 7, 8], [9, 4, 0, 0], [10, 11, 6, 0]])  # (B, S), 0 is padding
-TARGETS = torch.tensor([[1, 5, 6, 4, 2], [1, 7, 2, 0, 0], [1, 8, 4, 2, 0]])  # (B, T)
+# What the cases are made of --------------------------------------------------------------------
+
+
+def sentences(lengths: list[int], width: int, vocab: int = 12, lowest: int = 3) -> Tensor:
+    """Random words, ids from `lowest` to `vocab` - 1, with padding on the right: (B, width)."""
+    words = torch.randint(lowest, vocab, (len(lengths), width))
+    return words.masked_fill(torch.arange(width) >= torch.tensor(lengths)[:, None], PAD)
+
+
+def targets(lengths: list[int], width: int, vocab: int = 9) -> Tensor:
+    """Random sentences of so many words between a begin and an end token: (B, width)."""
+    rows = torch.cat([torch.full((len(lengths), 1), BOS), sentences(lengths, width - 1, vocab)], 1)
+    rows[torch.arange(len(lengths)), torch.tensor(lengths) + 1] = EOS
+    return rows
 
 
 def small_model() -> EncoderDecoder:
     """An untrained translator whose choices depend on the source: 12 source ids, 9 target ids."""
-    torch.manual_seed(5)
     model = EncoderDecoder(Seq2SeqConfig.tiny(source_vocab=12, target_vocab=9)).eval()
     with torch.no_grad():  # sharper than at random, so that near ties cannot decide a check
         for parameter in model.parameters():
             parameter.mul_(2.0)
     return model
+
+
+class Chain(nn.Module):
+    """Stands in for a translator: what it writes depends on the source and on every word it read.
+
+    Its state is one number per row, (B,), with as many random log-probabilities behind each. The
+    end token is often the most probable, padding and the begin token never are.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        scores = torch.randn(997, 15)
+        scores[:, [PAD, BOS]] -= 9.0
+        scores[:, EOS] += 0.8
+        self.log_probs = nn.Parameter(scores.log_softmax(-1))
+        self.eval()
+
+    def init_state(self, source: Tensor) -> Tensor:
+        places = torch.arange(1, source.shape[1] + 1)
+        return (source * places**2).sum(1) % 997
+
+    def step(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        state = (31 * state + 7 * tokens + 13) % 997
+        return self.log_probs[state], state
+
+    def reorder(self, state: Tensor, index: Tensor) -> Tensor:
+        return state[index]
 
 
 # --- 2.1 shifted ----------------------------------------------------------------------------------
@@ -49,48 +79,29 @@ def shifted(target: Tensor) -> tuple[Tensor, Tensor]:
     return target[:, :-1], target[:, 1:]
 
 
-@shifted.case
-def two_tensors_one_column_shorter(answer):
-    pair = answer(TARGETS)
-    expect_type(pair, (tuple, list), "your result")
-    expect(len(pair) == 2, f"Your result has {len(pair)} parts, expected two.", list(pair))
-    for part, what in zip(pair, ("what the decoder reads", "what it must predict"), strict=True):
-        expect_tensor(part, (3, 4), torch.long, what)
+@shifted.same_as_answer("your pair", see=list)
+def one_column_apart():
+    yield targets([3, 1, 2], 5)
+    yield targets([0, 4, 6, 2], 9)  # padded in every row
+    yield targets([0], 2)
 
 
-@shifted.case
-def reads_the_begin_token_first(answer):
-    read, _ = answer(TARGETS)
-    expect_close(read[:, 0], torch.full((3,), BOS), "the first column that the decoder reads")
-
-
-@shifted.case
-def predicts_the_following_token(answer):
-    read, predicted = answer(TARGETS)
-    expect_close(predicted, TARGETS[:, 1:], "what the decoder must predict")
-    expect_close(read, TARGETS[:, :-1], "what the decoder reads")
-
-
-@shifted.mistake("two_tensors_one_column_shorter")
-def not_shortened(target):
-    return target, target
-
-
-@shifted.mistake(
-    "reads_the_begin_token_first",
-    says="The two are exchanged: your decoder reads the answer of its own step.",
+shifted.mistake(
+    "one_column_apart",
+    "The two are exchanged: your decoder reads the answer of its own step.",
+    "target[:, :-1], target[:, 1:] -> target[:, 1:], target[:, :-1]",
 )
-def exchanged(target):
-    return target[:, 1:], target[:, :-1]
-
-
-@shifted.mistake(
-    "predicts_the_following_token",
-    says="Your decoder is asked for the word that it has just read. Copying it gives loss 0, and "
-    "the model learns nothing about translation.",
+shifted.mistake(
+    "one_column_apart",
+    "Your decoder is asked for the word that it has just read. Copying it gives loss 0, and the "
+    "model learns nothing about translation.",
+    "target[:, 1:] -> target[:, :-1]",
 )
-def same_column(target):
-    return target[:, :-1], target[:, :-1]
+shifted.mistake(
+    "one_column_apart",
+    "Nothing is shifted yet: the decoder would read each word that it must predict.",
+    "target[:, :-1], target[:, 1:] -> target, target",
+)
 
 
 # --- 2.2 last_states ------------------------------------------------------------------------------
@@ -110,66 +121,36 @@ def last_states(states: Tensor, source: Tensor) -> Tensor:
     return states[torch.arange(len(source)), lengths - 1]
 
 
-@last_states.case
-def one_state_per_sentence(answer):
-    expect_tensor(answer(torch.randn(3, 4, 5), ROWS), (3, 5))
+@last_states.same_as_answer("the last state", grad=True)
+def state_after_the_last_word():
+    yield torch.randn(4, 6, 5), sentences([4, 2, 5, 1], 6, lowest=1)  # padded in every row
+    yield torch.randn(3, 4, 7), sentences([1, 4, 3], 4, 3, lowest=1)
+    yield torch.randn(2, 3, 1), sentences([3, 3], 3)
+    yield torch.randn(1, 2, 4), torch.tensor([[2, 1]])
 
 
-@last_states.case
-def ignores_states_at_padding(answer):
-    states = torch.randn(3, 4, 5)
-    changed = states.masked_fill((ROWS == PAD).unsqueeze(-1), 99.0)
-    message = "Your result changes when only the states at padding change."
-    expect(torch.equal(answer(states, ROWS), answer(changed, ROWS)), message, answer(states, ROWS))
-
-
-@last_states.case
-def takes_the_last_word(answer):
-    states = torch.randn(3, 4, 5)
-    expected = torch.stack([states[0, 3], states[1, 1], states[2, 2]])
-    expect_close(answer(states, ROWS), expected)
-
-
-@last_states.mistake("one_state_per_sentence")
-def keeps_an_axis(states, source):
-    return states[:, -1:]
-
-
-@last_states.mistake(
-    "ignores_states_at_padding",
-    says="You take the last *column*. In all but the longest sentence that is padding.",
+last_states.mistake(
+    "state_after_the_last_word",
+    "You take the last *column*. In all but the longest sentence that is padding.",
+    "lengths - 1 -> -1",
 )
-def last_column(states, source):
-    return states[:, -1]
-
-
-@last_states.mistake(
-    "ignores_states_at_padding",
-    says="A sentence with n words ends at position n − 1. Position n is padding, or beyond the "
-    "end.",
+last_states.mistake(
+    "state_after_the_last_word",
+    "A sentence with n words ends at position n − 1. Position n is padding, or beyond the end.",
+    "lengths - 1 -> lengths",
 )
-def one_too_far(states, source):
-    lengths = (source != 0).sum(dim=1).clamp(max=source.shape[1] - 1)
-    return states[torch.arange(len(source)), lengths]
-
-
-@last_states.mistake("takes_the_last_word", says="That is the state after the *first* word.")
-def first_word(states, source):
-    return states[:, 0]
-
-
-@last_states.mistake(
-    "takes_the_last_word", says="That is the mean over the words, not the state after the last."
+last_states.mistake(
+    "state_after_the_last_word",
+    "That is the state after the *first* word.",
+    "lengths - 1 -> 0",
 )
-def mean_of_the_words(states, source):
-    real = (source != 0).unsqueeze(-1)
-    return (states * real).sum(1) / real.sum(1)
-
-
-@last_states.alternative
-def by_gather(states, source):
-    index = (source.ne(0).sum(1) - 1).view(-1, 1, 1).expand(-1, 1, states.shape[-1])
-    return states.gather(1, index).squeeze(1)
+last_states.mistake(
+    "state_after_the_last_word",
+    "That is the mean over the words, not the state after the last.",
+    lambda states, source: (
+        (states * (source != 0)[:, :, None]).sum(1) / (source != 0).sum(1)[:, None]
+    ),
+)
 
 
 # --- 2.3 clipped_precision ------------------------------------------------------------------------
@@ -193,84 +174,50 @@ def clipped_precision(hypothesis: list[str], reference: list[str], n: int) -> fl
     return (ours & theirs).total() / ours.total() if ours else 0.0
 
 
-@clipped_precision.case
-def single_words(answer):
-    words = "le chat noir dort".split()
-    expect_number(answer(words, words, 1), 1.0, "the precision of a perfect translation")
-    guess = "le chien noir dort".split()
-    expect_number(answer(guess, words, 1), 3 / 4, "the 1-word precision with one wrong word of 4")
-    expect_number(answer(words[:2], words, 1), 1.0, "the 1-word precision of half a sentence")
+@clipped_precision.same_as_answer("the precision")
+def runs_of_n_words():
+    def words(count: int) -> list[str]:
+        return ["le chat dort bien".split()[i] for i in torch.randint(4, (count,))]
+
+    yield from ((words(hypothesis), words(5), 1) for hypothesis in (7, 4, 5))
+    yield "le le le le".split(), "le chat voit le chien".split(), 1
+    yield from ((words(9), words(12), n) for n in (1, 2, 3))
+    yield "le noir chat dort bien".split(), "le chat dort bien".split(), 2
+    yield "le chat noir dort bien ici".split(), "un chat noir dort bien".split(), 4
+    yield "le chat noir".split(), "le chat noir".split(), 3
+    yield ["bon", "jour"], ["bo", "njour"], 2  # other words, though the same letters
+    yield ["Le", "chat"], ["le", "chat"], 1
+    yield "oui oui".split(), ["non"], 2  # the reference has no run
 
 
-@clipped_precision.case
-def repetition_does_not_pay(answer):
-    value = answer("le le le le".split(), "le chat voit le chien".split(), 1)
-    expect_number(value, 2 / 4, "the precision of “le le le le”")
+@clipped_precision.same_as_answer("the precision")
+def without_a_run():
+    yield ["oui"], ["oui"], 2
+    yield ["oui"], ["oui", "merci"], 2
+    yield [], ["oui"], 1
 
 
-@clipped_precision.case
-def longer_runs(answer):
-    value = answer("le noir chat dort bien".split(), "le chat dort bien".split(), 2)
-    expect_number(value, 2 / 4, "the 2-word precision")
-
-
-@clipped_precision.case
-def too_short_to_have_a_run(answer):
-    value = answer(["oui"], ["oui"], 2)
-    expect_number(value, 0.0, "the 2-word precision of one word")
-
-
-@clipped_precision.mistake(
-    "single_words",
-    says="You divide by the length of the reference: that is recall. Precision asks which part "
-    "of the *hypothesis* is right.",
+clipped_precision.mistake(
+    "runs_of_n_words",
+    "You divide by the runs of the reference: that is recall. Precision asks which part of the "
+    "*hypothesis* is right.",
+    "/ ours.total() -> / theirs.total()",
 )
-def recall(hypothesis, reference, n):
-    ours = Counter(zip(*(hypothesis[i:] for i in range(n)), strict=False))
-    theirs = Counter(zip(*(reference[i:] for i in range(n)), strict=False))
-    return (ours & theirs).total() / theirs.total()
-
-
-@clipped_precision.mistake(
-    "repetition_does_not_pay",
-    says="Without clipping, a translation that repeats one common word scores perfectly.",
+clipped_precision.mistake(
+    "runs_of_n_words",
+    "Without clipping, a translation that repeats one common word scores perfectly.",
+    "(ours & theirs).total() -> sum(ours[run] for run in ours if run in theirs)",
 )
-def not_clipped(hypothesis, reference, n):
-    ours = list(zip(*(hypothesis[i:] for i in range(n)), strict=False))
-    theirs = set(zip(*(reference[i:] for i in range(n)), strict=False))
-    return sum(run in theirs for run in ours) / len(ours) if ours else 0.0
-
-
-@clipped_precision.mistake(
-    "repetition_does_not_pay",
-    says="A word that stands twice in the reference may be credited twice; you credit it once.",
+clipped_precision.mistake(
+    "runs_of_n_words",
+    "A run that stands twice in the reference may be credited twice; you credit it once.",
+    "(ours & theirs).total() -> len(ours & theirs)",
 )
-def as_sets(hypothesis, reference, n):
-    ours = list(zip(*(hypothesis[i:] for i in range(n)), strict=False))
-    theirs = set(zip(*(reference[i:] for i in range(n)), strict=False))
-    return len(set(ours) & theirs) / len(ours) if ours else 0.0
-
-
-@clipped_precision.mistake("longer_runs", says="You count single words whatever n is.")
-def always_single_words(hypothesis, reference, n):
-    return (Counter(hypothesis) & Counter(reference)).total() / len(hypothesis)
-
-
-@clipped_precision.mistake(
-    "longer_runs",
-    says="A sentence of m words has m − n + 1 runs of n words. You divide by m.",
+clipped_precision.mistake(
+    "runs_of_n_words",
+    "A sentence of m words has m − n + 1 runs of n words. You divide by m.",
+    "/ ours.total() -> / len(hypothesis)",
 )
-def divides_by_the_words(hypothesis, reference, n):
-    ours = Counter(zip(*(hypothesis[i:] for i in range(n)), strict=False))
-    theirs = Counter(zip(*(reference[i:] for i in range(n)), strict=False))
-    return (ours & theirs).total() / len(hypothesis)
-
-
-@clipped_precision.mistake("too_short_to_have_a_run")
-def perfect_when_there_is_nothing(hypothesis, reference, n):
-    ours = Counter(zip(*(hypothesis[i:] for i in range(n)), strict=False))
-    theirs = Counter(zip(*(reference[i:] for i in range(n)), strict=False))
-    return (ours & theirs).total() / ours.total() if ours else 1.0
 
 
 # --- 2.4 token_accuracy (find the bug) ------------------------------------------------------------
@@ -291,81 +238,43 @@ def token_accuracy(logits: Tensor, targets: Tensor) -> float:
     return right.sum().item() / real.sum().item()
 
 
-def one_hot_logits(predictions: Tensor) -> Tensor:
-    """Logits (B, T, V) whose largest entry is at the prediction."""
-    return torch.nn.functional.one_hot(predictions, 9).float()
+@token_accuracy.same_as_answer("the accuracy")
+def only_real_tokens_count():
+    def predictions(of: Tensor, right: float) -> Tensor:
+        """Logits that are right for about this share of the tokens, padding included."""
+        others = torch.randint(11, of.shape)
+        chosen = torch.where(torch.rand(of.shape) < right, of, others)
+        return torch.randn(*of.shape, 11) + 9 * nn.functional.one_hot(chosen, 11) - 20
+
+    for lengths, width in (([5, 1, 3], 8), ([2, 6, 4, 1, 1], 7), ([9], 10)):
+        wanted = targets(lengths, width + 1, vocab=11)[:, 1:]
+        yield predictions(wanted, 0.6), wanted
+        yield predictions(wanted, 0.0), wanted
+        yield predictions(torch.zeros_like(wanted), 1.0), wanted  # nothing but padding
+        yield predictions(wanted.masked_fill(wanted == PAD, 3), 1.0), wanted  # never padding
+    yield predictions(wanted, 1.0), wanted
 
 
-@token_accuracy.case
-def perfect_predictions(answer):
-    expect_number(answer(one_hot_logits(TARGETS), TARGETS), 1.0, "the accuracy of a perfect model")
-
-
-@token_accuracy.case
-def right_guesses_at_padding_earn_nothing(answer):
-    value = answer(one_hot_logits(torch.zeros_like(TARGETS)), TARGETS)
-    expect_number(value, 0.0, "the accuracy of a model that predicts only padding")
-
-
-@token_accuracy.case
-def wrong_guesses_at_padding_cost_nothing(answer):
-    value = answer(one_hot_logits(TARGETS.masked_fill(TARGETS == PAD, 3)), TARGETS)
-    expect_number(value, 1.0, "the accuracy of a model that is wrong only at padding")
-
-
-@token_accuracy.case
-def every_token_counts_the_same(answer):
-    predictions = TARGETS.clone()
-    predictions[1, :3] = 8
-    value = answer(one_hot_logits(predictions), TARGETS)
-    expect_number(value, 9 / 12, "the accuracy with one short sentence wrong")
-
-
-@token_accuracy.mistake(
-    "perfect_predictions",
-    says="The positions that you divide by still include padding.",
+token_accuracy.mistake(
+    "only_real_tokens_count",
+    "Padding is still counted. The emptier the batch, the better the score.",
+    "real = targets != 0 -> real = targets >= 0",
 )
-def only_right_divided_by_all(logits, targets):
-    right = (logits.argmax(dim=-1) == targets) & (targets != 0)
-    return right.sum().item() / targets.numel()
-
-
-@token_accuracy.mistake(
-    "perfect_predictions",
-    says="More than 1: right guesses at padding are still among the right ones.",
+token_accuracy.mistake(
+    "only_real_tokens_count",
+    "The positions that you divide by still include padding.",
+    "/ real.sum().item() -> / real.numel()",
 )
-def only_the_denominator(logits, targets):
-    right = logits.argmax(dim=-1) == targets
-    return right.sum().item() / (targets != 0).sum().item()
-
-
-@token_accuracy.mistake(
-    "right_guesses_at_padding_earn_nothing",
-    says="Padding is still counted. The emptier the batch, the better the score.",
+token_accuracy.mistake(
+    "only_real_tokens_count",
+    "Right guesses at padding are still among the right ones.",
+    "== targets) & real -> == targets)",
 )
-def counts_padding(logits, targets):
-    return (logits.argmax(dim=-1) == targets).float().mean().item()
-
-
-@token_accuracy.mistake(
-    "wrong_guesses_at_padding_cost_nothing",
-    says="Ask where the *target* is real, not where the prediction is.",
+token_accuracy.mistake(
+    "only_real_tokens_count",
+    "You average the accuracies of the sentences, so a word of a short sentence weighs more.",
+    "right.sum().item() / real.sum().item() -> (right.sum(1) / real.sum(1)).mean().item()",
 )
-def masks_by_prediction(logits, targets):
-    predictions = logits.argmax(dim=-1)
-    real = predictions != 0
-    right = (predictions == targets) & real
-    return right.sum().item() / max(real.sum().item(), 1)
-
-
-@token_accuracy.mistake(
-    "every_token_counts_the_same",
-    says="You average the accuracies of the sentences, so a word of a short sentence weighs more.",
-)
-def mean_of_sentences(logits, targets):
-    real = targets != 0
-    right = ((logits.argmax(dim=-1) == targets) & real).sum(1) / real.sum(1)
-    return right.mean().item()
 
 
 # --- 2.5 greedy -----------------------------------------------------------------------------------
@@ -394,135 +303,45 @@ def greedy(model: EncoderDecoder, source: Tensor, max_length: int) -> list[list[
     return [row[: row.index(2)] if 2 in row else row for row in rows]
 
 
-class Script:
-    """Stands in for a model: it continues a fixed sentence for each row, if it is fed right.
-
-    Row b writes 10·b + 4, 10·b + 5, … until its end; a wrong input is answered with token 3.
-    """
-
-    lengths = (2, 5, 0)
-
-    def init_state(self, source: Tensor) -> int:
-        return 0
-
-    def step(self, tokens: Tensor, state: int) -> tuple[Tensor, int]:
-        log_probs = torch.full((len(tokens), 40), -9.0)
-        for row, token in enumerate(tokens.tolist()):
-            expected = BOS if state == 0 else self.word(row, state - 1)
-            over = state > self.lengths[row]  # past the end anything may be fed
-            word = self.word(row, state) if over or token == expected else 3
-            log_probs[row, word] = -0.1
-        return log_probs, state + 1
-
-    def word(self, row: int, position: int) -> int:
-        if position > self.lengths[row]:
-            return 4  # what is written after the end is noise
-        return EOS if position == self.lengths[row] else 10 * row + 4 + position
-
-
-SCRIPTED = [[4, 5], [14, 15, 16, 17, 18], []]
-
-
-@greedy.case
-def lists_of_whole_numbers(answer):
-    result = answer(Script(), ROWS, 9)
-    expect_type(result, list, "your result")
-    expect(len(result) == 3, f"Your result has {len(result)} rows, expected one per sentence: 3.")
-    for row in result:
+def lists_of_ids(rows: list[list[int]]) -> list[list[int]]:
+    expect_type(rows, list)
+    for row in rows:
         expect_type(row, list, "a row of your result")
-        expect(all(type(token) is int for token in row), "A row holds something other than `int`.")
-
-
-@greedy.case
-def feeds_back_its_own_words(answer):
-    result = answer(Script(), ROWS, 9)
-    fed_wrongly = "The decoder was not fed the word it wrote before (or a begin token at first)."
-    expect(not any(3 in row for row in result), fed_wrongly, result)
-
-
-@greedy.case
-def stops_each_row_at_its_own_end(answer):
-    expect_equal(answer(Script(), ROWS, 9), SCRIPTED, "what was written")
-
-
-@greedy.case
-def stops_after_max_length(answer):
-    expect_equal(answer(Script(), ROWS, 3), [[4, 5], [14, 15, 16], []], "what 3 steps give")
-
-
-@greedy.mistake("lists_of_whole_numbers")
-def returns_a_tensor(model, source, max_length):
-    return torch.zeros(len(source), max_length)
-
-
-@greedy.mistake(
-    "feeds_back_its_own_words",
-    says="You feed the begin token at every step.",
-)
-def always_begins(model, source, max_length):
-    state, tokens = model.init_state(source), torch.full((len(source),), 1)
-    written = []
-    for _ in range(max_length):
-        log_probs, state = model.step(tokens, state)
-        written.append(log_probs.argmax(dim=-1))
-    rows = torch.stack(written, dim=1).tolist()
-    return [row[: row.index(2)] if 2 in row else row for row in rows]
-
-
-@greedy.mistake("stops_each_row_at_its_own_end", says="The end token is no word: leave it out.")
-def keeps_the_end(model, source, max_length):
-    state, tokens = model.init_state(source), torch.full((len(source),), 1)
-    written = []
-    for _ in range(max_length):
-        log_probs, state = model.step(tokens, state)
-        tokens = log_probs.argmax(dim=-1)
-        written.append(tokens)
-    rows = torch.stack(written, dim=1).tolist()
-    return [row[: row.index(2) + 1] if 2 in row else row for row in rows]
-
-
-@greedy.mistake(
-    "stops_each_row_at_its_own_end",
-    says="All rows stop when the first one ends. The others had more to say.",
-)
-def stops_with_the_first(model, source, max_length):
-    state, tokens = model.init_state(source), torch.full((len(source),), 1)
-    rows = [[] for _ in source]
-    for _ in range(max_length):
-        log_probs, state = model.step(tokens, state)
-        tokens = log_probs.argmax(dim=-1)
-        if 2 in tokens:
-            break
-        for row, token in zip(rows, tokens.tolist(), strict=True):
-            row.append(token)
+        expect(all(type(one) is int for one in row), "A row holds something other than `int`.", row)
     return rows
 
 
-@greedy.mistake(
-    "stops_each_row_at_its_own_end",
-    says="What a row writes after its end token is noise: cut it there. (Removing the end tokens "
-    "is not enough.)",
+@greedy.same_as_answer(see=lists_of_ids)
+def most_probable_words():
+    yield Chain(), sentences([4, 2, 5, 1, 3, 2, 4], 5), 12
+    yield Chain(), sentences([3, 1, 2, 2, 3], 3), 3
+    yield Chain(), sentences([1, 6], 6), 1
+    yield small_model(), sentences([4, 2, 3], 4), 5
+
+
+greedy.mistake(
+    "most_probable_words",
+    "You feed the begin token at every step.",
+    "model.step(tokens, state) -> model.step(torch.full((len(source),), 1), state)",
 )
-def removes_end_tokens(model, source, max_length):
-    state, tokens = model.init_state(source), torch.full((len(source),), 1)
-    written = []
-    for _ in range(max_length):
-        log_probs, state = model.step(tokens, state)
-        tokens = log_probs.argmax(dim=-1)
-        written.append(tokens)
-    return [[t for t in row if t != 2] for row in torch.stack(written, dim=1).tolist()]
-
-
-@greedy.mistake("stops_after_max_length")
-def one_step_more(model, source, max_length):
-    state, tokens = model.init_state(source), torch.full((len(source),), 1)
-    written = []
-    for _ in range(max_length + 1):
-        log_probs, state = model.step(tokens, state)
-        tokens = log_probs.argmax(dim=-1)
-        written.append(tokens)
-    rows = torch.stack(written, dim=1).tolist()
-    return [row[: row.index(2)] if 2 in row else row for row in rows]
+greedy.mistake(
+    "most_probable_words",
+    "The end token is no word: leave it out.",
+    "row.index(2)] -> row.index(2) + 1]",
+)
+greedy.mistake(
+    "most_probable_words",
+    "All rows stop when the first one ends. The others had more to say.",
+    "written.append(tokens) -> if 2 in tokens: break\n        written.append(tokens) ;;"
+    "rows = torch.stack(written, dim=1).tolist() -> "
+    "rows = torch.stack(written, dim=1).tolist() if written else [[] for _ in source]",
+)
+greedy.mistake(
+    "most_probable_words",
+    "What a row writes after its end token is noise: cut it there. (Removing the end tokens is "
+    "not enough.)",
+    "row[: row.index(2)] if 2 in row else row -> [one for one in row if one != 2]",
+)
 
 
 # --- 2.6 translation_score ------------------------------------------------------------------------
@@ -546,88 +365,31 @@ def translation_score(model: EncoderDecoder, source: Tensor, target: Tensor) -> 
     return of_words.masked_fill(expected == 0, 0.0).sum(dim=1)
 
 
-@translation_score.case
-def one_number_per_pair(answer):
-    expect_tensor(answer(small_model(), ROWS, TARGETS), (3,))
+@translation_score.same_as_answer("the log-probability", atol=1e-4)
+def words_and_end_of_each_pair():
+    yield small_model(), sentences([4, 2, 3, 1], 4), targets([3, 5, 1, 2], 9)
+    yield small_model(), sentences([2, 6], 6), targets([3, 0], 5)
+    yield small_model(), sentences([5], 5), targets([4], 6)
 
 
-@translation_score.case
-def scores_are_log_probabilities(answer):
-    scores = answer(small_model(), ROWS, TARGETS)
-    expect(bool((scores < 0).all()), "The logarithm of a probability is below 0.", scores)
-
-
-@translation_score.case
-def padding_does_not_count(answer):
-    wide = torch.cat([TARGETS, torch.zeros(3, 4, dtype=torch.long)], dim=1)
-    scores, padded = answer(small_model(), ROWS, TARGETS), answer(small_model(), ROWS, wide)
-    message = "Four more columns of padding change the score."
-    expect(torch.allclose(scores, padded, atol=1e-4), message, padded)
-
-
-@translation_score.case
-def sums_the_words_and_the_end(answer):
-    model = small_model()
-    expect_close(answer(model, ROWS, TARGETS), translation_score.answer(model, ROWS, TARGETS))
-
-
-@translation_score.mistake("one_number_per_pair")
-def one_for_the_batch(model, source, target):
-    return translation_score.answer(model, source, target).sum()
-
-
-@translation_score.mistake(
-    "scores_are_log_probabilities",
-    says="That is the negative logarithm, a loss: small is good. A score is the other way round.",
+translation_score.mistake(
+    "words_and_end_of_each_pair",
+    "You add the log-probability of every padding token. Sentences in wide batches lose.",
+    "of_words.masked_fill(expected == 0, 0.0) -> of_words",
 )
-def negative(model, source, target):
-    return -translation_score.answer(model, source, target)
-
-
-@translation_score.mistake(
-    "padding_does_not_count",
-    says="You add the log-probability of every padding token. Sentences in wide batches lose.",
+translation_score.mistake(
+    "words_and_end_of_each_pair",
+    "That is the mean per word. The probability of a sentence needs the sum.",
+    ".sum(dim=1) -> .sum(dim=1) / (expected != 0).sum(dim=1)",
 )
-def with_padding(model, source, target):
-    log_probs = model(source, target[:, :-1]).log_softmax(dim=-1)
-    return log_probs.gather(2, target[:, 1:].unsqueeze(2)).squeeze(2).sum(dim=1)
-
-
-@translation_score.mistake(
-    "sums_the_words_and_the_end",
-    says="That is the mean per word. The probability of a sentence needs the sum.",
+translation_score.mistake(
+    "words_and_end_of_each_pair",
+    "You score the word that was just read, not the one after it: shift the target.",
+    "target[:, :-1] -> target ;; target[:, 1:] -> target",
 )
-def mean_per_word(model, source, target):
-    return translation_score.answer(model, source, target) / (target[:, 1:] != 0).sum(dim=1)
-
-
-@translation_score.mistake(
-    "sums_the_words_and_the_end",
-    says="You score the word that was just read, not the one after it: shift the target.",
+translation_score.mistake(
+    "words_and_end_of_each_pair",
+    "The end token belongs to the sentence: without it, every beginning of a good sentence would "
+    "score better than the sentence.",
+    "expected == 0 -> (expected == 0) | (expected == 2)",
 )
-def not_shifted(model, source, target):
-    log_probs = model(source, target).log_softmax(dim=-1)
-    of_words = log_probs.gather(2, target.unsqueeze(2)).squeeze(2)
-    return of_words.masked_fill(target == 0, 0.0).sum(dim=1)
-
-
-@translation_score.mistake(
-    "sums_the_words_and_the_end",
-    says="The end token belongs to the sentence: without it, every beginning of a good sentence "
-    "would score better than the sentence.",
-)
-def without_the_end(model, source, target):
-    log_probs = model(source, target[:, :-1]).log_softmax(dim=-1)
-    expected = target[:, 1:]
-    of_words = log_probs.gather(2, expected.unsqueeze(2)).squeeze(2)
-    return of_words.masked_fill((expected == 0) | (expected == 2), 0.0).sum(dim=1)
-
-
-@translation_score.alternative
-def step_by_step(model, source, target):
-    state, total = model.init_state(source), torch.zeros(len(source))
-    for t in range(target.shape[1] - 1):
-        log_probs, state = model.step(target[:, t], state)
-        word = target[:, t + 1]
-        total = total + log_probs[torch.arange(len(word)), word] * (word != 0)
-    return total
