@@ -35,7 +35,6 @@ Score = Callable[[Tensor, Tensor], Tensor]
 
 def dot(queries: Tensor, keys: Tensor) -> Tensor:
     """q · k for every pair: (…, T, K), (…, S, K) -> (…, T, S) (Luong et al. 2015, section 3.1)."""
-    _check_same_width(queries, keys)
     return queries @ keys.transpose(-2, -1)
 
 
@@ -180,12 +179,4 @@ def check_shapes(queries: Tensor, keys: Tensor, values: Tensor) -> None:
             f"queries, keys and values have shapes {tuple(queries.shape)}, {tuple(keys.shape)} "
             f"and {tuple(values.shape)}, expected (…, T, K), (…, S, K) and (…, S, D) with the "
             "same leading dimensions: one value for each key."
-        )
-
-
-def _check_same_width(queries: Tensor, keys: Tensor) -> None:
-    if queries.shape[-1] != keys.shape[-1]:
-        raise ValueError(
-            f"queries have width {queries.shape[-1]}, keys have width {keys.shape[-1]}; a dot "
-            "product needs the same. Project one of them, or use AdditiveScore or GeneralScore."
         )

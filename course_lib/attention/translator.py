@@ -12,17 +12,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_lib.attention.attend import AdditiveScore, GeneralScore, Score, attend, dot, scaled_dot
 from course_lib.attention.masks import padding_mask
-from course_lib.recurrent.encoder_decoder import (
-    Decoder,
-    Encoder,
-    Seq2SeqConfig,
-    check_pairs,
-)
-from course_lib.support.checks import check_ids, check_sizes
+from course_lib.recurrent.encoder_decoder import Decoder, EncoderDecoder, Seq2SeqConfig
+from course_lib.support.checks import check_ids, check_pairs, check_sizes
 
 
 @dataclass(frozen=True)
@@ -111,19 +106,10 @@ class AttentionDecoder(Decoder):
         return logits, torch.cat(rows, dim=1), state._replace(hidden=hidden)
 
 
-class AttentionEncoderDecoder(nn.Module):
-    """Translation with attention (Bahdanau et al. 2015); used as `EncoderDecoder` is."""
+class AttentionEncoderDecoder(EncoderDecoder):
+    """Translation with attention (Bahdanau et al. 2015): `EncoderDecoder` with another decoder."""
 
-    def __init__(self, config: AttentionConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.encoder = Encoder(config)
-        self.decoder = AttentionDecoder(config)
-
-    def forward(self, source: Tensor, target_in: Tensor) -> Tensor:
-        """Teacher forcing: (B, S), (B, T) -> logits (B, T, V)."""
-        check_pairs(source, target_in)
-        return self.decoder(target_in, self.init_state(source))[0]
+    decoder_class = AttentionDecoder
 
     def with_weights(self, source: Tensor, target_in: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, and the attention weights: logits (B, T, V), weights (B, T, S).
@@ -141,11 +127,6 @@ class AttentionEncoderDecoder(nn.Module):
         """Encode: (B, S) ids -> the decoder's first state."""
         states, last = self.encoder(source)  # (B, S, D), (B, D)
         return self.decoder.init_state(states, last, padding_mask(source))
-
-    def step(self, tokens: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
-        """One target word: previous ids (B,), state -> log-probabilities (B, V), next state."""
-        logits, state = self.decoder(tokens.unsqueeze(1), state)
-        return logits.squeeze(1).log_softmax(-1), state
 
     def reorder(self, state: AttentionState, index: Tensor) -> AttentionState:
         """Rows `index` (B',) of the state, for beam search; a row may appear several times."""

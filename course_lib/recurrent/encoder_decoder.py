@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from course_lib.support.checks import check_ids, check_sizes
+from course_lib.support.checks import check_ids, check_pairs, check_sizes, source_lengths
 from course_lib.text.words import PAD
 
 
@@ -53,10 +53,7 @@ class Seq2SeqConfig:
     def __post_init__(self) -> None:
         check_sizes(self, ("source_vocab", "target_vocab", "width", "embedding", "layers"))
         if self.bidirectional and self.width % 2:
-            raise ValueError(
-                f"a bidirectional encoder gives half of width to each direction; "
-                f"width={self.width} is odd, choose an even one"
-            )
+            raise ValueError(f"each direction reads with half of width, and {self.width} is odd")
 
     @classmethod
     def tiny(cls, source_vocab: int, target_vocab: int, **changes) -> Self:
@@ -77,30 +74,6 @@ class DecoderState(NamedTuple):
 
     hidden: Tensor
     context: Tensor
-
-
-def check_pairs(source: Tensor, target_in: Tensor) -> None:
-    """Raise `ValueError` unless there are as many targets as sources."""
-    if source.shape[0] != target_in.shape[0]:
-        raise ValueError(
-            f"source has {source.shape[0]} sentences, target_in has {target_in.shape[0]}; "
-            f"they must be pairs"
-        )
-
-
-def source_lengths(source: Tensor) -> Tensor:
-    """Number of real tokens in each row: (B, S) -> (B,)."""
-    real = source != PAD  # (B, S)
-    lengths = real.sum(1)  # (B,)
-    if bool((lengths == 0).any()):
-        row = int((lengths == 0).nonzero()[0])
-        raise ValueError(f"source row {row} is an empty sentence: only padding. Remove the pair")
-    if bool((real[:, 1:] & ~real[:, :-1]).any()):
-        row = int((real[:, 1:] & ~real[:, :-1]).any(1).nonzero()[0])
-        raise ValueError(
-            f"source row {row} has a token after padding. Pad on the right, with id {PAD} only"
-        )
-    return lengths
 
 
 def reverse_rows(values: Tensor, lengths: Tensor) -> Tensor:
@@ -222,11 +195,13 @@ class Decoder(nn.Module):
 class EncoderDecoder(nn.Module):
     """Translation through one fixed vector (Cho et al. 2014; Sutskever et al. 2014)."""
 
+    decoder_class = Decoder  # chapter 04 puts another one here
+
     def __init__(self, config: Seq2SeqConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
-        self.decoder = Decoder(config)
+        self.decoder = self.decoder_class(config)
 
     def forward(self, source: Tensor, target_in: Tensor) -> Tensor:
         """Teacher forcing: (B, S), (B, T) -> logits (B, T, V).
@@ -235,8 +210,7 @@ class EncoderDecoder(nn.Module):
         the token after `target_in[:, t]`.
         """
         check_pairs(source, target_in)
-        logits, _ = self.decoder(target_in, self.init_state(source))
-        return logits
+        return self.decoder(target_in, self.init_state(source))[0]
 
     def init_state(self, source: Tensor) -> DecoderState:
         """Encode: (B, S) ids -> the decoder's first state."""

@@ -6,9 +6,11 @@ discount for all orders.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+
+import torch
+from torch import Tensor
 
 
 class NGram:
@@ -60,16 +62,12 @@ class NGram:
             probability = max(seen[token] - self.discount, 0) / total + left * probability
         return probability
 
-    def token_nats(self, ids: Sequence[int]) -> list[float]:
-        """−log p of every token of a row of ids but the first: N ids give N − 1 numbers."""
-        ids = list(ids)
+    def token_nats(self, ids: Sequence[int]) -> Tensor:
+        """−log p of every token of a text but the first: N ids -> (N − 1,), as double numbers."""
         window = self.order - 1
-        return [
-            -math.log(self.probability(ids[i], ids[max(0, i - window) : i]))
-            for i in range(1, len(ids))
-        ]
+        found = [self.probability(ids[i], ids[max(0, i - window) : i]) for i in range(1, len(ids))]
+        return -torch.tensor(found, dtype=torch.double).log()
 
     def nats_per_token(self, ids: Sequence[int]) -> float:
         """Mean −log p of a row of ids, the first token left out; exp() is the perplexity."""
-        losses = self.token_nats(ids)
-        return sum(losses) / len(losses)
+        return self.token_nats(ids).mean().item()

@@ -1,4 +1,4 @@
-"""Checks that several models share: token ids, and the sizes in a configuration."""
+"""Checks that several models share: token ids, sentence pairs, sizes in a configuration."""
 
 from __future__ import annotations
 
@@ -28,6 +28,33 @@ def check_ids(ids: Tensor, vocabulary: int, what: str) -> None:
             f"{what} contains id {wrong}; the model knows ids 0 to {vocabulary - 1}. Encode the "
             f"text with the tokenizer that the model was built for"
         )
+
+
+def check_pairs(source: Tensor, target_in: Tensor) -> None:
+    """Raise `ValueError` unless there are as many targets as sources."""
+    if len(source) != len(target_in):
+        raise ValueError(
+            f"source has {len(source)} sentences, target_in has {len(target_in)}: not pairs"
+        )
+
+
+def source_lengths(source: Tensor, pad: int = 0) -> Tensor:
+    """Number of real tokens in each row of a padded batch, (B, S) -> (B,).
+
+    Raises `ValueError` for a row of padding alone, and for a token after padding.
+    """
+    real = source != pad  # (B, S)
+    lengths = real.sum(1)  # (B,)
+    if not real.any(1).all():
+        row = real.any(1).tolist().index(False)
+        raise ValueError(f"source row {row} is an empty sentence: only padding. Remove the pair")
+    late = (real[:, 1:] & ~real[:, :-1]).any(1)
+    if late.any():
+        raise ValueError(
+            f"source row {late.tolist().index(True)} has a token after padding. Pad on the right, "
+            f"with id {pad} only"
+        )
+    return lengths
 
 
 def check_sizes(

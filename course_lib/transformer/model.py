@@ -25,8 +25,7 @@ from torch import Tensor, nn
 from course_lib.attention.masks import causal_mask, padding_mask
 from course_lib.attention.multi_head import KeysValues
 from course_lib.attention.positions import LearnedPositions, SinusoidalPositions
-from course_lib.recurrent.encoder_decoder import check_pairs, source_lengths
-from course_lib.support.checks import check_ids, check_sizes
+from course_lib.support.checks import check_ids, check_pairs, check_sizes, source_lengths
 from course_lib.transformer.feed_forward import ACTIVATIONS
 from course_lib.transformer.layers import DecoderLayer, EncoderLayer
 

@@ -313,12 +313,6 @@ def test_fast_path_never_holds_all_weights_of_a_long_source(leading):
     assert largest_tensor(leading, 512, attend) >= 512**2  # the measure works
 
 
-@pytest.mark.parametrize("score", [dot, scaled_dot])
-def test_different_widths_are_named(score):
-    with pytest.raises(ValueError, match="queries have width 4, keys have width 6"):
-        attend(torch.ones(2, 3, 4), torch.ones(2, 5, 6), torch.ones(2, 5, 4), score=score)
-
-
 @BOTH
 @pytest.mark.parametrize(
     ("mask", "error", "message"),

@@ -9,8 +9,8 @@ from course_lib.recurrent.encoder_decoder import (
     EncoderDecoder,
     Seq2SeqConfig,
     reverse_rows,
-    source_lengths,
 )
+from course_lib.support.checks import source_lengths
 
 VARIANTS = {
     "plain": {},

@@ -78,7 +78,7 @@ def scores(model: RNNLanguageModel, words: Corpus, seen: list[int]) -> Metrics:
     nats = token_nats(model, words.validation)
     where = scored_places(len(words.validation))
     counted = NGram(MIXED_ORDER, len(words.tokenizer)).fit(seen)
-    other = torch.tensor(counted.token_nats(words.validation.tolist()))[where - 1]
+    other = counted.token_nats(words.validation.tolist()).float()[where - 1]
     mixed = math.log(2) - torch.logaddexp(-nats, -other)
     return {"alone": summary(nats.mean().item()), "mixed": summary(mixed.mean().item())}
 
