@@ -8,14 +8,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import takewhile
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from course_lib.support.modes import evaluating
 from course_lib.text.words import BOS, EOS, PAD
 
 
@@ -27,34 +27,75 @@ class Decodable(Protocol):
     def reorder(self, state: Any, index: Tensor) -> Any: ...
 
 
-def _one_by_one(
+class Specials(NamedTuple):
+    """Tokens with a meaning of their own; None where a vocabulary has no such token.
+
+    `pad` and `bos` are never written, and `eos` ends a sentence. In published vocabularies ids 0
+    to 2 may be words like any other: GPT-2 knows an end only, `Specials(None, None, 50256)`.
+    """
+
+    pad: int | None = PAD
+    bos: int | None = BOS
+    eos: int | None = EOS
+
+
+OURS = Specials()
+
+
+def write(
     model: Decodable,
     source: Tensor,
     max_length: int | Tensor,
-    first: Tensor | None,
     choose: Callable[[Tensor], Tensor],
+    first: Tensor | None,
+    specials: Specials,
 ) -> list[list[int]]:
-    """Greedy search and sampling: they differ in how a token is chosen."""
-    limits, tokens = _limits(source, max_length), _first_tokens(source, first)
+    """Token by token, as `choose` takes them from the log-probabilities: (B, V) -> (B,)."""
+    limits, tokens = beginning(source, max_length, first, specials)
     written = []
     done = torch.zeros(len(source), dtype=torch.bool)
-    with _inference(model):
+    with evaluating(model):
         state = model.init_state(source)
-        for step in range(1, int(limits.max()) + 1):
-            log_probs, state = _step(model, tokens, state)
+        for length in range(1, int(limits.max()) + 1):
+            log_probs, state = next_words(model, tokens, state, specials)
             tokens = choose(log_probs)  # (B,)
             written.append(tokens.cpu())
-            done = done | (written[-1] == EOS) | (step >= limits)
+            done = done | ends(written[-1], specials) | (length >= limits)
             if done.all():
                 break
     sentences = torch.stack(written, dim=1).tolist()
     return [
-        list(takewhile(lambda token: token != EOS, sentence[:limit]))
+        list(takewhile(lambda token: token != specials.eos, sentence[:limit]))
         for sentence, limit in zip(sentences, limits.tolist(), strict=True)
     ]
 
 
-def _step(model: Decodable, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+def beginning(
+    source: Tensor, max_length: int | Tensor, first: Tensor | None, specials: Specials
+) -> tuple[Tensor, Tensor]:
+    """The most steps of each row (B,), on the CPU, and the tokens (B,) to read first."""
+    rows = len(source)
+    limits = torch.as_tensor(max_length).cpu()
+    if first is None:
+        first = torch.full((rows,), specials.bos, device=source.device)
+    wrong = None
+    if rows == 0 or tuple(first.shape) != (rows,):
+        wrong = f"source has {rows} rows and first the shape {tuple(first.shape)}"
+    elif specials.pad is not None and (first == specials.pad).any():
+        wrong = (
+            f"first holds {specials.pad}, padding: prompts of different lengths are continued one "
+            "length at a time. If that id is a word of your vocabulary, say so: specials=…"
+        )
+    elif limits.is_floating_point() or tuple(limits.shape) not in {(), (rows,)} or limits.min() < 1:
+        wrong = f"max_length is {max_length}, expected whole numbers from 1, one or {rows} of them"
+    if wrong is not None:
+        raise ValueError(f"{wrong}.")
+    return limits.expand(rows), first
+
+
+def next_words(
+    model: Decodable, tokens: Tensor, state: Any, specials: Specials
+) -> tuple[Tensor, Any]:
     """One step of the model; what must never be written gets probability 0."""
     log_probs, state = model.step(tokens, state)
     if log_probs.dim() != 2 or len(log_probs) != len(tokens):
@@ -62,50 +103,21 @@ def _step(model: Decodable, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
             f"step returned log-probabilities of shape {tuple(log_probs.shape)}, expected "
             f"({len(tokens)}, V): one row per token given."
         )
-    if log_probs.isnan().any():
-        raise ValueError(
-            "step returned NaN. Has training diverged? Load an earlier checkpoint, and look at "
-            "the losses."
-        )
-    never = torch.tensor([PAD, BOS], device=log_probs.device)
-    return log_probs.index_fill(-1, never, -torch.inf), state
+    never = [mark for mark in (specials.pad, specials.bos) if mark is not None]
+    index = torch.tensor(never, dtype=torch.long, device=log_probs.device)
+    log_probs = log_probs.index_fill(-1, index, -torch.inf)
+    best = log_probs.amax(-1)  # (B,), NaN where a row holds one
+    if not best.isfinite().all():
+        sure_of_padding = best.isneginf()
+        if specials.eos is None or not (best.isfinite() | sure_of_padding).all():
+            raise ValueError(
+                "step returned NaN, or gave no token a probability. Has training diverged? Load "
+                "an earlier checkpoint, and look at the losses."
+            )
+        log_probs[sure_of_padding, specials.eos] = 0.0  # nothing more comes
+    return log_probs, state
 
 
-def _limits(source: Tensor, max_length: int | Tensor) -> Tensor:
-    """The most steps of each row, (B,), on the CPU."""
-    if len(source) == 0:
-        raise ValueError("source has no rows; give at least one sentence.")
-    limits = torch.as_tensor(max_length).cpu()
-    if limits.is_floating_point() or tuple(limits.shape) not in {(), (len(source),)}:
-        raise ValueError(
-            f"max_length has shape {tuple(limits.shape)} and type {limits.dtype}, expected a "
-            f"whole number or {len(source)} of them, one per row."
-        )
-    if limits.min() < 1:
-        raise ValueError(f"max_length is {int(limits.min())}, expected at least 1.")
-    return limits.expand(len(source))
-
-
-def _first_tokens(source: Tensor, first: Tensor | None) -> Tensor:
-    if first is None:
-        return torch.full((len(source),), BOS, device=source.device)
-    if tuple(first.shape) != (len(source),):
-        raise ValueError(
-            f"first has shape {tuple(first.shape)}, expected ({len(source)},): one per row."
-        )
-    return first
-
-
-@contextmanager
-def _inference(model: Decodable) -> Iterator[None]:
-    """No gradients and no dropout inside; afterwards every module is as it was."""
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    training = [module.training for module in modules]
-    try:
-        for module in modules:
-            module.training = False
-        with torch.no_grad():
-            yield
-    finally:
-        for module, was in zip(modules, training, strict=True):
-            module.training = was
+def ends(tokens: Tensor, specials: Specials) -> Tensor:
+    """Which of the tokens end their sentence."""
+    return tokens == (-1 if specials.eos is None else specials.eos)

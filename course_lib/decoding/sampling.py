@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_lib.decoding.protocol import Decodable, _one_by_one
+from course_lib.decoding.protocol import OURS, Decodable, Specials, write
 
 
 def sample(
@@ -18,11 +18,12 @@ def sample(
     top_k: int | None = None,
     top_p: float = 1.0,
     first: Tensor | None = None,
+    specials: Specials = OURS,
 ) -> list[list[int]]:
     """Draw every token at random, with the model's probabilities (ancestral sampling).
 
     Args:
-        model, source, max_length, first: as in `greedy`.
+        model, source, max_length, first, specials: as in `greedy`.
         generator: where the random numbers come from.
         temperature: log-probabilities are divided by it. Below 1 the likely becomes more likely,
             above 1 less.
@@ -32,26 +33,22 @@ def sample(
 
     Returns:
         One list of ids per row.
-
-    Raises:
-        ValueError: temperature <= 0, top_k < 1, top_p outside (0, 1], or as in `greedy`.
     """
-    if not 0 < temperature < float("inf"):
+    if not (0 < temperature < float("inf") and (top_k is None or top_k > 0) and 0 < top_p <= 1):
         raise ValueError(
-            f"temperature is {temperature}, expected a number above 0. For the most probable "
-            "token at every step, use greedy."
+            f"temperature is {temperature}, top_k {top_k} and top_p {top_p}; expected "
+            "temperature > 0, top_k >= 1 or None, 0 < top_p <= 1. For the most probable token at "
+            "every step, use greedy."
         )
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k is {top_k}, expected at least 1, or None for all tokens.")
-    if not 0 < top_p <= 1:
-        raise ValueError(f"top_p is {top_p}, expected 0 < top_p <= 1.")
 
     def draw(log_probs: Tensor) -> Tensor:
-        probs = truncate((log_probs / temperature).softmax(dim=-1), top_k, top_p)
+        scores = log_probs.float()
+        scores = scores - scores.amax(-1, keepdim=True)  # 0 stays 0, however cold it is
+        probs = truncate((scores / temperature).softmax(dim=-1), top_k, top_p)
         drawn = torch.multinomial(probs.to(generator.device), 1, generator=generator)
         return drawn[:, 0].to(log_probs.device)
 
-    return _one_by_one(model, source, max_length, first, draw)
+    return write(model, source, max_length, draw, first, specials)
 
 
 def truncate(probs: Tensor, top_k: int | None = None, top_p: float = 1.0) -> Tensor:

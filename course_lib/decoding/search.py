@@ -1,13 +1,7 @@
-"""Write a sentence token by token: greedy search, beam search, sampling.
+"""Write a sentence token by token: greedy search and beam search.
 
-All of it is written once, over three methods that every model of this course has:
-
-- `init_state(source)` reads the source (B, S) and returns a state of B rows;
-- `step(tokens, state)` reads one token per row, (B,), and returns the log-probabilities (B, V)
-  of the next token and the new state;
-- `reorder(state, index)` returns the rows of the state that `index` names, in that order.
-
-The padding and begin tokens are never written. Results hold no begin and no end token.
+Both are written once, over the three methods of `course_lib.decoding.protocol` that every model
+of this course has. Results hold no begin and no end token.
 """
 
 from __future__ import annotations
@@ -18,18 +12,24 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.decoding.protocol import (
+    OURS,
     Decodable,
-    _first_tokens,
-    _inference,
-    _limits,
-    _one_by_one,
-    _step,
+    Specials,
+    beginning,
+    ends,
+    next_words,
+    write,
 )
-from course_lib.text.words import EOS
+from course_lib.support.modes import evaluating
 
 
 def greedy(
-    model: Decodable, source: Tensor, max_length: int | Tensor, *, first: Tensor | None = None
+    model: Decodable,
+    source: Tensor,
+    max_length: int | Tensor,
+    *,
+    first: Tensor | None = None,
+    specials: Specials = OURS,
 ) -> list[list[int]]:
     """Write the most probable token at every step.
 
@@ -38,17 +38,15 @@ def greedy(
         source: (B, S) ids for `model.init_state`.
         max_length: the most steps, one number or one per row (B,). A row stops at the end token
             or after so many tokens.
-        first: (B,) the tokens read at the first step, by default begin tokens. To continue a
-            prompt (B, T) with a language model, let it read all but the last token as source:
-            `greedy(model, prompt[:, :-1], 50, first=prompt[:, -1])`.
+        first: (B,) the tokens read at the first step, by default begin tokens. To continue prompts
+            (B, T) of one length with a language model, let it read all but the last token as
+            source: `greedy(model, prompt[:, :-1], 50, first=prompt[:, -1])`.
+        specials: which tokens are never written, and which ends a sentence.
 
     Returns:
         One list of ids per row.
-
-    Raises:
-        ValueError: a row of `max_length` is below 1, or the model returns NaN or another shape.
     """
-    return _one_by_one(model, source, max_length, first, lambda log_probs: log_probs.argmax(-1))
+    return write(model, source, max_length, lambda scores: scores.argmax(-1), first, specials)
 
 
 def beam(
@@ -59,6 +57,7 @@ def beam(
     length_penalty: float = 0.0,
     *,
     first: Tensor | None = None,
+    specials: Specials = OURS,
 ) -> list[list[int]]:
     """Keep the `width` best beginnings of each row and return the best complete sentence.
 
@@ -69,23 +68,21 @@ def beam(
     out with nothing complete returns its best beginning.
 
     Args:
-        model, source, max_length, first: as in `greedy`.
+        model, source, max_length, first, specials: as in `greedy`.
         width: hypotheses per row W.
         length_penalty: alpha. 0 compares plain log-probabilities, which favors short sentences,
             because every token lowers the sum; 0.6 to 1 is usual.
 
     Returns:
         One list of ids per row.
-
-    Raises:
-        ValueError: width < 1, length_penalty < 0, or as in `greedy`.
     """
-    if width < 1:
-        raise ValueError(f"width is {width}, expected at least 1.")
-    if not 0 <= length_penalty < float("inf"):
-        raise ValueError(f"length_penalty is {length_penalty}, expected 0 or more.")
+    if width < 1 or not 0 <= length_penalty < float("inf"):
+        raise ValueError(
+            f"width is {width} and length_penalty {length_penalty}, expected width >= 1 and "
+            "length_penalty >= 0."
+        )
     alpha = length_penalty
-    limits, tokens = _limits(source, max_length), _first_tokens(source, first)
+    limits, tokens = beginning(source, max_length, first, specials)
     rows = len(source)
     # The bookkeeping is small and lives on the CPU, in double precision: sums of many
     # log-probabilities must not tie by rounding.
@@ -98,22 +95,22 @@ def beam(
     done = torch.zeros(rows, dtype=torch.bool)
     first_slot = torch.arange(rows)[:, None] * width  # (B, 1)
 
-    with _inference(model):
+    with evaluating(model):
         copies = torch.arange(rows).repeat_interleave(width).to(tokens.device)  # (B * W,)
         state = model.reorder(model.init_state(source), copies)
         tokens = tokens[copies]
         for step in range(1, int(limits.max()) + 1):
-            log_probs, state = _step(model, tokens, state)  # (B * W, V)
+            log_probs, state = next_words(model, tokens, state, specials)  # (B * W, V)
             # The best W of a row are among the best W of each of its hypotheses.
             values, ids = log_probs.topk(min(width, log_probs.shape[1]), dim=-1)  # (B * W, k)
-            totals = scores.view(-1, 1) + values.double().cpu()
+            totals = scores.view(-1, 1) + values.cpu().double()
             scores, place = totals.view(rows, -1).topk(width, dim=-1)  # (B, W), best first
             parents = first_slot + place // ids.shape[1]  # (B, W), counted over all rows
             chosen = ids.cpu().view(rows, -1).gather(1, place)  # (B, W)
             written = torch.cat([written.view(rows * width, -1)[parents], chosen[..., None]], -1)
             scores = scores.masked_fill(torch.arange(width) >= room, -torch.inf)
 
-            ended = (chosen == EOS) & scores.isfinite()
+            ended = ends(chosen, specials) & scores.isfinite()
             finals = scores.masked_fill(~ended, -torch.inf) / _length_penalty(step, alpha)
             value, slot = finals.max(dim=-1)  # (B,)
             for row in (value > best).nonzero()[:, 0].tolist():
@@ -143,7 +140,7 @@ class WithoutCache(nn.Module):
     without it, word t costs a pass over t words. Like the model, it reads the source once.
 
     Args:
-        model: a ``course_lib.transformer.model.Transformer``.
+        model: a `Transformer`.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -162,7 +159,7 @@ class WithoutCache(nn.Module):
         return self.model.output(x[:, -1]).log_softmax(-1), (first, read)
 
     def reorder(self, state: tuple[Any, Tensor], index: Tensor) -> tuple[Any, Tensor]:
-        """Rows ``index`` (B',) of the state."""
+        """Rows `index` (B',) of the state."""
         return self.model.reorder(state[0], index), state[1][index]
 
 

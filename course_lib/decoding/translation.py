@@ -1,78 +1,195 @@
-"""From sentence pairs to ids, and from a trained translator back to words."""
+"""From sentence pairs to a score: a `Translator` encodes, translates, shows its attention, scores.
+
+A study reads from top to bottom: generate → encode → fit → translate → score. ::
+
+    pairs = lab.generate(20_000, seed=0)
+    source, target = tokenizers(pairs)
+    model = Transformer(TransformerConfig(len(source), len(target)))
+    translator = Translator(model, source, target)
+    loop.fit(model, translation_loss, PairSampler(translator.encode(pairs), 64, seed=0), 800)
+    test = lab.generate(500, seed=1, split="test")
+    score(translator.translate(test), test)
+"""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from course_lib.data.batching import batches_by_length, pad
-from course_lib.data.lab import Pair
+from course_lib.data import lab
+from course_lib.data.batching import Batch, batches_by_length, pad
 from course_lib.decoding import search
-from course_lib.text.words import BOS, WordTokenizer
+from course_lib.evaluation import scores
+from course_lib.support.modes import evaluating
+from course_lib.text.words import BOS, EOS, PAD, Tokenizer, WordTokenizer
+from course_lib.training.losses import translation_loss
+
+AT_ONCE = 100  # sentences of a batch
+Sentence = str | Sequence[str]  # a text, or its words as the lab gives them
 
 
-def tokenizers(pairs: Sequence[Pair]) -> tuple[WordTokenizer, WordTokenizer]:
+class Pair(Protocol):
+    """A sentence and its translation: a verse, or a pair of the lab."""
+
+    source: Sentence
+    target: Sentence
+
+
+def tokenizers(pairs: Sequence[lab.Pair]) -> tuple[WordTokenizer, WordTokenizer]:
     """Word tokenizers of the two sides of a lab training set."""
-    sides = zip(*((" ".join(pair.source), " ".join(pair.target)) for pair in pairs), strict=True)
-    source, target = (WordTokenizer.train(texts, style="lab") for texts in sides)
-    return source, target
+    return (
+        WordTokenizer.train((_text(pair.source) for pair in pairs), style="lab"),
+        WordTokenizer.train((_text(pair.target) for pair in pairs), style="lab"),
+    )
 
 
-def encode(
-    pairs: Sequence[Pair], source: WordTokenizer, target: WordTokenizer
-) -> list[tuple[list[int], list[int]]]:
-    """Lab pairs as ids, without begin and end marks."""
-    return [
-        (source.encode(" ".join(pair.source)), target.encode(" ".join(pair.target)))
-        for pair in pairs
-    ]
+@dataclass(frozen=True)
+class Translator:
+    """A model that reads one language and writes another, with the tokenizers of both."""
+
+    model: nn.Module
+    source: Tokenizer
+    target: Tokenizer
+
+    def encode(self, pairs: Sequence[Pair]) -> list[tuple[list[int], list[int]]]:
+        """Source and target ids, without begin and end marks."""
+        return encode(pairs, self.source, self.target)
+
+    def batch(self, pairs: Sequence[Pair]) -> Batch:
+        """Padded ids on the model's device, targets between begin and end marks."""
+        return _batch(self.encode(pairs)).to(_device(self.model))
+
+    def translate(
+        self,
+        sentences: Sequence[Pair | Sentence],
+        *,
+        limit: int | None = None,
+        width: int = 1,
+        length_penalty: float = 0.0,
+    ) -> list[Sentence]:
+        """Translations: of a text a text, of words a list of words, of a pair that of its source.
+
+        Args:
+            sentences: texts, lists of words, or pairs.
+            limit: most tokens of a translation; by default twice the longest source of those
+                translated together, and ten more.
+            width, length_penalty: of the beam; a width of 1 is greedy search.
+        """
+        sources = [getattr(sentence, "source", sentence) for sentence in sentences]
+        ids = [self.source.encode(_text(source)) for source in sources]
+        written = translate_ids(self.model, ids, limit, width, length_penalty)
+        return [
+            self.target.decode(out)
+            if isinstance(source, str)
+            else self.target.vocabulary.decode(out)
+            for source, out in zip(sources, written, strict=True)
+        ]
+
+    def attention_weights(self, pairs: Sequence[Pair]) -> list[Tensor]:
+        """Where a recurrent model with attention looks while it is made to write the targets.
+
+        Returns:
+            For each pair the weights (T, S) of its real tokens: a row for each target token,
+            without the one of the end mark, and a column for each source token.
+        """
+        return weights_of(self.model, self.encode(pairs))
+
+    def perplexity(self, pairs: Sequence[Pair]) -> float:
+        """Perplexity per target token, end marks included, of a model that is shown the truth.
+
+        Without label smoothing, whatever the model was trained with.
+        """
+        nats, tokens = 0.0, 0
+        for indices in batches_by_length([source for source, _ in self.encode(pairs)], AT_ONCE):
+            batch = self.batch([pairs[i] for i in indices])  # (B, S), (B, T)
+            here = int((batch.target[:, 1:] != PAD).sum())
+            with evaluating(self.model):
+                nats += translation_loss(self.model, batch).item() * here
+            tokens += here
+        return scores.perplexity(nats, tokens)
 
 
 def translate_ids(
-    model: nn.Module, sentences: Sequence[Sequence[int]], limit: int | None = None
+    model: nn.Module,
+    sentences: Sequence[Sequence[int]],
+    limit: int | None = None,
+    width: int = 1,
+    length_penalty: float = 0.0,
 ) -> list[list[int]]:
-    """Greedy translations of source ids, in the order of ``sentences``.
+    """As `Translator.translate`, of source ids."""
+    written: list[list[int]] = [[] for _ in sentences]
+    for indices in batches_by_length(sentences, AT_ONCE):
+        ids = pad([sentences[i] for i in indices]).to(_device(model))
+        most = limit or 2 * ids.shape[1] + 10
+        if width == 1:
+            found = search.greedy(model, ids, most)
+        else:
+            found = search.beam(model, ids, most, width, length_penalty)
+        for i, out in zip(indices, found, strict=True):
+            written[i] = out
+    return written
 
-    ``limit`` is the most tokens of a translation; by default twice the source and ten more.
-    """
-    out: list[list[int]] = [[] for _ in sentences]
-    for indices in batches_by_length(sentences, 100):
-        batch = pad([sentences[i] for i in indices]).to(next(model.parameters()).device)
-        written = search.greedy(model, batch, limit or 2 * batch.shape[1] + 10)
-        for i, ids in zip(indices, written, strict=True):
-            out[i] = ids
-    return out
 
-
-@torch.no_grad()
 def weights_of(
     model: nn.Module, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
 ) -> list[Tensor]:
-    """Where a model with attention looks while it is made to write the given targets.
+    """As `Translator.attention_weights`, of pairs of ids."""
+    found = [torch.empty(0)] * len(pairs)
+    for indices in batches_by_length([source for source, _ in pairs], AT_ONCE):
+        batch = _batch([pairs[i] for i in indices]).to(_device(model))
+        with evaluating(model):
+            weights = model.with_weights(batch.source, batch.target[:, :-1])[1]
+        for row, i in zip(weights.cpu(), indices, strict=True):  # (T, S)
+            found[i] = row[: len(pairs[i][1]), : len(pairs[i][0])]
+    return found
 
-    Args:
-        model: an ``AttentionEncoderDecoder``; put into evaluation mode.
-        pairs: source and target ids without begin and end marks.
 
-    Returns:
-        For each pair the weights (T, S) of its real words: a row for each target word, without
-        the one of the end mark, and a column for each source word.
-    """
-    model.eval()
-    where = next(model.parameters()).device
-    out: list[Tensor] = [torch.empty(0)] * len(pairs)
-    for indices in batches_by_length([source for source, _ in pairs], 100):
-        sources = pad([pairs[i][0] for i in indices]).to(where)
-        targets = pad([[BOS, *pairs[i][1]] for i in indices]).to(where)
-        weights = model.with_weights(sources, targets)[1].cpu()  # (B, T, S)
-        for row, i in zip(weights, indices, strict=True):
-            out[i] = row[: len(pairs[i][1]), : len(pairs[i][0])]
-    return out
+def encode(
+    pairs: Sequence[lab.Pair], source: WordTokenizer, target: WordTokenizer
+) -> list[tuple[list[int], list[int]]]:
+    """As `Translator.encode`."""
+    return [
+        (source.encode(_text(pair.source)), target.encode(_text(pair.target))) for pair in pairs
+    ]
 
 
 def translate(
-    model: nn.Module, source: WordTokenizer, target: WordTokenizer, pairs: Sequence[Pair]
+    model: nn.Module, source: WordTokenizer, target: WordTokenizer, pairs: Sequence[lab.Pair]
 ) -> list[list[str]]:
-    """Greedy translations of the sources of lab pairs, as words."""
-    sentences = [source.encode(" ".join(pair.source)) for pair in pairs]
-    return [target.vocabulary.decode(ids) for ids in translate_ids(model, sentences)]
+    """As `Translator.translate`."""
+    return Translator(model, source, target).translate(pairs)
+
+
+def score(written: Sequence[Sentence], pairs: Sequence[Pair]) -> dict[str, float | str]:
+    """BLEU with its signature, and the share of sentences without a single wrong word."""
+    texts = [_plain(sentence) for sentence in written]
+    references = [_plain(pair.target) for pair in pairs]
+    bleu = scores.bleu(texts, references)
+    exact = scores.exact_match(texts, references)
+    return {
+        "bleu": bleu.score,
+        "signature": bleu.signature,
+        "exact_match": sum(exact) / len(exact),
+    }
+
+
+def _text(sentence: Sentence) -> str:
+    """As a tokenizer reads it."""
+    return sentence if isinstance(sentence, str) else " ".join(sentence)
+
+
+def _plain(sentence: Sentence) -> str:
+    """As people write it."""
+    return sentence if isinstance(sentence, str) else lab.detokenize(list(sentence))
+
+
+def _batch(pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Batch:
+    return Batch(pad([s for s, _ in pairs]), pad([[BOS, *t, EOS] for _, t in pairs]))
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device

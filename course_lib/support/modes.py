@@ -10,18 +10,20 @@ from torch import nn
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: object) -> Iterator[None]:
     """Inside, every part of `model` is in evaluation mode and no gradient is recorded.
 
     Afterwards each part is back in the mode that it had, also after an error. `model.train(was)`
     would not do: it overwrites the mode of every part, such as that of a frozen body whose batch
-    normalization was set to evaluation on purpose.
+    normalization was set to evaluation on purpose. A model that is no `nn.Module` has no modes.
     """
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
+    parts = list(model.modules()) if isinstance(model, nn.Module) else []
+    modes = [part.training for part in parts]
+    for part in parts:
+        part.training = False
     try:
         with torch.no_grad():
             yield
     finally:
-        for part, training in modes:
+        for part, training in zip(parts, modes, strict=True):
             part.training = training

