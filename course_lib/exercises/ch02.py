@@ -7,7 +7,7 @@ from collections import Counter
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.engine.core import exercise, expect, expect_type
+from course_lib.exercises.engine.core import as_list, exercise, expect, expect_type
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
 from course_lib.text.words import BOS, EOS, PAD
 
@@ -79,7 +79,7 @@ def shifted(target: Tensor) -> tuple[Tensor, Tensor]:
     return target[:, :-1], target[:, 1:]
 
 
-@shifted.same_as_answer("your pair", see=list)
+@shifted.same_as_answer("your pair", see=as_list)
 def one_column_apart():
     yield targets([3, 1, 2], 5)
     yield targets([0, 4, 6, 2], 9)  # padded in every row

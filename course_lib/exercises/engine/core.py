@@ -90,6 +90,7 @@ from course_lib.exercises.engine.arguments import (
 )
 from course_lib.exercises.engine.expect import (
     Incorrect,
+    as_list,
     expect,
     expect_close,
     expect_equal,
@@ -110,6 +111,7 @@ __all__ = [
     "Exercise",
     "Outcome",
     "Result",
+    "as_list",
     "exercise",
     "expect",
     "expect_close",

@@ -43,6 +43,13 @@ def expect_type(value: Any, kind: type | tuple[type, ...], what: str = "your res
     raise Incorrect(f"{_has(what)} the type `{found}`, expected {wanted}.", value)
 
 
+def as_list(value: Any, what: str = "your result") -> list:
+    """A list, tuple or tensor as a list, for `see`: where a task does not say which."""
+    expect_type(value, (list, tuple, Tensor), what)
+    expect(not isinstance(value, Tensor) or value.dim(), f"{_is(what)} a single number.", value)
+    return list(value)
+
+
 def expect_tensor(
     value: Any,
     shape: Sequence[int] | None = None,
