@@ -9,10 +9,10 @@ repeats. Encoding a new text replays the merges in the order in which they were 
 """
 
 import json
-import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 from itertools import groupby, pairwise
 from typing import Any, Self
 
@@ -23,14 +23,15 @@ from tokenizers.trainers import BpeTrainer
 from course_lib.text.words import Tokenizer, Vocabulary, compose
 
 END = "▁"  # the end of a word; decoding turns it back into a space
-Pair = tuple[str, str]
+Merge = tuple[str, str]
 
 
 class BPE(Tokenizer):
     """Subword tokens: an alphabet of characters, and merges of two tokens into one.
 
-    Decoding restores the text exactly, but for runs of white space, which become one space, and
-    characters outside the alphabet, which become `UNK`.
+    Decoding restores the text in Unicode form NFC ("é" is one character), with two exceptions. A
+    run of white space becomes one space, and none is left at either end; `END` counts as white
+    space. A character outside the alphabet becomes "<unk>".
 
     Args:
         alphabet: the characters known, `END` among them.
@@ -44,7 +45,7 @@ class BPE(Tokenizer):
     kind = "bpe"
     _WORD = re.compile(rf"\w+{END}?|[^\w{END}]{END}?")
 
-    def __init__(self, alphabet: Sequence[str], merges: Sequence[Pair]) -> None:
+    def __init__(self, alphabet: Sequence[str], merges: Sequence[Merge]) -> None:
         self.alphabet = tuple(alphabet)
         # Training may meet a pair a second time, put together in another way; it counts once.
         self.merges = tuple(dict.fromkeys((left, right) for left, right in merges))
@@ -77,17 +78,12 @@ class BPE(Tokenizer):
                 may choose another one.
 
         Raises:
-            ValueError: `merges` is negative, or the texts hold no word.
+            ValueError: the texts hold no word.
         """
-        if merges < 0:
-            raise ValueError(f"merges is {merges}, expected 0 or more.")
         words = Counter(word for text in texts for word in cls.words(text))
         if not words:
             raise ValueError("There is nothing to learn from: the texts hold no word.")
-        counts: Counter[str] = Counter()
-        for word, count in words.items():
-            for character in word:
-                counts[character] += count
+        counts = Counter("".join(words.elements()))
         alphabet = sorted(c for c, count in counts.items() if count >= min_count or c == END)
         learn = learn_merges_with_package if fast else learn_merges
         return cls(alphabet, learn(known_parts(words, alphabet), merges))
@@ -104,19 +100,11 @@ class BPE(Tokenizer):
     # Encoding
 
     def split(self, text: str) -> list[str]:
-        return [piece for word in self.words(text) for piece in self._merge(word)]
+        return [piece for word in self.words(text) for piece in self._cut(word)]
 
-    def _merge(self, word: str) -> list[str]:
-        """Cut a word into tokens: again and again, join the pair that was learned first."""
+    def _cut(self, word: str) -> list[str]:
         if word not in self._pieces:
-            pieces = list(word)
-            while len(pieces) > 1:
-                ranks = [self._ranks.get(pair, math.inf) for pair in pairwise(pieces)]
-                if min(ranks) == math.inf:
-                    break
-                at = ranks.index(min(ranks))
-                pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]
-            self._pieces[word] = pieces
+            self._pieces[word] = apply_merges(word, self._ranks)
         return self._pieces[word]
 
     def join(self, tokens: Sequence[str]) -> str:
@@ -127,9 +115,42 @@ class BPE(Tokenizer):
     def _settings(self) -> dict[str, Any]:
         return {"alphabet": list(self.alphabet), "merges": self.merges}
 
-    @classmethod
-    def _from_settings(cls, settings: dict[str, Any]) -> Self:
-        return cls(settings["alphabet"], settings["merges"])
+
+def apply_merges(word: str, ranks: Mapping[Merge, int]) -> list[str]:
+    """Cut a word into tokens: again and again, join the pair that was learned first.
+
+    Of several such pairs the leftmost. Looking through the whole word for each merge would take
+    a time that grows with the square of its length. So the pairs wait in a queue, lowest rank
+    first; a joined piece is emptied, and a pair that is no more there is passed over.
+
+    Args:
+        word: its characters are the first pieces.
+        ranks: the place of each merge in the order in which they were learned.
+    """
+    pieces, end = list(word), len(word)
+    before, after = [*range(-1, end - 1)], [*range(1, end + 1)]  # neighbors of each piece
+    waiting: list[tuple[int, int]] = []  # rank of a pair, place of its left piece
+
+    def rank(left: int) -> int | None:
+        return ranks.get((pieces[left], pieces[after[left]])) if after[left] < end else None
+
+    def wait(left: int) -> None:
+        if left >= 0 and (found := rank(left)) is not None:
+            heappush(waiting, (found, left))
+
+    for left in range(end):
+        wait(left)
+    while waiting:
+        found, left = heappop(waiting)
+        if rank(left) == found:
+            right = after[left]
+            pieces[left], pieces[right] = pieces[left] + pieces[right], ""
+            after[left] = after[right]
+            if after[left] < end:
+                before[after[left]] = left
+            wait(before[left])
+            wait(left)
+    return [piece for piece in pieces if piece]
 
 
 def known_parts(words: Counter[str], alphabet: Iterable[str]) -> Counter[str]:
@@ -143,57 +164,40 @@ def known_parts(words: Counter[str], alphabet: Iterable[str]) -> Counter[str]:
     return parts
 
 
-def learn_merges(words: Counter[str], number: int) -> list[Pair]:
+def learn_merges(words: Counter[str], number: int) -> list[Merge]:
     """Learn merges from counted words (Sennrich et al. 2016, algorithm 1).
 
-    The textbook version counts all pairs anew for every merge. But a merge changes only the
-    words it occurs in. So we count once, remember in which words a pair occurs, and correct the
-    counts of those words. Equally frequent pairs are taken in alphabetical order.
+    All pairs are counted anew for every merge. Equally frequent pairs are taken in alphabetical
+    order.
 
     Args:
         words: how often each word occurs.
         number: how many merges to learn. A pair that occurs once is not worth a token.
     """
-    spelled = {word: list(word) for word in words}
-    counts: Counter[Pair] = Counter()
-    places: defaultdict[Pair, set[str]] = defaultdict(set)
-
-    def count_pairs(word: str, sign: int) -> None:
-        for pair in pairwise(spelled[word]):
-            counts[pair] += sign * words[word]
-            places[pair].add(word)
-
-    for word in words:
-        count_pairs(word, +1)
-
-    merges: list[Pair] = []
-    while counts and len(merges) < number:
-        highest = max(counts.values())
-        if highest < 2:
+    spelled = {word: tuple(word) for word in words}
+    merges: list[Merge] = []
+    for _ in range(number):
+        counts: Counter[Merge] = Counter()
+        for word, count in words.items():
+            for pair in pairwise(spelled[word]):
+                counts[pair] += count
+        if max(counts.values(), default=0) < 2:
             break
-        best = min(pair for pair, count in counts.items() if count == highest)
-        merges.append(best)
-        for word in places.pop(best):
-            count_pairs(word, -1)
-            spelled[word] = list(join_pair(spelled[word], best))
-            count_pairs(word, +1)
-        del counts[best]
+        merges.append(min(counts, key=lambda pair: (-counts[pair], pair)))
+        spelled = {word: tuple(join_pair(parts, merges[-1])) for word, parts in spelled.items()}
     return merges
 
 
-def join_pair(symbols: Sequence[str], pair: Pair) -> Iterator[str]:
-    """The symbols with each occurrence of the pair joined, from left to right."""
+def join_pair(parts: Sequence[str], pair: Merge) -> Iterator[str]:
+    """The parts with each occurrence of the pair joined, from left to right."""
     i = 0
-    while i < len(symbols):
-        if tuple(symbols[i : i + 2]) == pair:
-            yield "".join(pair)
-            i += 2
-        else:
-            yield symbols[i]
-            i += 1
+    while i < len(parts):
+        width = 2 if tuple(parts[i : i + 2]) == pair else 1
+        yield "".join(parts[i : i + width])
+        i += width
 
 
-def learn_merges_with_package(words: Counter[str], number: int) -> list[Pair]:
+def learn_merges_with_package(words: Counter[str], number: int) -> list[Merge]:
     """The same task done by the `tokenizers` package, which is written in Rust.
 
     Args:

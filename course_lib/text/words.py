@@ -1,7 +1,7 @@
-"""Turn text into token ids and back: vocabularies, words, characters.
+"""Turn text into token ids and back: vocabularies, and one token per word.
 
-Every tokenizer has the same face: `train`, `encode`, `decode`, `len`, `save`, `load`. Subword
-tokens live in `course_lib.text.bpe`.
+Every tokenizer has the same face: `train`, `encode`, `decode`, `len`, `save`, `load`, and
+`special`, the ids that are not text. Subword tokens live in `bpe` and `wordpiece`.
 """
 
 import json
@@ -11,28 +11,47 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from course_lib.support.files import write_atomically
 
-PAD, BOS, EOS, UNK = 0, 1, 2, 3
+
+class SpecialIds(NamedTuple):
+    """The ids of a vocabulary that are not text; None where it has no such token.
+
+    In our own vocabularies they are 0 to 3 (`OURS`). In a published one, these ids may be
+    ordinary tokens: whatever pads, starts, ends or skips must be told which ids are special.
+    """
+
+    pad: int | None = None
+    bos: int | None = None  # begin of a text
+    eos: int | None = None  # end of a text
+    unk: int | None = None  # unknown
+
+
+OURS = SpecialIds(0, 1, 2, 3)
+PAD, BOS, EOS, UNK = OURS
 SPECIALS = ("<pad>", "<s>", "</s>", "<unk>")
 
 
 class Vocabulary:
-    """A numbered list of tokens; ids 0 to 3 are the special tokens `SPECIALS`.
+    """A numbered list of tokens.
 
     Args:
-        tokens: the ordinary tokens in the order of their ids. The special tokens are put
-            first; they may be present in `tokens` or not.
+        tokens: the ordinary tokens in the order of their ids, which follow the four `SPECIALS`;
+            those may be present in `tokens` or not.
+        special: for a published vocabulary, whose `tokens` are numbered as they stand: the ids
+            of its special tokens.
 
     Raises:
         ValueError: a token occurs twice.
     """
 
-    def __init__(self, tokens: Sequence[str]) -> None:
-        ordinary = [token for token in tokens if token not in SPECIALS]
-        self.tokens: tuple[str, ...] = SPECIALS + tuple(ordinary)
+    def __init__(self, tokens: Iterable[str], special: SpecialIds | None = None) -> None:
+        if special is None:
+            tokens = (*SPECIALS, *(token for token in tokens if token not in SPECIALS))
+        self.special = special or OURS
+        self.tokens: tuple[str, ...] = tuple(tokens)
         self._ids = {token: i for i, token in enumerate(self.tokens)}
         if len(self._ids) < len(self.tokens):
             twice = [token for token, n in Counter(self.tokens).items() if n > 1]
@@ -53,20 +72,12 @@ class Vocabulary:
         Args:
             token_lists: one iterable of tokens per sentence.
             min_count: tokens seen fewer times than this are left out.
-            max_size: the largest size of the vocabulary, special tokens included.
-
-        Raises:
-            ValueError: `max_size` leaves no room for an ordinary token.
+            max_size: the largest size of the vocabulary, the four special tokens included.
         """
-        if max_size is not None and max_size <= len(SPECIALS):
-            raise ValueError(
-                f"max_size is {max_size}, but the {len(SPECIALS)} special tokens count too. "
-                f"Ask for at least {len(SPECIALS) + 1}."
-            )
         counts = Counter(token for tokens in token_lists for token in tokens)
         kept = [t for t, n in counts.items() if n >= min_count and t not in SPECIALS]
         kept.sort(key=lambda token: (-counts[token], token))
-        return cls(kept if max_size is None else kept[: max_size - len(SPECIALS)])
+        return cls(kept if max_size is None else kept[: max(0, max_size - len(SPECIALS))])
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -74,9 +85,9 @@ class Vocabulary:
     def __contains__(self, token: str) -> bool:
         return token in self._ids
 
-    def token_to_id(self, token: str) -> int:
-        """The id of a token, special tokens included; `UNK` for a token not in the list."""
-        return self._ids.get(token, UNK)
+    def token_to_id(self, token: str) -> int | None:
+        """The id of a token, special ones included; `special.unk` for one not in the list."""
+        return self._ids.get(token, self.special.unk)
 
     def id_to_token(self, id: int) -> str:
         """The token with this id.
@@ -96,31 +107,15 @@ class Vocabulary:
         """The ids of tokens of text.
 
         A piece of text that happens to spell a special token, such as "<pad>", is unknown text
-        and becomes `UNK`. Otherwise a sentence could smuggle padding or an end mark into a batch.
+        and becomes `special.unk`. Otherwise a sentence could smuggle padding or an end mark into
+        a batch.
         """
-        ids = (self._ids.get(token, UNK) for token in tokens)
-        return [i if i >= len(SPECIALS) else UNK for i in ids]
+        ids = map(self.token_to_id, tokens)
+        return [self.special.unk if i in self.special else i for i in ids]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """The tokens with these ids, special tokens included.
-
-        Raises:
-            ValueError: an id is outside the vocabulary.
-        """
+        """The tokens with these ids, special tokens included."""
         return [self.id_to_token(i) for i in ids]
-
-    def save(self, path: str | Path) -> None:
-        """Write the vocabulary as JSON."""
-        write_json(path, {"kind": "vocabulary", "tokens": list(self.tokens)})
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a vocabulary that `save` has written.
-
-        Raises:
-            ValueError: the file is something else.
-        """
-        return cls(read_json(path, kind="vocabulary")["tokens"])
 
 
 class Tokenizer:
@@ -130,6 +125,7 @@ class Tokenizer:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
+        self.special = vocabulary.special
 
     def split(self, text: str) -> list[str]:
         """Cut a text into tokens."""
@@ -143,34 +139,31 @@ class Tokenizer:
         return len(self.vocabulary)
 
     def encode(self, text: str) -> list[int]:
-        """The token ids of a text. No `BOS` or `EOS` is added; "" gives [].
-
-        Raises:
-            TypeError: `text` is not a string.
-        """
-        if not isinstance(text, str):
-            raise TypeError(f"encode takes one string, got {type(text).__name__}.")
+        """The token ids of a text. No begin or end mark is added; "" gives []."""
         return self.vocabulary.encode(self.split(text))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of token ids; `PAD`, `BOS` and `EOS` are dropped, `UNK` shows as "<unk>".
+        """The text of token ids; padding, begin and end are dropped, an unknown token shows.
 
         Raises:
             ValueError: an id is outside the vocabulary.
         """
-        tokens = self.vocabulary.decode(ids)
-        return self.join([token for token in tokens if token not in SPECIALS[:UNK]])
+        silent = self.special[:3]
+        kept = [i for i in map(operator.index, ids) if i not in silent]
+        return self.join(self.vocabulary.decode(kept))
 
     def _settings(self) -> dict[str, Any]:
         return {"tokens": list(self.vocabulary.tokens)}
 
     @classmethod
     def _from_settings(cls, settings: dict[str, Any]) -> Self:
-        return cls(Vocabulary(settings["tokens"]))
+        return cls(**settings)
 
     def save(self, path: str | Path) -> None:
-        """Write the tokenizer as JSON."""
-        write_json(path, {"kind": self.kind} | self._settings())
+        """Write the tokenizer as JSON in UTF-8, all of it or nothing."""
+        content = {"kind": self.kind} | self._settings()
+        text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+        write_atomically(path, text.encode())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -179,7 +172,17 @@ class Tokenizer:
         Raises:
             ValueError: the file is something else, for example another kind of tokenizer.
         """
-        return cls._from_settings(read_json(path, kind=cls.kind))
+        try:
+            content = json.loads(Path(path).read_text("utf-8"))
+            found = content.pop("kind")
+        except (ValueError, AttributeError, TypeError, KeyError) as error:
+            content, found = {}, f"no tokenizer in JSON and UTF-8 ({error})"
+        if found != cls.kind:
+            raise ValueError(
+                f"{path} holds {found!r}, expected {cls.kind!r}. Load it with the class that "
+                "saved it."
+            )
+        return cls._from_settings(content)
 
 
 class WordTokenizer(Tokenizer):
@@ -190,9 +193,6 @@ class WordTokenizer(Tokenizer):
         style: "words" for natural text: words and punctuation marks are separated, and an
             apostrophe stays with what precedes it, so French "l'homme" gives "l'" and "homme".
             "lab" for text whose tokens are already separated by spaces.
-
-    Raises:
-        ValueError: the style is neither of the two.
     """
 
     kind = "words"
@@ -200,9 +200,8 @@ class WordTokenizer(Tokenizer):
 
     def __init__(self, vocabulary: Vocabulary, style: Literal["words", "lab"] = "words") -> None:
         super().__init__(vocabulary)
-        if style not in ("words", "lab"):
-            raise ValueError(f'style is {style!r}, expected "words" or "lab".')
         self.style = style
+        self._natural = {"words": True, "lab": False}[style]
 
     @classmethod
     def train(
@@ -218,11 +217,11 @@ class WordTokenizer(Tokenizer):
         return cls(vocabulary, style)
 
     def split(self, text: str) -> list[str]:
-        return text.split() if self.style == "lab" else self._WORD.findall(compose(text))
+        return self._WORD.findall(compose(text)) if self._natural else text.split()
 
     def join(self, tokens: Sequence[str]) -> str:
         text = " ".join(tokens)
-        if self.style == "lab":
+        if not self._natural:
             return text
         text = re.sub(r" ([.,;:!?)\]])", r"\1", text)
         return re.sub(r"(\w['’]|[(\[]) (?=\w)", r"\1", text)
@@ -235,49 +234,6 @@ class WordTokenizer(Tokenizer):
         return cls(Vocabulary(settings["tokens"]), settings["style"])
 
 
-class CharTokenizer(Tokenizer):
-    """One token per character, spaces included."""
-
-    kind = "characters"
-
-    @classmethod
-    def train(cls, texts: Iterable[str], min_count: int = 1, max_size: int | None = None) -> Self:
-        """Collect the characters of a corpus; see `Vocabulary.build` for the limits."""
-        return cls(Vocabulary.build(map(compose, texts), min_count, max_size))
-
-    def split(self, text: str) -> list[str]:
-        return list(compose(text))
-
-    def join(self, tokens: Sequence[str]) -> str:
-        return "".join(tokens)
-
-
 def compose(text: str) -> str:
     """Unicode form NFC: "é" is one character, however the writer's keyboard made it."""
     return unicodedata.normalize("NFC", text)
-
-
-def write_json(path: str | Path, content: dict[str, Any]) -> None:
-    """Write JSON in UTF-8, all of it or nothing."""
-    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-    write_atomically(path, text.encode())
-
-
-def read_json(path: str | Path, kind: str) -> dict[str, Any]:
-    """Read what `write_json` has written and check its "kind".
-
-    Raises:
-        ValueError: the file is not UTF-8, not JSON, or of another kind.
-    """
-    try:
-        content = json.loads(Path(path).read_text("utf-8"))
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise ValueError(
-            f"{path} is not a JSON file in UTF-8 ({error}). Give a file that `save` has written."
-        ) from error
-    found = content.get("kind") if isinstance(content, dict) else None
-    if found != kind:
-        raise ValueError(
-            f"{path} holds {found!r}, expected {kind!r}. Load it with the class that saved it."
-        )
-    return content

@@ -8,7 +8,7 @@ import torch
 from course_lib.data.batching import StreamSampler
 from course_lib.recurrent.language_model import RNNLanguageModel, RNNLanguageModelConfig
 from course_lib.recurrent.streams import join, nats_per_token, scored_places, token_nats
-from course_lib.text.words import CharTokenizer
+from course_lib.text.words import WordTokenizer
 from course_lib.training import loop, losses
 
 
@@ -24,9 +24,9 @@ def ids():
 
 
 def test_join_marks_every_text():
-    tokenizer = CharTokenizer.train(["ab"])
-    a, b = tokenizer.encode("ab")
-    assert join(["ab", "b"], tokenizer).tolist() == [1, a, b, 2, 1, b, 2]
+    tokenizer = WordTokenizer.train(["a b"])
+    a, b = tokenizer.encode("a b")
+    assert join(["a b", "b"], tokenizer).tolist() == [1, a, b, 2, 1, b, 2]
     with pytest.raises(ValueError, match="at least one text"):
         join([], tokenizer)
 

@@ -1,6 +1,7 @@
 """Byte pair encoding: learning, encoding, and equality with the `tokenizers` package."""
 
 import random
+import unicodedata
 from collections import Counter
 from itertools import pairwise
 
@@ -9,8 +10,8 @@ import tokenizers
 from tokenizers.models import BPE as PackageModel
 from tokenizers.pre_tokenizers import Split
 
-from course_lib.text.bpe import BPE, END, join_pair, known_parts, learn_merges
-from course_lib.text.words import UNK, CharTokenizer
+from course_lib.text.bpe import BPE, END, apply_merges, join_pair, known_parts
+from course_lib.text.words import UNK
 
 TEXTS = [
     "Ada Lovelace (10 December 1815 – 27 November 1852) was an English mathematician and writer, "
@@ -80,6 +81,48 @@ def test_encodes_like_the_package_with_the_same_merges(merges, fast):
         assert bpe.encode(text) == package_ids(bpe, text), text
 
 
+def apply_plainly(word, ranks):
+    """The definition: look through the whole word for the pair that was learned first."""
+    pieces = list(word)
+    while known := [pair for pair in pairwise(pieces) if pair in ranks]:
+        at = list(pairwise(pieces)).index(min(known, key=ranks.get))
+        pieces[at : at + 2] = ["".join(pieces[at : at + 2])]
+    return pieces
+
+
+def test_merges_are_applied_as_defined():
+    draw = random.Random(0)
+    for _ in range(60):  # few letters: overlaps such as "aaa", and tokens made in two ways
+        tokens, merges = ["a", "b", "c"], []
+        for _ in range(draw.randint(1, 30)):
+            merges.append((draw.choice(tokens), draw.choice(tokens)))
+            tokens.append("".join(merges[-1]))
+        ranks = {pair: rank for rank, pair in enumerate(dict.fromkeys(merges))}
+        for length in (0, 1, 2, 12, 80):
+            word = "".join(draw.choices("abcd", k=length))
+            assert apply_merges(word, ranks) == apply_plainly(word, ranks), (word, ranks)
+
+
+def test_the_time_for_a_long_word_grows_with_its_length_not_with_the_square():
+    bpe = BPE.train(TEXTS, 400)
+    word = "".join(random.Random(0).choices("etaoinshr", k=32_000))
+
+    def cost(length):
+        """Looks into the table of merges: what the time consists of, without a clock."""
+        looks = 0
+
+        class Counted(dict):
+            def get(self, pair):
+                nonlocal looks
+                looks += 1
+                return super().get(pair)
+
+        apply_merges(word[:length], Counted(bpe._ranks))
+        return looks
+
+    assert cost(32_000) < 6 * cost(8_000) < 6 * 10 * 8_000
+
+
 def test_encodes_like_the_package_when_two_merges_make_one_token():
     merges = [("a", "b"), ("ab", "c"), ("abc", "a"), ("b", "c"), ("a", "bc"), ("abc", END)]
     bpe = BPE(["a", "b", "c", END], merges)
@@ -98,32 +141,6 @@ def test_learns_the_example_of_the_paper():
     assert bpe.split("lowest slower") == ["low", "est▁", "s", "low", "e", "r", END]
 
 
-def learn_slowly(words, number):
-    """Algorithm 1 as printed: count every pair anew for each merge."""
-    spelled = {word: tuple(word) for word in words}
-    merges = []
-    for _ in range(number):
-        counts = Counter()
-        for word, count in words.items():
-            for pair in pairwise(spelled[word]):
-                counts[pair] += count
-        if not counts or max(counts.values()) < 2:
-            break
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        merges.append(best)
-        spelled = {word: tuple(join_pair(symbols, best)) for word, symbols in spelled.items()}
-    return merges
-
-
-def test_counting_changes_only_equals_counting_anew():
-    words = Counter(word for text in TEXTS for word in BPE.words(text))
-    assert learn_merges(words, 400) == learn_slowly(words, 400)
-    draw = random.Random(0)
-    for _ in range(20):  # few letters: many repeats and overlaps such as "aaa"
-        words = Counter("".join(draw.choices("ab", k=draw.randint(1, 9))) + END for _ in range(30))
-        assert learn_merges(words, 60) == learn_slowly(words, 60)
-
-
 def test_fast_training_takes_a_most_frequent_pair_each_time():
     bpe = BPE.train(TEXTS, 100, fast=True)
     spelled = {word: tuple(word) for text in TEXTS for word in BPE.words(text)}
@@ -140,8 +157,7 @@ def test_fast_training_takes_a_most_frequent_pair_each_time():
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_training_is_deterministic_and_stops_when_nothing_repeats(fast):
-    one, two = BPE.train(TEXTS, 200, fast=fast), BPE.train(TEXTS, 200, fast=fast)
-    assert one.merges == two.merges
+    assert BPE.train(TEXTS, 50, fast=fast).merges == BPE.train(TEXTS, 50, fast=fast).merges
     assert BPE.train(["abc"], 50, fast=fast).merges == ()
     assert len(BPE.train(["abab abab"], 50, fast=fast).merges) < 5
 
@@ -152,37 +168,28 @@ def test_join_pair_goes_from_left_to_right():
     assert list(join_pair("", ("a", "a"))) == []
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_decoding_restores_the_text(text):
+def test_decoding_restores_composed_text_but_for_white_space_and_unknown_characters():
     bpe = BPE.train(TEXTS, 100)
-    assert bpe.decode(bpe.encode(text)) == text
-    assert bpe.decode(bpe.encode(f"  {text}\n\n")) == text
-
-
-def test_composed_and_decomposed_letters_are_the_same():
-    bpe = BPE.train(TEXTS, 100)
-    assert bpe.encode("e\u0301te\u0301") == bpe.encode("\u00e9t\u00e9")
-    assert UNK not in bpe.encode("e\u0301te\u0301")
+    for text in TEXTS + STRANGE + random_texts():
+        restored = " ".join(unicodedata.normalize("NFC", text).replace(END, " ").split())
+        known = "".join(c if c == " " or c in bpe.vocabulary else "<unk>" for c in restored)
+        assert bpe.decode(bpe.encode(text)) == known
+        assert (UNK in bpe.encode(text)) == (known != restored)
+    assert bpe.decode(bpe.encode("the▁river")) == "the river"
+    assert bpe.decode(bpe.encode("e\u0301te\u0301")) == "\u00e9t\u00e9"
+    assert bpe.decode(bpe.encode("  the ✗river✗\n\n")) == "the <unk>river<unk>"
 
 
 def test_more_merges_give_fewer_tokens():
     sizes = [sum(len(BPE.train(TEXTS, n).encode(t)) for t in TEXTS) for n in (0, 50, 100, 200)]
     assert sizes == sorted(sizes, reverse=True) and sizes[0] > 1.5 * sizes[-1]
-    characters = CharTokenizer.train(TEXTS)
     # Without merges a token is a character, and the space after the last word is written too.
-    assert sizes[0] == sum(len(characters.encode(text)) + 1 for text in TEXTS)
+    assert sizes[0] == sum(len(text) + 1 for text in TEXTS)
 
 
 def test_merges_never_cross_words_or_punctuation():
     bpe = BPE.train(["in the end. " * 50], 100)
     assert set(bpe.split("in the end.")) == {"in▁", "the▁", "end", ".▁"}
-
-
-def test_unknown_characters_stay_alone():
-    bpe = BPE.train(TEXTS, 100)
-    ids = bpe.encode("the ✗river✗")
-    assert ids.count(UNK) == 2
-    assert bpe.decode(ids) == "the <unk>river<unk>"
 
 
 @pytest.mark.parametrize("fast", [False, True])
@@ -194,23 +201,8 @@ def test_rare_characters_can_be_left_out(fast):
     assert known_parts(Counter({"azb": 2}), "ab") == {"a": 2, "b": 2}
 
 
-def test_saved_and_loaded_is_the_same(tmp_path):
-    bpe = BPE.train(TEXTS, 150)
-    bpe.save(tmp_path / "bpe.json")
-    again = BPE.load(tmp_path / "bpe.json")
-    assert again.merges == bpe.merges and again.vocabulary.tokens == bpe.vocabulary.tokens
-    assert [again.encode(t) for t in STRANGE] == [bpe.encode(t) for t in STRANGE]
-    with pytest.raises(ValueError, match="holds 'bpe', expected 'characters'"):
-        CharTokenizer.load(tmp_path / "bpe.json")
-
-
 def test_wrong_input_is_explained():
     with pytest.raises(ValueError, match="does not exist yet"):
         BPE(["a", "b", END], [("ab", "a")])
-    with pytest.raises(ValueError, match="merges is -1"):
-        BPE.train(TEXTS, -1)
     with pytest.raises(ValueError, match="no word"):
         BPE.train(["", " "], 3)
-    bpe = BPE.train(TEXTS, 3)
-    with pytest.raises(ValueError, match=rf"Token id {len(bpe)} .* 0 to {len(bpe) - 1}"):
-        bpe.decode([len(bpe)])

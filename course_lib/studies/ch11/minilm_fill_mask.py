@@ -121,7 +121,7 @@ def scores_of(
     model: BertForPreTraining, tokens: WordPiece, asked: list[Hidden], known: list[str]
 ) -> Tensor:
     """Score of each candidate at each hidden place: (n, candidates)."""
-    columns = torch.tensor([tokens.token_id(word) for word in known])
+    columns = torch.tensor(tokens.vocabulary.encode(known))
     model.eval()
     rows = []
     for start in range(0, len(asked), 50):
