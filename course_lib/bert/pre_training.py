@@ -11,7 +11,7 @@ Shapes: B batch, S tokens of the longest text, n chosen places in the batch, V v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,13 +33,13 @@ class Marks(Protocol):
     """What masking must know of a tokenizer: ``course_lib.text.wordpiece.WordPiece`` has it."""
 
     mask: int
-    specials: frozenset[int]
+    specials: Collection[int]
 
     def __len__(self) -> int: ...
 
 
 def choose(
-    tokens: Tensor, specials: frozenset[int], generator: torch.Generator, share: float = SHARE
+    tokens: Tensor, specials: Collection[int], generator: torch.Generator, share: float = SHARE
 ) -> Tensor:
     """The places that the model will be asked for: (B, S) ids -> (B, S) bool.
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import takewhile
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from course_lib.support.modes import evaluating
-from course_lib.text.words import BOS, EOS, PAD
+from course_lib.text.words import Specials
 
 
 class Decodable(Protocol):
@@ -25,21 +25,6 @@ class Decodable(Protocol):
     def init_state(self, source: Tensor) -> Any: ...
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]: ...
     def reorder(self, state: Any, index: Tensor) -> Any: ...
-
-
-class Specials(NamedTuple):
-    """Tokens with a meaning of their own; None where a vocabulary has no such token.
-
-    `pad` and `bos` are never written, and `eos` ends a sentence. In published vocabularies ids 0
-    to 2 may be words like any other: GPT-2 knows an end only, `Specials(None, None, 50256)`.
-    """
-
-    pad: int | None = PAD
-    bos: int | None = BOS
-    eos: int | None = EOS
-
-
-OURS = Specials()
 
 
 def write(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_lib.decoding.protocol import OURS, Decodable, Specials, write
+from course_lib.decoding.protocol import Decodable, write
+from course_lib.text.words import OURS, Specials
 
 
 def sample(

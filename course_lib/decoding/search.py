@@ -12,15 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.decoding.protocol import (
-    OURS,
     Decodable,
-    Specials,
     beginning,
     ends,
     next_words,
     write,
 )
 from course_lib.support.modes import evaluating
+from course_lib.text.words import OURS, Specials
 
 
 def greedy(

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from course_lib.data.local import read_lines
-from course_lib.text.words import SpecialIds, Tokenizer, Vocabulary
+from course_lib.text.words import Specials, Tokenizer, Vocabulary
 
 INSIDE = "##"  # before a piece that does not begin a word
 LONGEST_WORD = 100  # characters; a longer word is unknown
@@ -47,8 +47,8 @@ class Marked(NamedTuple):
 class WordPiece(Tokenizer):
     """Subwords by the longest match.
 
-    `pad`, `unk`, `cls`, `sep` and `mask` are the ids of the special tokens, `specials` is the set
-    of them; as `special`, `[CLS]` is the begin mark and `[SEP]` the end mark.
+    `pad`, `unk`, `cls`, `sep` and `mask` are the ids of the special tokens. In `specials`, `[CLS]`
+    is the begin of a text and `[SEP]` its end.
 
     Args:
         tokens: the vocabulary in the order of the ids. It holds the five `SPECIALS`, with
@@ -69,9 +69,8 @@ class WordPiece(Tokenizer):
                 f"one begins with {self.tokens[:1]} and lacks {', '.join(missing) or 'none'}"
             )
         self.pad, self.unk, self.cls, self.sep, self.mask = map(self.tokens.index, SPECIALS)
-        self.specials = frozenset((self.pad, self.unk, self.cls, self.sep, self.mask))
-        special = SpecialIds(self.pad, self.cls, self.sep, self.unk)
-        super().__init__(Vocabulary(self.tokens, special))
+        specials = Specials(self.pad, self.cls, self.sep, self.unk, self.mask)
+        super().__init__(Vocabulary(self.tokens, specials))
         self._longest = max(map(len, self.tokens))
         self._known: dict[str, list[str]] = {}  # words met before
 

@@ -1,7 +1,7 @@
 """Turn text into token ids and back: vocabularies, and one token per word.
 
 Every tokenizer has the same face: `train`, `encode`, `decode`, `len`, `save`, `load`, and
-`special`, the ids that are not text. Subword tokens live in `bpe` and `wordpiece`.
+`specials`, the ids that are not text. Subword tokens live in `bpe` and `wordpiece`.
 """
 
 import json
@@ -16,21 +16,23 @@ from typing import Any, Literal, NamedTuple, Self
 from course_lib.support.files import write_atomically
 
 
-class SpecialIds(NamedTuple):
+class Specials(NamedTuple):
     """The ids of a vocabulary that are not text; None where it has no such token.
 
-    In our own vocabularies they are 0 to 3 (`OURS`). In a published one, these ids may be
-    ordinary tokens: whatever pads, starts, ends or skips must be told which ids are special.
+    Our own vocabularies have four of them, ids 0 to 3. In a published one, these ids may be words
+    like any other: GPT-2 knows an end only, `Specials(None, None, 50256, None)`. So whatever
+    pads, begins, ends or skips takes these ids as an argument.
     """
 
-    pad: int | None = None
-    bos: int | None = None  # begin of a text
-    eos: int | None = None  # end of a text
-    unk: int | None = None  # unknown
+    pad: int | None = 0
+    bos: int | None = 1  # begin of a text
+    eos: int | None = 2  # end of a text
+    unk: int | None = 3  # unknown
+    mask: int | None = None  # a hidden token
 
 
-OURS = SpecialIds(0, 1, 2, 3)
-PAD, BOS, EOS, UNK = OURS
+OURS = Specials()
+PAD, BOS, EOS, UNK, _ = OURS
 SPECIALS = ("<pad>", "<s>", "</s>", "<unk>")
 
 
@@ -40,17 +42,17 @@ class Vocabulary:
     Args:
         tokens: the ordinary tokens in the order of their ids, which follow the four `SPECIALS`;
             those may be present in `tokens` or not.
-        special: for a published vocabulary, whose `tokens` are numbered as they stand: the ids
+        specials: for a published vocabulary, whose `tokens` are numbered as they stand: the ids
             of its special tokens.
 
     Raises:
         ValueError: a token occurs twice.
     """
 
-    def __init__(self, tokens: Iterable[str], special: SpecialIds | None = None) -> None:
-        if special is None:
+    def __init__(self, tokens: Iterable[str], specials: Specials | None = None) -> None:
+        if specials is None:
             tokens = (*SPECIALS, *(token for token in tokens if token not in SPECIALS))
-        self.special = special or OURS
+        self.specials = specials or OURS
         self.tokens: tuple[str, ...] = tuple(tokens)
         self._ids = {token: i for i, token in enumerate(self.tokens)}
         if len(self._ids) < len(self.tokens):
@@ -86,8 +88,8 @@ class Vocabulary:
         return token in self._ids
 
     def token_to_id(self, token: str) -> int | None:
-        """The id of a token, special ones included; `special.unk` for one not in the list."""
-        return self._ids.get(token, self.special.unk)
+        """The id of a token, special ones included; `specials.unk` for one not in the list."""
+        return self._ids.get(token, self.specials.unk)
 
     def id_to_token(self, id: int) -> str:
         """The token with this id.
@@ -107,11 +109,11 @@ class Vocabulary:
         """The ids of tokens of text.
 
         A piece of text that happens to spell a special token, such as "<pad>", is unknown text
-        and becomes `special.unk`. Otherwise a sentence could smuggle padding or an end mark into
+        and becomes `specials.unk`. Otherwise a sentence could smuggle padding or an end mark into
         a batch.
         """
         ids = map(self.token_to_id, tokens)
-        return [self.special.unk if i in self.special else i for i in ids]
+        return [self.specials.unk if i in self.specials else i for i in ids]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The tokens with these ids, special tokens included."""
@@ -125,7 +127,7 @@ class Tokenizer:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self.special = vocabulary.special
+        self.specials = vocabulary.specials
 
     def split(self, text: str) -> list[str]:
         """Cut a text into tokens."""
@@ -148,7 +150,7 @@ class Tokenizer:
         Raises:
             ValueError: an id is outside the vocabulary.
         """
-        silent = self.special[:3]
+        silent = self.specials[:3]
         kept = [i for i in map(operator.index, ids) if i not in silent]
         return self.join(self.vocabulary.decode(kept))
 

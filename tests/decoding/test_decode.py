@@ -8,10 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.decoding.protocol import Specials
 from course_lib.decoding.sampling import sample, truncate
 from course_lib.decoding.search import WithoutCache, beam, greedy
-from course_lib.text.words import BOS, EOS, PAD
+from course_lib.text.words import BOS, EOS, PAD, Specials
 from course_lib.transformer.model import Transformer, TransformerConfig
 
 A, B, C = 3, 4, 5

@@ -10,10 +10,20 @@ from course_lib.data import lab
 from course_lib.data.verses import VersePair
 from course_lib.decoding import search
 from course_lib.decoding.translation import Translator, score, tokenizers
-from course_lib.text.words import BOS, EOS, CharTokenizer
+from course_lib.text.words import BOS, EOS, Tokenizer, Vocabulary
 
 PAIRS = lab.generate(130, seed=0, lengths=(4, 12))  # of all lengths, and more than one batch
 VERSES = [VersePair("", 0, i, "de nuit" * i, "by night") for i in (1, 3)]
+
+
+class Characters(Tokenizer):
+    """One token a character: a tokenizer whose tokens are not words."""
+
+    def split(self, text):
+        return list(text)
+
+    def join(self, tokens):
+        return "".join(tokens)
 
 
 def translator(source, target) -> Translator:
@@ -29,7 +39,7 @@ def ours() -> Translator:
 
 @pytest.fixture(scope="module")
 def characters() -> Translator:
-    return translator(*(CharTokenizer.train([text]) for text in ("de nuit", "by night")))
+    return translator(*(Characters(Vocabulary.build([text])) for text in ("de nuit", "by night")))
 
 
 def test_pairs_of_words_and_of_text_become_ids(ours, characters):

@@ -116,7 +116,7 @@ def test_random_texts_are_cut_as_the_package_cuts_them(ours, package):
 
 def test_marks_in_a_text_are_text(ours):
     ids = ours.encode("see [MASK] and [SEP]")
-    assert not ours.specials.intersection(ids)
+    assert not set(ours.specials) & set(ids)
     assert ours.pieces(ids)[:4] == ["see", "[", "mask", "]"]
 
 
@@ -159,7 +159,7 @@ def test_no_room_for_a_token_is_an_error(small):
 
 def test_special_ids_are_those_of_the_vocabulary():
     tokens = WordPiece(["[PAD]", "a", "##b", "[MASK]", "[SEP]", "[CLS]", "[UNK]"])
-    assert tokens.special == (0, 5, 4, 6) and tokens.specials == {0, 3, 4, 5, 6}
+    assert tokens.specials == (0, 5, 4, 6, 3)
     assert tokens.encode("ab z") == [1, 2, 6]  # 1 and 2 are tokens like any other
     assert tokens.decode([5, 1, 2, 3, 4, 0]) == "ab [MASK]"
 

@@ -11,7 +11,7 @@ from course_lib.text.words import (
     PAD,
     SPECIALS,
     UNK,
-    SpecialIds,
+    Specials,
     Tokenizer,
     Vocabulary,
     WordTokenizer,
@@ -29,7 +29,7 @@ def test_special_tokens_come_first_whether_given_or_not():
     vocabulary = Vocabulary(["a", "b"])
     assert vocabulary.tokens == (*SPECIALS, "a", "b")
     assert vocabulary.tokens == Vocabulary([*SPECIALS, "a", "b"]).tokens
-    assert vocabulary.special == OURS == (PAD, BOS, EOS, UNK) == (0, 1, 2, 3)
+    assert vocabulary.specials == OURS == (PAD, BOS, EOS, UNK, None) == (0, 1, 2, 3, None)
     assert [SPECIALS[i] for i in (PAD, BOS, EOS, UNK)] == ["<pad>", "<s>", "</s>", "<unk>"]
 
 
@@ -61,12 +61,12 @@ class Published(Tokenizer):
 
 def test_low_ids_of_a_published_vocabulary_are_ordinary_tokens():
     words = ["!", "the", "cat", "sat", "<end>", "<unk>"]
-    tokenizer = Published(Vocabulary(words, SpecialIds(bos=4, eos=4, unk=5)))
+    tokenizer = Published(Vocabulary(words, Specials(None, 4, 4, 5)))
     assert tokenizer.vocabulary.tokens == tuple(words)
     ids = tokenizer.encode("the cat sat ! dog <end>")
     assert ids == [1, 2, 3, 0, 5, 5]
     assert tokenizer.decode([4, *ids, 4]) == "the cat sat ! <unk> <unk>"
-    assert tokenizer.special.pad is None
+    assert tokenizer.specials.pad is None
 
 
 @pytest.mark.parametrize("wrong", [-1, 6, 1000])
