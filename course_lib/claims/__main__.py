@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from functools import partial
 
 from course_lib.claims import robustness
 from course_lib.claims.ledger import load
@@ -22,28 +23,28 @@ def main(arguments: list[str] | None = None) -> int:
     again.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     again.add_argument("--jobs", type=int, default=2, help="cells at once (timing studies: 1)")
     options = parser.parse_args(arguments)
-    if options.command == "list":
-        for claim in load():
-            print(f"{claim.chapter} {claim.verdict:<28} {claim.id}{' *' * claim.headline}")
-        return 0
-    if options.plan:
-        return _plan(options.seeds)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        failed = robustness.rerun(
-            options.names,
-            seeds=options.seeds,
-            device=options.device,
-            jobs=options.jobs,
-            report=lambda line: print(line, flush=True),
-        )
+        if options.command == "list":
+            return _list()
+        if options.plan:
+            return _plan(options.seeds)
+        how = {"seeds": options.seeds, "device": options.device, "jobs": options.jobs}
+        say = partial(print, flush=True)
+        failed = robustness.rerun(options.names, report=say, **how)
+        return max(_show(), 1 if failed else 0)
     except KeyboardInterrupt:
         print("stopped; finished cells are kept, the same command goes on")
         return 130
     except (KeyError, ValueError, RuntimeError, OSError) as error:
         print(error.args[0] if isinstance(error, KeyError) else error, file=sys.stderr)
         return 2 if isinstance(error, KeyError) else 1
-    return max(_show(), 1 if failed else 0)
+
+
+def _list() -> int:
+    for claim in load():
+        print(f"{claim.chapter} {claim.verdict:<28} {claim.id}{' *' * claim.headline}")
+    return 0
 
 
 def _plan(seeds: int | None) -> int:

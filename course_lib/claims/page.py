@@ -1,7 +1,7 @@
 """The ledger on the page: a table for each chapter, and the whole of it with filters.
 
 A row is an anchor, "claim-" and the claim's id, on the page of its chapter and in chapter 12, and
-links to the other one. The whole ledger is one plain table; a script of its own (``page.js``) adds
+links to the other one. The whole ledger is one plain table; a script of its own (`page.js`) adds
 the controls, so without it nothing is missing but the controls.
 """
 
@@ -43,7 +43,7 @@ def table(chapter: str) -> None:
 def ledger(caption: str) -> None:
     """Display the whole ledger, to be filtered by chapter and verdict and sorted.
 
-    ``caption`` is one paragraph with light Markdown; how to read the table is added to it.
+    `caption` is one paragraph with light Markdown; how to read the table is added to it.
     """
     caption = f"{require_text(caption, 'caption')} {_EXPLAINED}"
     _show(sorted(load(), key=lambda claim: claim.chapter), caption, whole=True)

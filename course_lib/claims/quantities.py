@@ -10,12 +10,10 @@ from typing import Any
 
 from course_lib import studies
 from course_lib.evaluation.intervals import t_interval
-from course_lib.studies.engine.core import RESULTS, Record
+from course_lib.studies.engine.core import RESULTS
+from course_lib.studies.engine.record import Record
 
 LEAST_SEEDS = 3
-_READ = {"metric", "select", "study", "at"}
-_ALLOWED = _READ | {"label", "value", "minus"}
-_CURVE = {"along", "cost", "budget"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -52,32 +50,26 @@ class Records:
         self._results = results
         self._read: dict[str, Record] = {}
 
-    def __getitem__(self, name: str) -> Record:
+    def get(self, name: str, where: str) -> Record:
+        """The record of a study that the ledger names at the place `where`."""
         if name not in self._read:
-            self._read[name] = studies.load(name, results=self._results)
+            found = _looked_up(lambda: studies.load(name, results=self._results), where)
+            self._read[name] = found
         return self._read[name]
 
 
-def side(entry: Any, study: str, where: str, records: Records) -> Side:
+def side(entry: dict[str, Any], study: str, where: str, records: Records) -> Side:
     """The quantity that an entry of the ledger describes.
 
     Raises:
-        LedgerError: ``where`` and the field at fault are named.
+        LedgerError: `where` and the field at fault are named.
     """
-    _require_fields(entry, _ALLOWED, {"label"}, where)
-    if ("value" in entry) == ("metric" in entry):
-        raise LedgerError(f"{where}: expected either value, or metric with select")
     if "value" in entry:
-        if extra := sorted(set(entry) - {"label", "value"}):
-            raise LedgerError(f"{where}: a fixed value has no {', '.join(extra)}")
-        if isinstance(entry["value"], bool) or not isinstance(entry["value"], int | float):
-            raise LedgerError(f"{where}, field 'value': {entry['value']!r} is no number")
         return Side(entry["label"], (float(entry["value"]),))
     seeds, values = _read(entry, study, where, records)
     if "minus" in entry:
-        less, place = entry["minus"], f"{where}, field 'minus'"
-        _require_fields(less, _READ, {"metric"}, place)
-        others, taken = _read(less, entry.get("study", study), place, records)
+        place = f"{where}, field 'minus'"
+        others, taken = _read(entry["minus"], entry.get("study", study), place, records)
         if others != seeds:
             raise LedgerError(f"{place}: it has the seeds {others}, {where} has {seeds}")
         values = tuple(x - y for x, y in zip(values, taken, strict=True))
@@ -89,63 +81,30 @@ def side(entry: Any, study: str, where: str, records: Records) -> Side:
 def _read(
     entry: dict[str, Any], study: str, where: str, records: Records
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Seeds and values of one metric."""
-    select = entry.get("select", {})
-    if not isinstance(select, dict):
-        raise LedgerError(f"{where}, field 'select': {select!r} is no mapping of keys to values")
-    study = entry.get("study", study)
-    record = _looked_up(lambda: records[study], f"{where}, field 'study'")
-    if "at" in entry:
-        return _on_curve(entry, record, study, where, records)
-    found = _looked_up(lambda: record.values(entry["metric"], **select), where)
+    """Seeds and values of one metric, of a cell or where a cost reaches the budget."""
+    study, metric, select = entry.get("study", study), entry["metric"], entry.get("select", {})
+    record = records.get(study, f"{where}, field 'study'")
+    if at := entry.get("at"):
+        place = f"{where}, field 'at'"
+        _, budget = _read(at["budget"], study, f"{place}, field 'budget'", records)
+        curve = {"along": at["along"], "cost": at["cost"], "budget": statistics.fmean(budget)}
+        return _looked_up(lambda: record.values_at(metric, **curve, **select), place)
+    found = _looked_up(lambda: record.values(metric, **select), where)
     for value in found:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            message = f"{entry['metric']!r} is {value!r}, not a number"
-            raise LedgerError(f"{where}, field 'metric': {message}")
+        if type(value) not in (int, float):
+            raise LedgerError(f"{where}, field 'metric': {metric!r} is {value!r}, not a number")
     return tuple(record.seeds(**select)), tuple(float(value) for value in found)
-
-
-def _on_curve(
-    entry: dict[str, Any], record: Record, study: str, where: str, records: Records
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Seeds and values of a metric where a cost reaches the budget."""
-    place = f"{where}, field 'at'"
-    at, select = entry["at"], entry.get("select", {})
-    _require_fields(at, _CURVE, _CURVE, place)
-    _require_fields(at["budget"], _READ, {"metric"}, f"{place}, field 'budget'")
-    _, budget = _read(at["budget"], study, f"{place}, field 'budget'", records)
-    return _looked_up(
-        lambda: record.values_at(
-            entry["metric"],
-            along=at["along"],
-            cost=at["cost"],
-            budget=statistics.fmean(budget),
-            **select,
-        ),
-        place,
-    )
 
 
 def _looked_up(read: Callable[[], Any], where: str) -> Any:
     try:
         return read()
     except (LookupError, ValueError) as error:
-        if isinstance(error, LedgerError):
-            raise
         raise LedgerError(f"{where}: {error.args[0]}") from error
 
 
-def _require_fields(entry: Any, allowed: set[str], needed: set[str], where: str) -> None:
-    if not isinstance(entry, dict):
-        raise LedgerError(f"{where}: {entry!r} is no mapping; it has the fields {sorted(allowed)}")
-    if missing := sorted(needed - set(entry)):
-        raise LedgerError(f"{where} misses {', '.join(missing)}")
-    if unknown := sorted(set(entry) - allowed):
-        raise LedgerError(f"{where} does not know {', '.join(unknown)}; expected {sorted(allowed)}")
-
-
 def number(value: float, sign: str = "") -> str:
-    """A number as the ledger shows it: three digits or so, with ``sign`` "+" always signed."""
+    """A number as the ledger shows it: three digits or so, with `sign` "+" always signed."""
     size = abs(value)
     if size >= 1e6:
         digits, power = f"{value:{sign}.2e}".split("e")

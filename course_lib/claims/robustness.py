@@ -6,9 +6,8 @@ the records of the studies stay as they are. A verdict that turns with the seeds
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ SHIFT = 10  # seeds 0, 1, 2 become 10, 11, 12
 
 @dataclass(frozen=True)
 class Comparison:
-    """A headline claim by the recorded seeds and by the others; ``again`` is None if not run."""
+    """A headline claim by the recorded seeds and by the others; `again` is None if not run."""
 
     recorded: Claim
     again: Claim | None
@@ -35,7 +34,7 @@ class Comparison:
 
 
 def other_seeds(study: Study, count: int | None = None) -> tuple[int, ...]:
-    """As many seeds as the study has, or ``count``, none of them among its own."""
+    """As many seeds as the study has, or `count`, none of them among its own."""
     return tuple(seed + SHIFT for seed in study.seeds[:count])
 
 
@@ -76,12 +75,10 @@ def plan(
     """(study, cells to run, minutes on one core by the record) for all headline claims."""
     rows = []
     for name, configs in needed(_headlines(ledger, results)).items():
-        count = len(other_seeds(studies.get(name), seeds))
+        count = len(other_seeds(studies.get(name), seeds)) * len(configs)
         record = studies.load(name, results=results)
         spent = [cell["seconds"] for cell in record.cells if cell["config"] in configs]
-        rows.append(
-            (name, count * len(configs), count * len(configs) * sum(spent) / len(spent) / 60)
-        )
+        rows.append((name, count, count * sum(spent) / len(spent) / 60))
     return rows
 
 
@@ -90,18 +87,17 @@ def rerun(
     *,
     ledger: Path = LEDGER,
     seeds: int | None = None,
-    device: str = "auto",
-    jobs: int = 2,
     results: Path = RESULTS,
     again: Path = AGAIN,
-    report: Callable[[str], None] = print,
+    **options: Any,
 ) -> int:
-    """Run the cells that are not there yet, of all studies or of ``names``; how many failed.
+    """Run the cells that are not there yet, of all studies or of `names`; how many failed.
 
     Every cell is kept as soon as it is done, so a run that is killed goes on where it was.
+    `options` are those of `runner.run`: device, jobs, report.
 
     Raises:
-        KeyError: a study of ``names`` decides no headline claim.
+        KeyError: a study of `names` decides no headline claim.
     """
     from course_lib.studies.engine import runner
 
@@ -110,21 +106,11 @@ def rerun(
         message = f"no headline claim needs {', '.join(unknown)}; needed: {', '.join(cells)}"
         raise KeyError(message)
     failed = 0
-    again.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:  # no checkpoint of the course is replaced
         for name in names or cells:
             study = studies.get(name)
             others = replace(study, cells=cells[name], seeds=other_seeds(study, seeds))
-            failed += len(
-                runner.run(
-                    others,
-                    device=device,
-                    jobs=jobs,
-                    results=again,
-                    checkpoints=Path(scratch),
-                    report=report,
-                )
-            )
+            failed += len(runner.run(others, results=again, checkpoints=Path(scratch), **options))
     return failed
 
 
@@ -134,10 +120,10 @@ def compare(
     """Every headline claim by both sets of seeds, in the order of the chapters."""
     found = []
     for claim in _headlines(ledger, results):
-        complete = all(_complete(again / f"{name}.json") for name, _ in _reads(claim))
-        if complete:
+        other = None
+        if all(_complete(name, again) for name, _ in _reads(claim)):
             [other] = [c for c in _headlines(ledger, again, claim.chapter) if c.id == claim.id]
-        found.append(Comparison(claim, other if complete else None))
+        found.append(Comparison(claim, other))
     return found
 
 
@@ -146,5 +132,8 @@ def _headlines(ledger: Path, results: Path = RESULTS, chapter: str | None = None
     return sorted(claims, key=lambda claim: claim.chapter)
 
 
-def _complete(path: Path) -> bool:
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["complete"]
+def _complete(name: str, results: Path) -> bool:
+    try:
+        return studies.load(name, results=results).complete
+    except KeyError:  # not run yet
+        return False

@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 
-from course_lib.studies.engine import core
+from course_lib.studies.engine import core, record
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,36 +39,36 @@ def _list(*, names_only: bool) -> int:
     if names_only:
         print("\n".join(core.names()))
         return 0
-    print(f"{'study':<20} {'chapter':<8} {'cells':>9} {'wall time':>10}")
+    print(f"{'study':<22} {'chapter':<8} {'cells':>9} {'wall time':>10}")
+    unreadable = []
     for name in core.names():
         study = core.get(name)
         promised = {core.key(config, seed) for config, seed in study.promised()}
-        done, seconds = 0, 0.0
-        if (core.RESULTS / f"{name}.json").is_file():
-            cells = core.load(name).cells
-            kept = [c for c in cells if core.key(c["config"], c["seed"]) in promised]
-            done, seconds = len(kept), sum(cell["seconds"] for cell in kept)
-        cells_column = f"{done}/{len(promised)}"
-        print(f"{name:<20} {study.chapter:<8} {cells_column:>9} {seconds / 60:>6.1f} min")
-    return 0
+        try:
+            cells = record.load(name).cells
+        except KeyError:  # not run yet
+            cells = []
+        except ValueError as error:
+            unreadable.append(str(error))
+            continue
+        kept = [cell for cell in cells if core.key(cell["config"], cell["seed"]) in promised]
+        minutes = sum(cell["seconds"] for cell in kept) / 60
+        done = f"{len(kept)}/{len(promised)}"
+        print(f"{name:<22} {study.chapter:<8} {done:>9} {minutes:>6.1f} min")
+    for line in unreadable:
+        print(line, file=sys.stderr)
+    return 1 if unreadable else 0
 
 
 def _run(studies: list[core.Study], options: argparse.Namespace) -> int:
     from course_lib.studies.engine import runner
 
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    asked = {"seeds": options.seeds, "device": options.device, "jobs": options.jobs}
     failures = 0
     try:
         for study in studies:
-            failures += len(
-                runner.run(
-                    study,
-                    seeds=options.seeds,
-                    device=options.device,
-                    jobs=options.jobs,
-                    report=_say,
-                )
-            )
+            failures += len(runner.run(study, **asked, report=_say))
     except KeyboardInterrupt:
         _say("stopped; finished cells are recorded, the same command goes on")
         return 130

@@ -4,30 +4,33 @@ import copy
 import functools
 import re
 
+import nbformat
 import pytest
 import yaml
 
 from course_lib import claims, studies
 from course_lib.claims import quantities
-from course_lib.studies.engine.core import RESULTS, Record
+from course_lib.claims.__main__ import main
+from course_lib.claims.ledger import RELATIONS, SCHEMA
+from course_lib.studies.engine.core import RESULTS
+from course_lib.studies.engine.record import Record
 from tests.book.notebook_rules import cells
 from tools.project import ROOT, notebooks
 
 ALL = claims.load()
-ENTRIES = yaml.safe_load(claims.LEDGER.read_text(encoding="utf-8"))
+TEXT = claims.LEDGER.read_text(encoding="utf-8")
+ENTRIES = yaml.safe_load(TEXT)
 SIDE = {"metric": "score", "select": {"size": 1}}
 SOURCES = {"one2014": {"citation": "One (2014)", "url": "https://example.org"}}
 NUMBERS = {1: [0.5, 0.6, 0.7], 2: [0.1, 0.2, 0.1], 3: [0.5, 0.2, 1.1], 4: [0.5, 0.6]}
 
 
-def record(numbers, first_seed=0, cost=1.0, text=None):
+def record(numbers, first_seed=0):
     return [
         {
             "config": {"size": size},
             "seed": first_seed + number,
-            "metrics": {"score": value, "cost": cost * 2**size, "text": text},
-            "seconds": 1.0,
-            "environment": 0,
+            "metrics": {"score": value, "cost": 2.0**size, "text": None},
         }
         for size, values in numbers.items()
         for number, value in enumerate(values)
@@ -35,8 +38,7 @@ def record(numbers, first_seed=0, cost=1.0, text=None):
 
 
 def fake(name, cells_of_record):
-    top = {"study": name, "title": name, "complete": True, "promised": 1, "environments": []}
-    return Record({**top, "cells": cells_of_record, "smoke": None})
+    return Record(name, "99", name, True, 1, [], None, cells_of_record)
 
 
 RECORDS = {
@@ -85,9 +87,11 @@ def load(entry, tmp_path, monkeypatch):
 # The ledger itself --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.id)
-def test_verdict_in_the_ledger_is_the_computed_one(claim):
-    assert claim.verdict == claim.recorded_verdict, claim.difference
+def test_verdicts_in_the_ledger_are_the_computed_ones():
+    assert [c.id for c in ALL if c.verdict != c.recorded_verdict] == []
+    schema = yaml.safe_load(SCHEMA.read_text())["$defs"]["claim"]["properties"]
+    assert schema["verdict"]["enum"] == list(claims.VERDICTS)
+    assert schema["is"]["enum"] == list(RELATIONS)
 
 
 def unknown_sources(ledger, bibliography):
@@ -96,31 +100,27 @@ def unknown_sources(ledger, bibliography):
     for key, source in ledger["sources"].items():
         found = re.search(rf"@\w+\{{{key},.*?\n\}}", bibliography, flags=re.DOTALL)
         if not found:
-            problems.append(f"claims.yml, source {key!r}: not in book/references.bib")
+            problems.append(f"source {key!r}: not in book/references.bib")
         elif source["url"].removeprefix("https://doi.org/") not in found[0]:
-            problems.append(f"claims.yml, source {key!r}, field 'url': no {source['url']} there")
+            problems.append(f"source {key!r}: no {source['url']} there")
     return problems
 
 
-def test_sources_are_in_the_bibliography():
+def test_sources_are_used_and_in_the_bibliography():
     bibliography = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
     assert unknown_sources(ENTRIES, bibliography) == []
     changed = copy.deepcopy(ENTRIES)
     changed["sources"]["nobody1999"] = SOURCES["one2014"]
     changed["sources"]["vaswani2017"]["url"] = "https://arxiv.org/abs/0000.00000"
-    assert unknown_sources(changed, bibliography) == [
-        "claims.yml, source 'vaswani2017', field 'url': no https://arxiv.org/abs/0000.00000 there",
-        "claims.yml, source 'nobody1999': not in book/references.bib",
-    ]
-
-
-def test_every_source_is_used():
+    assert len(unknown_sources(changed, bibliography)) == 2
     assert set(ENTRIES["sources"]) == {claim.source for claim in ALL}
 
 
 def test_every_chapter_of_the_ledger_shows_its_claims_and_has_a_headline():
     texts = {
-        path.name[:2]: "\n".join(cell.source for cell in cells(notebook(path), "code"))
+        path.name[:2]: "\n".join(
+            cell.source for cell in cells(nbformat.read(path, as_version=4), "code")
+        )
         for path in notebooks()
     }
     for chapter in {claim.chapter for claim in ALL} & set(texts):
@@ -128,66 +128,44 @@ def test_every_chapter_of_the_ledger_shows_its_claims_and_has_a_headline():
         assert sum(claim.headline for claim in ALL if claim.chapter == chapter) == 1, chapter
 
 
-def notebook(path):
-    import nbformat
-
-    return nbformat.read(path, as_version=4)
-
-
 # Mutations of the real ledger and the real records ------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def recorded():
-    """The real records, each read once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(studies, "load", functools.cache(studies.load))
-        yield
-
-
-def wrong(path):
-    """The claims whose verdict is not the computed one."""
-    return [claim.id for claim in claims.load(path) if claim.verdict != claim.recorded_verdict]
-
-
 @pytest.fixture
-def ledger(tmp_path):
-    """Writes a changed copy of the ledger with one claim of it."""
+def judge(tmp_path, monkeypatch):
+    """Loads a copy of the real ledger in which every entry was changed; records are read once."""
+    monkeypatch.setattr(studies, "load", functools.cache(studies.load))
 
-    def write(name, change=lambda entry: None):
+    def judge(change):
         entries = copy.deepcopy(ENTRIES)
-        [chosen] = [one for one in entries["claims"] if one["id"] == name]
-        change(chosen)
+        for claim, entry in zip(ALL, entries["claims"], strict=True):
+            change(claim, entry)
         path = tmp_path / "claims.yml"
-        path.write_text(yaml.safe_dump({**entries, "claims": [chosen]}), encoding="utf-8")
-        return path
+        path.write_text(yaml.safe_dump(entries), encoding="utf-8")
+        return [claim.id for claim in claims.load(path) if claim.verdict == claim.recorded_verdict]
 
-    return write
-
-
-def turned(claim):
-    """The entry with the opposite relation; where that changes no verdict, with a tight margin."""
-
-    def change(entry):
-        if entry["is"] == "equal":
-            entry["margin"] = 1e-9 if claim.verdict == "reproduced" else 1e9
-        else:
-            entry["is"] = {"greater": "less", "less": "greater"}[entry["is"]]
-
-    return change
+    return judge
 
 
-def judged(entry, verdict):
-    entry.pop("why", None)  # a claim that reproduces has none
-    entry["verdict"] = verdict
+def turned(claim, entry):
+    """The opposite relation; where that changes no verdict, a tight or a wide margin."""
+    if entry["is"] == "equal":
+        entry["margin"] = 1e-9 if claim.verdict == "reproduced" else 1e9
+    else:
+        entry["is"] = {"greater": "less", "less": "greater"}[entry["is"]]
 
 
-@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.id)
-def test_another_predicate_or_verdict_is_noticed(claim, ledger, recorded):
-    assert wrong(ledger(claim.id)) == []
-    assert wrong(ledger(claim.id, turned(claim))) == [claim.id]
-    for verdict in set(claims.VERDICTS) - {claim.verdict}:
-        assert wrong(ledger(claim.id, lambda entry, v=verdict: judged(entry, v))) == [claim.id]
+def test_another_predicate_or_verdict_is_noticed(judge):
+    assert len(judge(lambda claim, entry: None)) == len(ALL)
+    assert judge(turned) == []
+    for shift in (1, 2):
+
+        def other(claim, entry, shift=shift):
+            entry.pop("why", None)  # a claim that reproduces has none
+            place = claims.VERDICTS.index(claim.verdict)
+            entry["verdict"] = claims.VERDICTS[(place + shift) % 3]
+
+        assert judge(other) == []
 
 
 def moved(metrics, path, by):
@@ -205,18 +183,28 @@ def telling(claim):
     return -mean if claim.verdict == claims.VERDICTS[2] else 10 * claim.margin
 
 
-@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.id)
-def test_another_number_in_the_record_is_noticed(claim, ledger, recorded, monkeypatch):
-    side_a, load = claim.entry["a"], studies.load
-    study = side_a.get("study", claim.study)
-    changed = copy.deepcopy(load(study, results=RESULTS))
-    for cell in changed.cells:
-        if side_a.get("select", {}).items() <= cell["config"].items():
-            moved(cell["metrics"], side_a["metric"], telling(claim))
-    monkeypatch.setattr(
-        studies, "load", lambda name, **where: changed if name == study else load(name, **where)
-    )
-    assert wrong(ledger(claim.id)) == [claim.id]
+def test_another_number_in_the_record_is_noticed(tmp_path, monkeypatch):
+    load = functools.cache(studies.load)
+    for claim in ALL:
+        side_a = claim.entry["a"]
+        study = side_a.get("study", claim.study)
+        original = load(study, results=RESULTS)
+        changed = copy.copy(original)
+        chosen = side_a.get("select", {}).items()
+        changed.cells = [
+            copy.deepcopy(cell) if chosen <= cell["config"].items() else cell
+            for cell in original.cells
+        ]
+        for cell in changed.cells:
+            if chosen <= cell["config"].items():
+                moved(cell["metrics"], side_a["metric"], telling(claim))
+        there = lambda name, s=study, c=changed, **at: c if name == s else load(name, **at)  # noqa: E731
+        monkeypatch.setattr(studies, "load", there)
+        path = tmp_path / "claims.yml"
+        ledger = {"sources": ENTRIES["sources"], "claims": [claim.entry]}
+        path.write_text(yaml.safe_dump(ledger), encoding="utf-8")
+        [again] = claims.load(path)
+        assert again.verdict != claim.verdict, claim.id
 
 
 # How verdicts follow ------------------------------------------------------------------------------
@@ -304,91 +292,90 @@ def test_a_budget_outside_the_curve_is_an_error(entry, load):
 
 # Malformed entries --------------------------------------------------------------------------------
 
-FIELDS = ["claim", "chapter", "source", "where", "published", "study", "a", "is", "b", "verdict"]
-
-
-@pytest.mark.parametrize("field", FIELDS)
-def test_a_missing_field_is_named(entry, load, field):
-    del entry[field]
-    with pytest.raises(claims.LedgerError, match=rf"ledger.yml, claim 'a-claim' misses {field}"):
-        load()
-
-
-def test_a_missing_id_is_named_by_its_place(entry, load):
-    other = {name: value for name, value in entry.items() if name != "id"}
-    with pytest.raises(claims.LedgerError, match=r"ledger.yml, claim number 2 .* misses id"):
-        load(others=[other])
-
 
 def side(**fields):
     return {"a": {"label": "one", **SIDE, **fields}}
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"source": "two2015"}, "'source': 'two2015' is not listed"),
-        ({"study": "absent"}, "'study': no record of study 'absent'"),
-        (side(study="absent"), "'a', field 'study': no record of study 'absent'"),
-        ({"is": "better"}, "'is': 'better'; expected one of greater, less, equal"),
-        ({"verdict": "true"}, "'verdict': 'true'"),
-        ({"verdict": True}, "'verdict': True is no text"),
-        ({"published": "  "}, "'published': '  ' is no text"),
-        ({"chapter": 4}, "'chapter': 4 is no text"),
-        ({"chapter": "4"}, "'chapter': '4'; expected two digits"),
-        ({"id": "a claim"}, "'id': 'a claim'; expected small letters"),
-        ({"note": "x"}, "does not know note"),
-        ({"headline": False}, "'headline': write true"),
-        ({"why": "A guess."}, "'why': a text for a claim that does not reproduce"),
-        ({"why": "", "verdict": "direction only"}, "'why': a text"),
-        ({"margin": 1}, "'margin': an equal claim has one"),
-        ({"is": "equal"}, "'margin': an equal claim has one"),
-        ({"is": "equal", "margin": 0}, "'margin': 0; expected a number above 0"),
-        ({"a": 3}, "'a': 3 is no mapping"),
-        (side(metric="nothing"), "'a': .*no metric 'nothing'"),
-        (side(metric="text"), "'a', field 'metric': 'text' is None, not a number"),
-        (side(select=[1]), r"'a', field 'select': \[1\] is no mapping"),
-        (side(select={"size": 9}), "'a': .*nothing recorded"),
-        ({"a": {"label": "one"}}, "'a': expected either value, or metric"),
-        ({"a": SIDE}, "'a' misses label"),
-        (side(value=1), "'a': expected either value, or metric"),
-        ({"a": {"label": "x", "value": 1, "select": {}}}, "'a': a fixed value has no select"),
-        ({"a": {"label": "x", "value": "1"}}, "'a', field 'value': '1' is no number"),
-        (side(select={"size": 4}), "'a': 2 seeds; a verdict needs 3"),
-        (side(select={"size": 5}), r"'b': it has the seeds \(0, 1, 2\), a has \(7, 8, 9\)"),
-        (side(minus={"value": 1}), "'a', field 'minus' misses metric"),
-        (side(minus={**SIDE, "label": "x"}), "field 'minus' does not know label"),
-        (side(minus={"metric": "score", "select": {"size": 4}}), r"'minus': it has the seeds"),
-        (side(at={"along": "size"}), "'a', field 'at' misses budget, cost"),
-        (side(at=AT, select={"size": 1}), "'a', field 'at': .* leaves 1 configurations"),
-        (side(at={**AT, "budget": {}}), "field 'at', field 'budget' misses metric"),
-        (
-            {"a": {"label": "x", "value": 1}, "b": {"label": "y", "value": 2}},
-            "'a' and 'b': neither side comes from a record",
-        ),
-    ],
-)
+MALFORMED = [
+    *(({field: None}, f"'{field}'") for field in ("claim", "where", "published", "b")),
+    ({"chapter": ...}, "'chapter' is a required property"),
+    ({"verdict": ...}, "'verdict' is a required property"),
+    ({"a": ...}, "'a' is a required property"),
+    ({"note": "x"}, r"Additional properties .*\('note' was unexpected\)"),
+    ({"source": "two2015"}, "'source': 'two2015' is not listed"),
+    ({"study": "absent"}, "'study': no record of study 'absent'"),
+    (side(study="absent"), "'a', field 'study': no record of study 'absent'"),
+    ({"is": "better"}, r"'is': 'better' is not one of \['greater', 'less', 'equal'\]"),
+    ({"verdict": "true"}, "'verdict': 'true' is not one of"),
+    ({"verdict": True}, "'verdict': True is not one of"),
+    ({"published": "  "}, "'published': '  ' does not match"),
+    ({"chapter": 4}, "'chapter': 4: expected two digits"),
+    ({"chapter": "4"}, "'chapter': '4': expected two digits"),
+    ({"id": "a claim"}, "'id': 'a claim': expected small letters"),
+    ({"headline": False}, "'headline': False: write true"),
+    ({"why": "A guess."}, "'why': 'A guess.': a claim that reproduces has none"),
+    ({"why": "", "verdict": "direction only"}, "'why': '' does not match"),
+    ({"margin": 1}, "'margin': 1: only an equal claim has one"),
+    ({"is": "equal"}, "'margin' is a required property"),
+    ({"is": "equal", "margin": 0}, "'margin': 0 is less than or equal to the minimum"),
+    ({"is": "equal", "margin": float("nan")}, "'margin': nan is not of type 'number'"),
+    ({"is": "equal", "margin": float("inf")}, "'margin': inf is not of type 'number'"),
+    ({"is": "equal", "margin": True}, "'margin': True is not of type 'number'"),
+    ({"a": 3}, "'a': 3 is not of type 'object'"),
+    (side(metric="nothing"), "'a': .*no metric 'nothing'"),
+    (side(metric="text"), "'a', field 'metric': 'text' is None, not a number"),
+    (side(select=[1]), r"'a', field 'select': \[1\] is not of type 'object'"),
+    (side(select={"size": 9}), "'a': .*nothing recorded"),
+    ({"a": {"label": "one"}}, "'a': 'metric' is a required property"),
+    ({"a": SIDE}, "'a': 'label' is a required property"),
+    (side(value=1), "'a': Additional properties .*'metric', 'select' were unexpected"),
+    ({"a": {"label": "x", "value": "1"}}, "'a', field 'value': '1' is not of type 'number'"),
+    ({"a": {"label": "x", "value": float("nan")}}, "'a', field 'value': nan is not of type"),
+    (side(select={"size": 4}), "'a': 2 seeds; a verdict needs 3"),
+    (side(select={"size": 5}), r"'b': it has the seeds \(0, 1, 2\), a has \(7, 8, 9\)"),
+    (side(minus={"value": 1}), "'a', field 'minus': "),
+    (side(minus={**SIDE, "label": "x"}), "'a', field 'minus': .*'label' was unexpected"),
+    (side(minus={"metric": "score", "select": {"size": 4}}), r"'minus': it has the seeds"),
+    (side(at={"along": "size"}), "'a', field 'at': 'cost' is a required property"),
+    (side(at=AT, select={"size": 1}), "'a', field 'at': .* leaves 1 configurations"),
+    (side(at={**AT, "budget": {}}), "field 'at', field 'budget': 'metric' is a required"),
+    (
+        {"a": {"label": "x", "value": 1}, "b": {"label": "y", "value": 2}},
+        "'a' and 'b': neither side comes from a record",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), MALFORMED)
 def test_a_malformed_entry_names_file_entry_and_field(entry, load, change, message):
     entry.update(change)
+    for field in [field for field, value in entry.items() if value is ...]:
+        del entry[field]
     with pytest.raises(claims.LedgerError, match=rf"ledger.yml, claim '{entry['id']}'.*{message}"):
         load()
 
 
+def test_a_missing_id_is_named_by_its_place(entry, load):
+    other = {name: value for name, value in entry.items() if name != "id"}
+    with pytest.raises(
+        claims.LedgerError, match=r"ledger.yml, claim number 2 .*'id' is a required"
+    ):
+        load(others=[other])
+
+
 @pytest.mark.parametrize(
-    ("sources", "message"),
+    ("top", "message"),
     [
-        ({"one2014": {"url": "https://example.org"}}, "source 'one2014' misses citation"),
-        ({"one2014": {**SOURCES["one2014"], "year": 1}}, "source 'one2014' does not know year"),
+        ({"sources": {"one": {"url": "x"}}}, ", source 'one': 'citation' is a required property"),
+        ({"sources": {"one": {**SOURCES["one2014"], "year": 1}}}, ", source 'one': .*'year'"),
+        ({"sources": []}, r", field 'sources': \[\] is not of type 'object'"),
+        ({"notes": []}, ": Additional properties .*'notes' was unexpected"),
     ],
 )
-def test_a_malformed_source_is_named(load, sources, message):
-    with pytest.raises(claims.LedgerError, match=f"ledger.yml, {message}"):
-        load(sources=sources)
-
-
-def test_a_ledger_has_two_parts(load):
-    with pytest.raises(claims.LedgerError, match="two parts sources and claims"):
-        load(notes=[])
+def test_a_malformed_ledger_is_named(load, top, message):
+    with pytest.raises(claims.LedgerError, match=f"ledger.yml{message}"):
+        load(**top)
 
 
 def test_ids_and_headlines_are_unique(entry, load):
@@ -397,6 +384,39 @@ def test_ids_and_headlines_are_unique(entry, load):
     entry["headline"] = True
     with pytest.raises(claims.LedgerError, match="two claims are the headline of chapter '99'"):
         load(others=[{**entry, "id": "b-claim"}])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TEXT[: TEXT.index("claims:") + 60], r"claims.yml"),  # half-written
+        (TEXT.replace("margin: ", "margin: 1\n    margin: ", 1), "the key 'margin' comes twice"),
+        (TEXT.replace("select: {", "select: {cell: x, ", 1), "the key 'cell' comes twice"),
+        ("sources: [", "claims.yml cannot be read"),
+        ("", "claims.yml: None is not of type 'object'"),
+    ],
+)
+def test_a_damaged_ledger_is_named_also_on_the_command_line(
+    tmp_path, monkeypatch, capsys, text, message
+):
+    path = tmp_path / "claims.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(claims.LedgerError, match=message):
+        claims.load(path)
+    defaults = (path, *claims.load.__defaults__[1:])
+    monkeypatch.setattr(claims.load, "__defaults__", defaults)
+    assert main(["list"]) == 1
+    said = capsys.readouterr().err
+    assert re.search(message, said) and said.startswith("claims.yml")
+
+
+def test_a_damaged_record_names_its_file_and_the_claim(entry, tmp_path):
+    ledger, results = tmp_path / "ledger.yml", tmp_path / "results"
+    ledger.write_text(yaml.safe_dump({"sources": SOURCES, "claims": [entry]}))
+    results.mkdir()
+    (results / "fake.json").write_text('{"study": "fake"')
+    with pytest.raises(claims.LedgerError, match=r"claim 'a-claim', field 'study': .*fake\.json: "):
+        claims.load(ledger, results=results)
 
 
 @pytest.mark.parametrize(

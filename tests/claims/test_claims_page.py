@@ -82,8 +82,12 @@ def test_there_is_no_link_to_a_page_that_is_not_there(displayed):
         assert not re.search(r'href="(?!https?:)', one["text/html"])
 
 
-@pytest.mark.parametrize("claim", claims.load(), ids=lambda claim: claim.id)
-def test_a_plot_lies_as_its_verdict_says(claim):
+def test_a_plot_lies_as_its_verdict_says():
+    for claim in claims.load():
+        lies_as_its_verdict_says(claim)
+
+
+def lies_as_its_verdict_says(claim):
     picture = ElementTree.fromstring(page.interval_plot(claim))
     band, zero, bar, dot = picture
     left, right = float(band.get("x")), float(band.get("x")) + float(band.get("width"))

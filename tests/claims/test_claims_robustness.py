@@ -8,20 +8,15 @@ import yaml
 from course_lib import studies
 from course_lib.claims import robustness
 from course_lib.claims.__main__ import main
-from course_lib.studies.engine import runner, workers
-from tests.studies.toy_study import study
+from course_lib.studies.engine import runner
+from tests.studies.toy_study import run_inline, study
 
 
 @pytest.fixture
 def toy(monkeypatch, tmp_path):
     """A toy study with its record and a ledger of one headline claim: width 2 beats width 1."""
 
-    def work(tasks, run, *, jobs, environment):
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        return (workers.perform(task, run) for task in tasks)
-
-    monkeypatch.setattr(runner, "work", work)
+    run_inline(monkeypatch)
     log = tmp_path / "log"
     cells = [{"width": width, "log": str(log), "save": "toy"} for width in (1, 2, 3)]
     made = study(*cells, seeds=(0, 1, 2))
@@ -94,11 +89,14 @@ def test_a_verdict_that_turns_is_seen(toy):
     assert compared(toy)[0].holds is False
 
 
-def test_a_run_that_is_not_complete_gives_no_verdict(toy):
+def test_a_run_that_is_not_complete_gives_no_verdict_and_a_damaged_one_is_named(toy):
     rerun(toy)
     path = toy["again"] / "toy.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "complete": False}))
     assert compared(toy)[0].again is None
+    path.write_text("{")
+    with pytest.raises(ValueError, match="toy.json: "):
+        compared(toy)
 
 
 def test_fewer_seeds(toy):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from course_lib.studies import Study, device
-from course_lib.studies.engine import artifacts
+from course_lib.studies.engine import artifacts, runner, workers
 
 
 def run(config, seed):
@@ -47,3 +47,14 @@ def study(*cells, **changes):
         "smoke": {"width": 0},
     }
     return Study(**{**usual, **changes})
+
+
+def run_inline(monkeypatch):
+    """Cells run in this process: quick, where the test is not about processes."""
+
+    def work(jobs, run, *, at_once, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return (workers.perform(job, run) for job in jobs)
+
+    monkeypatch.setattr(runner, "work", work)

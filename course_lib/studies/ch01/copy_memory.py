@@ -45,9 +45,9 @@ class RecallSampler:
         return torch.cat([answers, noise, question], dim=1), answers[:, 0]
 
 
-def build(config: Config, width: int = WIDTH) -> RNNLanguageModel:
-    """The network with torch's own start, normal embeddings, and the forget bias asked for."""
-    model = RNNLanguageModel(RNNLanguageModelConfig(QUESTION + 1, width, config["cell"]))
+def build(config: Config, vocabulary: int = QUESTION + 1, width: int = WIDTH) -> RNNLanguageModel:
+    """A network with torch's own start, normal embeddings, and the forget bias asked for."""
+    model = RNNLanguageModel(RNNLanguageModelConfig(vocabulary, width, config["cell"]))
     nn.init.normal_(model.embedding.weight)
     init_uniform_(model.rnn)
     if config["forget_bias"]:
@@ -57,33 +57,37 @@ def build(config: Config, width: int = WIDTH) -> RNNLanguageModel:
 
 def answers(model: RNNLanguageModel, tokens: Tensor) -> Tensor:
     """Scores of the eight symbols after the question mark, (B, 8)."""
-    states, _ = model.states(tokens)  # (B, delay + 2, D)
+    states, _ = model.states(tokens.to(model.output.weight.device))  # (B, delay + 2, D)
     return model.output(states[:, -1])[:, :SYMBOLS]
 
 
 def loss(model: RNNLanguageModel, batch: tuple[Tensor, Tensor]) -> Tensor:
     """Cross-entropy of the answer."""
-    where = next(model.parameters()).device
-    return functional.cross_entropy(answers(model, batch[0].to(where)), batch[1].to(where))
+    scores = answers(model, batch[0])
+    return functional.cross_entropy(scores, batch[1].to(scores.device))
 
 
 @torch.no_grad()
 def accuracy(model: RNNLanguageModel, delay: int) -> float:
     """Share of `TEST` fresh sequences answered rightly; the same sequences for every model."""
-    where = next(model.parameters()).device
     tokens, right = RecallSampler(delay, TEST, seed=999).batch(0)
-    return (answers(model, tokens.to(where)).argmax(-1).cpu() == right).float().mean().item()
+    return (answers(model, tokens).argmax(-1).cpu() == right).float().mean().item()
+
+
+def train(config: Config, seed: int, delay: int, steps: int) -> RNNLanguageModel:
+    """A network that has learned to recall after one number of distractors."""
+    torch.manual_seed(seed)
+    model = build(config).to(device())
+    loop.fit(model, loss, RecallSampler(delay, BATCH, seed), steps, lr=5e-3, progress=False)
+    return model
 
 
 def run(config: Config, seed: int) -> Metrics:
     """Train one network per delay; the accuracy at each."""
     steps, delays = config.get("steps", STEPS), config.get("delays", DELAYS)
-    found = {}
-    for delay in delays:
-        torch.manual_seed(seed)
-        model = build(config).to(device())
-        loop.fit(model, loss, RecallSampler(delay, BATCH, seed), steps, lr=5e-3, progress=False)
-        found[str(delay)] = round(accuracy(model, delay), 4)
+    found = {
+        str(delay): round(accuracy(train(config, seed, delay, steps), delay), 4) for delay in delays
+    }
     return {"accuracy": found, "solved": max([d for d in delays if found[str(d)] > 0.9] or [0])}
 
 

@@ -12,16 +12,17 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from course_lib.data.batching import StreamSampler
-from course_lib.recurrent.cells import GRUCell, LSTMCell, RNNCell, init_uniform_, open_forget_gate_
-from course_lib.recurrent.language_model import RNNLanguageModel, RNNLanguageModelConfig
+from course_lib.recurrent.cells import GRUCell, LSTMCell, RNNCell
+from course_lib.recurrent.language_model import RNNLanguageModel
 from course_lib.studies.ch01 import copy_memory
 from course_lib.studies.ch01.copy_memory import CELLS
 from course_lib.studies.ch01.wikipedia_lm import corpus
 from course_lib.studies.engine.core import Config, Metrics, Study, device
+from course_lib.studies.engine.measure import last_loss
 from course_lib.training import loop
 from course_lib.training.losses import StreamLoss
 
@@ -31,16 +32,6 @@ RECALL_DELAY, RECALL_STEPS = 20, 600
 STRETCH, ROWS = 101, 32  # words of a stretch, and how many stretches are averaged
 DISTANCES = (0, 1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 40, 50, 60, 80, 100)
 BY_HAND = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
-
-
-def build(config: Config, vocabulary: int) -> RNNLanguageModel:
-    """A model with torch's own start, normal embeddings, and the forget bias asked for."""
-    model = RNNLanguageModel(RNNLanguageModelConfig(vocabulary, WIDTH, config["cell"]))
-    nn.init.normal_(model.embedding.weight)
-    init_uniform_(model.rnn)
-    if config["forget_bias"]:
-        open_forget_gate_(model.rnn, config["forget_bias"])
-    return model
 
 
 def gradient_norms(model: RNNLanguageModel, tokens: Tensor, target: Tensor) -> Tensor:
@@ -89,22 +80,11 @@ def describe(norms: Tensor) -> Metrics:
     return {"log10": logs, "reach": reach(norms)}
 
 
-def after_recall(config: Config, seed: int, steps: int) -> Metrics:
-    """Train on the recall task, then measure how far the gradient of its answer reaches."""
-    torch.manual_seed(seed)
-    model = copy_memory.build(config).to(device())
-    batches = copy_memory.RecallSampler(RECALL_DELAY, copy_memory.BATCH, seed)
-    loop.fit(model, copy_memory.loss, batches, steps, lr=5e-3, progress=False)
-    right = copy_memory.accuracy(model, RECALL_DELAY)
-    tokens, answers = copy_memory.RecallSampler(RECALL_DELAY, 200, seed=999).batch(0)
-    return describe(gradient_norms(model.cpu(), tokens, answers)) | {"accuracy": round(right, 4)}
-
-
 def run(config: Config, seed: int) -> Metrics:
     """Gradient norms by distance: at the start, after language, after recall."""
     words = corpus(seed, VOCABULARY)
     torch.manual_seed(seed)
-    model = build(config, len(words.tokenizer))
+    model = copy_memory.build(config, len(words.tokenizer), WIDTH)
     stretches = words.validation[: ROWS * (STRETCH + 1)].view(ROWS, STRETCH + 1)
     tokens, target = stretches[:, :-1], stretches[:, -1]
     start = describe(gradient_norms(model, tokens, target))
@@ -113,8 +93,12 @@ def run(config: Config, seed: int) -> Metrics:
     steps = config.get("steps", STEPS)
     history = loop.fit(model, StreamLoss(), sampler, steps, lr=5e-3, progress=False)
     language = describe(gradient_norms(model.cpu(), tokens, target))
-    language["loss"] = round(sum(history.losses[-20:]) / len(history.losses[-20:]), 4)
-    recall = after_recall(config, seed, config.get("steps", RECALL_STEPS))
+    language["loss"] = round(last_loss(history.losses, 20), 4)
+    taught = copy_memory.train(config, seed, RECALL_DELAY, config.get("steps", RECALL_STEPS))
+    right = copy_memory.accuracy(taught, RECALL_DELAY)
+    tokens, answers = copy_memory.RecallSampler(RECALL_DELAY, 200, seed=999).batch(0)
+    recall = describe(gradient_norms(taught.cpu(), tokens, answers))
+    recall["accuracy"] = round(right, 4)
     return {"start": start, "language": language, "recall": recall}
 
 

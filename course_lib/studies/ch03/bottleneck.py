@@ -11,85 +11,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_lib.data import lab
-from course_lib.data.batching import PairSampler, batches_by_length, pad
-from course_lib.decoding.translation import encode, tokenizers, translate
-from course_lib.evaluation import scores
+from course_lib.data.batching import batches_by_length, pad
+from course_lib.decoding.translation import encode
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
 from course_lib.recurrent.probe import LinearProbe, majority_accuracy
+from course_lib.studies.engine import measure
 from course_lib.studies.engine.core import Config, Metrics, Study, device
+from course_lib.studies.engine.translators import (
+    LENGTHS,
+    TEST_SEED,
+    by_length,
+    encoded,
+    fit,
+    held_out,
+)
 from course_lib.text.words import BOS, EOS, PAD, WordTokenizer
-from course_lib.training import loop, losses, schedules
+from course_lib.training.loop import History
 
-TEST_SEED = 1_000_003
-LENGTHS = (4, 30)  # English words in training
-EDGES = (4, 7, 10, 13, 16, 19, 22, 25, 28, 31)
-LONGER = (31, 40)  # longer than any training sentence
-RANGES = [(low, high - 1) for low, high in zip(EDGES, EDGES[1:], strict=False)] + [LONGER]
+RANGES = [(low, low + 2) for low in range(4, 30, 3)] + [(31, 40)]  # the last: beyond training
 PROBE_LENGTHS = (8, 16, 28)
 POSITIONS = 24  # target positions for the accuracy by position, in sentences of 25 words or more
 
 
-def train_model(
-    config: Config, seed: int, *, progress: bool = False
-) -> tuple[EncoderDecoder, WordTokenizer, WordTokenizer, loop.History]:
+def train(
+    config: Config, seed: int
+) -> tuple[EncoderDecoder, WordTokenizer, WordTokenizer, History]:
     """Train the translator of one cell."""
     pairs = lab.generate(config["pairs"], seed=seed, lengths=LENGTHS)
-    source, target = tokenizers(pairs)
+    source, target, batches = encoded(pairs, seed)
     torch.manual_seed(seed)
-    model = EncoderDecoder(
-        Seq2SeqConfig.lab(
-            len(source),
-            len(target),
-            width=config["width"],
-            bidirectional=config["reading"] == "both",
-            reverse_source=config["reading"] == "reversed",
-        )
-    ).to(device())
-    if config["steps"] == 0:
-        return model, source, target, loop.History()
-    history = loop.fit(
-        model,
-        losses.translation_loss,
-        PairSampler(encode(pairs, source, target), batch_size=64, seed=seed),
-        config["steps"],
-        lr=4e-3,
-        schedule=schedules.cosine(config["steps"], warmup=50),
-        progress=progress,
+    sizes = Seq2SeqConfig.lab(
+        len(source),
+        len(target),
+        width=config["width"],
+        bidirectional=config["reading"] == "both",
+        reverse_source=config["reading"] == "reversed",
     )
+    model = EncoderDecoder(sizes).to(device())
+    history = fit(model, batches, config["steps"], 4e-3) if config["steps"] else History()
     return model, source, target, history
 
 
-def buckets(edges: Sequence[int] = EDGES) -> list[str]:
-    """Names of the length buckets: "4-6", "7-9", …"""
-    return [f"{low}-{high - 1}" for low, high in zip(edges, edges[1:], strict=False)]
-
-
-def by_length(
-    model: nn.Module,
-    source: WordTokenizer,
-    target: WordTokenizer,
-    *,
-    sentences: int,
-    ranges: Sequence[tuple[int, int]] = RANGES,
-    language: str = "french",
-) -> Metrics:
-    """Exact match and BLEU of greedy translations, by English length; the last is LONGER."""
-    exact: dict[str, float] = {}
-    bleu: dict[str, float] = {}
-    signature = ""
-    for low, high in ranges:
-        test = lab.generate(
-            sentences, seed=TEST_SEED, lengths=(low, high), target=language, split="test"
-        )
-        hypotheses = [lab.detokenize(words) for words in translate(model, source, target, test)]
-        references = [lab.detokenize(pair.target) for pair in test]
-        hits = scores.exact_match(hypotheses, references)
-        exact[f"{low}-{high}"] = sum(hits) / len(hits)
-        bleu[f"{low}-{high}"], signature = scores.bleu(hypotheses, references)
-    return {"exact_match": exact, "bleu": bleu, "signature": signature}
+def buckets() -> list[str]:
+    """Names of the ranges of length that training has: "4-6", "7-9", …"""
+    return [f"{low}-{high}" for low, high in RANGES[:-1]]
 
 
 @torch.no_grad()
@@ -102,20 +70,18 @@ def words_by_position(
     early mistake does not spoil the rest: this is accuracy per word, freed from its neighbors.
     """
     model.eval()
-    test = lab.generate(sentences, seed=TEST_SEED, lengths=(25, 30), split="test")
+    test = held_out(sentences, (25, 30))
     ids = encode(test, source, target)
     sources = pad([s for s, _ in ids]).to(device())
     targets = pad([[BOS, *t, EOS] for _, t in ids]).to(device())
-    predicted = model(sources, targets[:, :-1]).argmax(-1)  # (B, T - 1)
-    expected, real = targets[:, 1:], targets[:, 1:] != PAD
-    return [
-        (predicted == expected)[:, t][real[:, t]].float().mean().item() for t in range(POSITIONS)
-    ]
+    right = model(sources, targets[:, :-1]).argmax(-1) == targets[:, 1:]  # (B, T - 1)
+    real = targets[:, 1:] != PAD
+    return [right[:, t][real[:, t]].float().mean().item() for t in range(POSITIONS)]
 
 
 @torch.no_grad()
 def final_states(model: EncoderDecoder, sentences: Sequence[Sequence[int]]) -> Tensor:
-    """The vectors handed over, in the order of ``sentences``: (N, D)."""
+    """The vectors handed over, in the order of `sentences`: (N, D)."""
     model.eval()
     states = torch.empty(len(sentences), model.config.width)
     for indices in batches_by_length(sentences, 250):
@@ -127,7 +93,7 @@ def final_states(model: EncoderDecoder, sentences: Sequence[Sequence[int]]) -> T
 def probe(
     model: EncoderDecoder, source: WordTokenizer, *, length: int, train_n: int, test_n: int
 ) -> Metrics:
-    """Which of the ``length`` source words can a linear probe read from the vector?"""
+    """Which of the `length` source words can a linear probe read from the vector?"""
 
     def examples(n: int, split: str, seed: int) -> tuple[Tensor, Tensor]:
         pairs = lab.generate(n, seed=seed, lengths=(length, length), split=split)
@@ -146,32 +112,25 @@ def probe(
 
 def run(config: Config, seed: int) -> Metrics:
     """Train one translator; measure its translations by length and probe its vector."""
-    model, source, target, history = train_model(config, seed)
+    model, source, target, history = train(config, seed)
     n = config["sentences"]
-    probes = {
-        str(length): probe(model, source, length=length, train_n=10 * n, test_n=5 * n)
-        for length in PROBE_LENGTHS
+    metrics: Metrics = {
+        "probe": {
+            str(length): probe(model, source, length=length, train_n=10 * n, test_n=5 * n)
+            for length in PROBE_LENGTHS
+        },
+        "parameters": measure.size(model),
     }
-    shared = {"probe": probes, "parameters": sum(p.numel() for p in model.parameters())}
-    if config["steps"] == 0:
-        return shared
-    last = history.losses[-50:]
-    return {
-        **by_length(model, source, target, sentences=n),
-        "words_by_position": words_by_position(model, source, target, sentences=3 * n),
-        "training_loss": sum(last) / len(last),
-        **shared,
-    }
+    if config["steps"]:
+        metrics |= by_length(model, source, target, sentences=n, ranges=RANGES)
+        metrics["words_by_position"] = words_by_position(model, source, target, sentences=3 * n)
+        metrics["training_loss"] = measure.last_loss(history.losses)
+    return metrics
 
 
 def _cell(width: int = 128, reading: str = "forward", steps: int = 2000) -> Config:
-    return {
-        "width": width,
-        "reading": reading,
-        "steps": steps,
-        "pairs": 20_000,
-        "sentences": 200,
-    }
+    shared = {"steps": steps, "pairs": 20_000, "sentences": 200}
+    return {"width": width, "reading": reading, **shared}
 
 
 STUDY = Study(

@@ -1,13 +1,13 @@
 """The length curve again, with attention; and where the models look.
 
 One translator per cell on the lab, with the sentences, steps, learning rate and seeds of the study
-``bottleneck``, so that its fixed vectors stand beside these models. Cells differ in the score, in
+`bottleneck`, so that its fixed vectors stand beside these models. Cells differ in the score, in
 the language, and in how the source is read. The gold alignments of the lab say whether a model
 looks where the word comes from. Then the weights of the trained model are replaced by others, to
 see what hangs on them.
 
-``score`` "uniform" is a control: the model is trained with equal weights on all source words, so
-it gets a new mean of the states at no step. ``score`` "none" is the fixed vector.
+`score` "uniform" is a control: the model is trained with equal weights on all source words, so
+it gets a new mean of the states at no step. `score` "none" is the fixed vector.
 
 Two models of the first seed are kept for the notebooks, one for each language.
 """
@@ -24,15 +24,23 @@ from torch import Tensor, nn
 from course_lib.attention.attend import Score
 from course_lib.attention.translator import AttentionConfig, AttentionEncoderDecoder
 from course_lib.data import lab
-from course_lib.data.batching import PairSampler, pad
-from course_lib.decoding.translation import encode, tokenizers, translate, weights_of
+from course_lib.data.batching import pad
+from course_lib.decoding.translation import encode, translate, weights_of
 from course_lib.evaluation import scores
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
-from course_lib.studies.ch03.bottleneck import LENGTHS, RANGES, TEST_SEED, by_length
-from course_lib.studies.engine import artifacts
+from course_lib.studies.ch03.bottleneck import RANGES
+from course_lib.studies.engine import artifacts, measure, translators
 from course_lib.studies.engine.core import Config, Metrics, Study, device
+from course_lib.studies.engine.translators import (
+    LENGTHS,
+    by_length,
+    encoded,
+    fit,
+    held_out,
+    quality,
+)
 from course_lib.text.words import BOS, PAD, WordTokenizer
-from course_lib.training import loop, losses, schedules
+from course_lib.training.loop import History
 
 STILL_LONGER = (41, 50)
 SCORES = ("additive", "dot", "general", "scaled_dot")
@@ -46,24 +54,13 @@ def uniform(queries: Tensor, keys: Tensor) -> Tensor:
     return queries.new_zeros(*queries.shape[:-1], keys.shape[-2])
 
 
-def train_model(
-    config: Config, seed: int, *, progress: bool = False
-) -> tuple[nn.Module, WordTokenizer, WordTokenizer, loop.History]:
+def train(config: Config, seed: int) -> tuple[nn.Module, WordTokenizer, WordTokenizer, History]:
     """Train the translator of one cell."""
     pairs = lab.generate(config["pairs"], seed=seed, lengths=LENGTHS, target=config["language"])
-    source, target = tokenizers(pairs)
+    source, target, batches = encoded(pairs, seed)
     torch.manual_seed(seed)
     model = build(config, len(source), len(target)).to(device())
-    history = loop.fit(
-        model,
-        losses.translation_loss,
-        PairSampler(encode(pairs, source, target), batch_size=64, seed=seed),
-        config["steps"],
-        lr=4e-3,
-        schedule=schedules.cosine(config["steps"], warmup=50),
-        progress=progress,
-    )
-    return model, source, target, history
+    return model, source, target, fit(model, batches, config["steps"], 4e-3)
 
 
 def build(config: Config, source_vocab: int, target_vocab: int) -> nn.Module:
@@ -84,7 +81,7 @@ def build(config: Config, source_vocab: int, target_vocab: int) -> nn.Module:
 
 
 class EditedScore(nn.Module):
-    """A score whose softmax gives weights that ``edit`` has changed."""
+    """A score whose softmax gives weights that `edit` has changed."""
 
     def __init__(self, score: Score, edit: Edit) -> None:
         super().__init__()
@@ -98,7 +95,7 @@ class EditedScore(nn.Module):
 
 
 def with_edited_weights(model: AttentionEncoderDecoder, edit: Edit) -> AttentionEncoderDecoder:
-    """A copy of the model that looks where ``edit`` sends it."""
+    """A copy of the model that looks where `edit` sends it."""
     model = copy.deepcopy(model)
     model.decoder.score = EditedScore(model.decoder.score, edit)
     return model
@@ -143,13 +140,7 @@ def replaced_weights(
     that are those with the model's own weights; exact_match: of greedy translations.
     """
     model.eval()
-    test = lab.generate(
-        sentences,
-        seed=TEST_SEED,
-        lengths=(EDITED_LENGTH, EDITED_LENGTH),
-        target=language,
-        split="test",
-    )
+    test = held_out(sentences, (EDITED_LENGTH, EDITED_LENGTH), language)
     ids = encode(test, source, target)
     sources = pad([s for s, _ in ids]).to(device())
     targets = pad([[BOS, *t] for _, t in ids]).to(device())
@@ -194,7 +185,7 @@ def looks_and_gradients(
             "its weights; expected a model that reads forward or both ways"
         )
     model.eval()
-    test = lab.generate(sentences, seed=TEST_SEED, lengths=(8, 16), target=language, split="test")
+    test = held_out(sentences, (8, 16), language)
     counts = dict.fromkeys(("words", "look_is_gradient", "look_is_gold", "gradient_is_gold"), 0)
     embedding = model.encoder.embedding
     embedded: list[Tensor] = []  # of the last call, (1, S, E)
@@ -244,108 +235,62 @@ def alignment(
 
 def run(config: Config, seed: int) -> Metrics:
     """Train one translator; measure its translations, its alignments and what hangs on them."""
-    model, source, target, history = train_model(config, seed)
+    model, source, target, history = train(config, seed)
     n, language = config["sentences"], config["language"]
-    metrics = by_length(
-        model,
-        source,
-        target,
-        sentences=n,
-        ranges=[*RANGES, STILL_LONGER],
-        language=language,
-    )
-    overall = lab.generate(2 * n, seed=TEST_SEED, lengths=LENGTHS, target=language, split="test")
-    texts = [lab.detokenize(words) for words in translate(model, source, target, overall)]
-    references = [lab.detokenize(pair.target) for pair in overall]
-    hits = scores.exact_match(texts, references)
-    last = history.losses[-50:]
+    ranges = [*RANGES, STILL_LONGER]
+    asked = {"sentences": n, "language": language}
+    metrics = by_length(model, source, target, ranges=ranges, **asked)
+    overall = held_out(2 * n, LENGTHS, language)
+    found = quality(translate(model, source, target, overall), overall)
     metrics |= {
-        "overall": {
-            "bleu": scores.bleu(texts, references).score,
-            "exact_match": sum(hits) / len(hits),
-        },
-        "losses": [
-            sum(history.losses[i : i + 50]) / len(history.losses[i : i + 50])
-            for i in range(0, config["steps"], 50)
-        ],
-        "training_loss": sum(last) / len(last),
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "overall": {name: found[name] for name in ("bleu", "exact_match")},
+        "losses": measure.loss_curve(history.losses, 50),
+        "training_loss": measure.last_loss(history.losses),
+        "parameters": measure.size(model),
     }
     if config["score"] in SCORES:
         metrics["alignment"] = alignment(model, source, target, overall)
         metrics["alignment_by_length"] = {
-            f"{low}-{high}": alignment(
-                model,
-                source,
-                target,
-                lab.generate(n, seed=TEST_SEED, lengths=(low, high), target=language, split="test"),
-            )
-            for low, high in [*RANGES, STILL_LONGER]
+            f"{low}-{high}": alignment(model, source, target, held_out(n, (low, high), language))
+            for low, high in ranges
         }
-        shared = {"language": language}
-        metrics["replaced"] = replaced_weights(model, source, target, sentences=n, **shared)
-        if config["reading"] != "reversed":
-            metrics["agreement"] = looks_and_gradients(
-                model, source, target, sentences=n // 4, **shared
-            )
-    if seed == STUDY.seeds[0] and config in KEPT.values():
-        _keep(model, source, target, config, metrics)
+        metrics["replaced"] = replaced_weights(model, source, target, **asked)
+    if config["score"] in SCORES and config["reading"] != "reversed":
+        asked["sentences"] = n // 4
+        metrics["agreement"] = looks_and_gradients(model, source, target, **asked)
+    for kept in KEPT.values():
+        scores = {name: metrics.get(name) for name in ("overall", "alignment")}
+        kept.keep(config, seed, model, scores, source=source, target=target)
     return metrics
 
 
 def load_translator(
     language: str = "french", *, folder: Path = artifacts.CHECKPOINTS
 ) -> tuple[AttentionEncoderDecoder, WordTokenizer, WordTokenizer]:
-    """The kept model for "french" or "korean" with its two tokenizers.
+    """The kept model for "french" or "korean" with its two tokenizers."""
 
-    Raises:
-        KeyError: another language, or the study has not kept that model yet.
-        FileNotFoundError: a tokenizer is not there.
-    """
-    if language not in KEPT:
-        raise KeyError(f"no translator into {language!r}; there are: {', '.join(KEPT)}")
-    name = f"attention_lab_{language}"
-    source, target = artifacts.tokenizers(name, WordTokenizer, folder=folder)
-    model = build(KEPT[language], len(source), len(target))
-    artifacts.load(name, model, folder=folder)
-    return model.eval(), source, target
+    def untrained(source: WordTokenizer, target: WordTokenizer) -> nn.Module:
+        return build(KEPT[language].config, len(source), len(target))
 
-
-def _keep(
-    model: nn.Module,
-    source: WordTokenizer,
-    target: WordTokenizer,
-    config: Config,
-    metrics: Metrics,
-) -> None:
-    language = config["language"]
-    card = {
-        "what": f"English→{language.title()} GRU encoder–decoder with attention, for chapter 04",
-        "config": config,
-        "seed": STUDY.seeds[0],
-        "data": "the translation lab, which is generated",
-        "licence": "MIT",
-        "storage": "16-bit floats",
-        "scores": {name: metrics[name] for name in ("overall", "alignment")},
-        "limits": "Knows the words and the grammar of the lab and nothing else.",
-    }
-    artifacts.save_translator(f"attention_lab_{language}", model, card, source, target)
+    return translators.load_kept(KEPT[language], WordTokenizer, untrained, folder=folder)
 
 
 def _cell(
     score: str = "additive", language: str = "french", reading: str = "both", steps: int = 2000
 ) -> Config:
-    return {
-        "score": score,
-        "language": language,
-        "reading": reading,
-        "steps": steps,
-        "pairs": 20_000,
-        "sentences": 200,
-    }
+    shared = {"steps": steps, "pairs": 20_000, "sentences": 200}
+    return {"score": score, "language": language, "reading": reading, **shared}
 
 
-KEPT = {language: _cell(language=language) for language in ("french", "korean")}
+KEPT = {
+    language: artifacts.Checkpoint(
+        name=f"attention_lab_{language}",
+        config=_cell(language=language),
+        what=f"English→{language.title()} GRU encoder–decoder with attention, for chapter 04",
+        **translators.LAB,
+    )
+    for language in ("french", "korean")
+}
 
 STUDY = Study(
     name="attention_lab",

@@ -3,7 +3,7 @@
 The task cannot be done without order: name, at every position, the word that stands before it.
 A sequence is a few of 80 words, none twice, in random order. So a model that sees which words are
 there but not in which order can only guess among the other words of the sequence: its accuracy is
-1 / (n - 1) at best (:func:`chance`). One layer, one head, no mask; trained on short sequences,
+1 / (n - 1) at best (`chance`). One layer, one head, no mask; trained on short sequences,
 tested on longer ones as well. Cells differ in how positions come in: not at all, sinusoidal or
 learned vectors added to the embeddings, or rotated queries and keys.
 
@@ -44,7 +44,7 @@ def chance(length: int) -> float:
 
 
 class OrderSampler:
-    """Batches of sequences; the length of a step is drawn from ``LENGTHS``."""
+    """Batches of sequences; the length of a step is drawn from `LENGTHS`."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed

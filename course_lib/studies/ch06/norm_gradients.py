@@ -45,10 +45,10 @@ def measure(model: Transformer, batch: Batch) -> Metrics:
     """One pass forth and one back, and what the norms did to it.
 
     Returns:
-        ``last`` and ``first``: ‖∂L/∂W₂‖ in the highest and the lowest decoder layer; L is the
-        mean loss of a word. ``log2``: the two as logarithms, so that their differences are
-        ratios. ``size``: root mean square of the numbers that the last LayerNorm of the decoder
-        reads where a word is asked for. ``loss``: L, in nats per word.
+        `last` and `first`: ‖∂L/∂W₂‖ in the highest and the lowest decoder layer; L is the
+        mean loss of a word. `log2`: the two as logarithms, so that their differences are
+        ratios. `size`: root mean square of the numbers that the last LayerNorm of the decoder
+        reads where a word is asked for. `loss`: L, in nats per word.
     """
     layers = model.decoder.layers
     last_norm = model.decoder.norm if model.config.norm == "pre" else layers[-1].feed_residual.norm

@@ -1,10 +1,10 @@
 """One change at a time: what does a Transformer need? After Vaswani et al. (2017), Table 3.
 
 English→French on the lab. Every cell is the base model with one change and the same sentences,
-batches, steps and learning rate. Fewer steps than in the study ``one_budget``, so that there is
+batches, steps and learning rate. Fewer steps than in the study `one_budget`, so that there is
 something left to win. The test sentences have 16 to 30 words, the long half of those in training.
 
-``perplexity`` is that of the reference words, the reference so far given, without label smoothing,
+`perplexity` is that of the reference words, the reference so far given, without label smoothing,
 whatever the training used. Label smoothing may so cost perplexity and win BLEU, which is what
 Table 3 shows (rows D).
 """
@@ -16,29 +16,19 @@ from functools import partial
 import torch
 
 from course_lib.data import lab
-from course_lib.data.batching import PairSampler
-from course_lib.decoding.translation import encode, tokenizers, translate
+from course_lib.decoding.translation import encode, translate
 from course_lib.evaluation import scores
-from course_lib.studies.ch03.bottleneck import LENGTHS, TEST_SEED
+from course_lib.studies.ch07.one_budget import TRANSFORMER
+from course_lib.studies.engine import measure
 from course_lib.studies.engine.core import Config, Metrics, Study, device
-from course_lib.text.words import WordTokenizer
-from course_lib.training import loop, losses, schedules
+from course_lib.studies.engine.translators import LENGTHS, encoded, fit, held_out, quality
+from course_lib.training import losses
 from course_lib.transformer.model import Transformer, TransformerConfig
 
 TESTED = (16, 30)  # English words of the test sentences
 STEPS, WARMUP = 500, 50
-BASE: Config = {
-    "width": 80,
-    "heads": 4,
-    "layers": 2,
-    "hidden": 160,
-    "positions": "sinusoidal",
-    "norm": "pre",
-    "dropout": 0.0,
-    "smoothing": 0.0,
-    "warmup": WARMUP,
-    "lr": 4e-3,
-}
+SIZES = TRANSFORMER | {"positions": "sinusoidal", "norm": "pre", "dropout": 0.0}
+BASE: Config = SIZES | {"smoothing": 0.0, "warmup": WARMUP, "lr": 4e-3}
 VARIANTS: dict[str, Config] = {
     "base": {},
     "1 head": {"heads": 1},
@@ -57,52 +47,25 @@ VARIANTS: dict[str, Config] = {
 }
 
 
-def train_model(
-    config: Config, seed: int, *, progress: bool = False
-) -> tuple[Transformer, WordTokenizer, WordTokenizer, loop.History]:
-    """Train the model of one cell."""
-    pairs = lab.generate(config["pairs"], seed=seed, lengths=LENGTHS)
-    source, target = tokenizers(pairs)
-    sizes = ("width", "heads", "layers", "hidden", "positions", "norm", "dropout")
-    torch.manual_seed(seed)
-    model = Transformer(
-        TransformerConfig(
-            len(source), len(target), max_length=128, **{name: config[name] for name in sizes}
-        )
-    ).to(device())
-    history = loop.fit(
-        model,
-        partial(losses.translation_loss, label_smoothing=config["smoothing"]),
-        PairSampler(encode(pairs, source, target), batch_size=64, seed=seed),
-        config["steps"],
-        lr=config["lr"],
-        schedule=schedules.cosine(config["steps"], warmup=config["warmup"]),
-        progress=progress,
-    )
-    return model, source, target, history
-
-
 def run(config: Config, seed: int) -> Metrics:
     """Train one model; perplexity, BLEU and exact match on long test sentences."""
-    model, source, target, history = train_model(config, seed)
-    test = lab.generate(
-        config["sentences"], seed=TEST_SEED, lengths=TESTED, split=config.get("split", "test")
-    )
-    texts = [lab.detokenize(words) for words in translate(model, source, target, test)]
-    references = [lab.detokenize(pair.target) for pair in test]
-    hits = scores.exact_match(texts, references)
-    last = history.losses[-50:]
+    pairs = lab.generate(config["pairs"], seed=seed, lengths=LENGTHS)
+    source, target, batches = encoded(pairs, seed)
+    sizes = {name: config[name] for name in SIZES}
+    torch.manual_seed(seed)
+    model = Transformer(TransformerConfig(len(source), len(target), max_length=128, **sizes))
+    loss = partial(losses.translation_loss, label_smoothing=config["smoothing"])
+    warmup, steps = config["warmup"], config["steps"]
+    history = fit(model.to(device()), batches, steps, config["lr"], warmup=warmup, loss=loss)
+    test = held_out(config["sentences"], TESTED)
+    found = quality(translate(model, source, target, test), test)
     return {
         "perplexity": scores.translation_perplexity(model, encode(test, source, target)),
-        "bleu": scores.bleu(texts, references).score,
-        "exact_match": sum(hits) / len(hits),
-        "losses": [
-            round(sum(piece) / len(piece), 4)
-            for i in range(0, config["steps"], 25)
-            if (piece := history.losses[i : i + 25])
-        ],
-        "training_loss": sum(last) / len(last),
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "bleu": found["bleu"],
+        "exact_match": found["exact_match"],
+        "losses": [round(loss, 4) for loss in measure.loss_curve(history.losses, 25)],
+        "training_loss": measure.last_loss(history.losses),
+        "parameters": measure.size(model),
     }
 
 

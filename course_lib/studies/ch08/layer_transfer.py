@@ -10,10 +10,9 @@ layers too special for their old task, and layers that had grown used to partner
 from __future__ import annotations
 
 from course_lib.data import digits
-from course_lib.data.images import Images, ImageSampler
-from course_lib.studies.ch08.vision_transfer import BATCH, SCRATCH, pretrain, start
+from course_lib.data.images import Images
+from course_lib.studies.ch08.vision_transfer import SCRATCH, pretrain, start, tune
 from course_lib.studies.engine.core import Config, Metrics, Study
-from course_lib.training import loop, schedules
 from course_lib.transfer import freezing, networks
 from course_lib.transfer.networks import ImageClassifier, ResNetBody
 
@@ -22,39 +21,23 @@ DEPTHS = (0, 1, 2, 3, 4)  # layers of the body that are copied: stem, then three
 
 
 def copy_layers(body: ResNetBody, into: ResNetBody, count: int) -> tuple[str, ...]:
-    """Copy the first ``count`` layers, statistics included; return their names.
-
-    Raises:
-        ValueError: the body has fewer layers, or ``count`` is negative.
-    """
-    names = list(body.layers())
-    if not 0 <= count <= len(names):
-        raise ValueError(f"count is {count}, expected 0 to {len(names)}")
-    for name in names[:count]:
+    """Copy the first `count` layers, statistics included; return their names."""
+    names = tuple(body.layers())[:count]
+    for name in names:
         for old, new in zip(body.layers()[name], into.layers()[name], strict=True):
             new.load_state_dict(old.state_dict())
-    return tuple(names[:count])
+    return names
 
 
 def learn(
     model: ImageClassifier, frozen: tuple[str, ...], few: Images, seed: int, steps: int
 ) -> ImageClassifier:
-    """Train the layers that are not named in ``frozen``, in place; those keep their statistics."""
-    grouped = freezing.groups(model, networks.layer_prefixes(model.body))
-    trained = {name: names for name, names in grouped.items() if name not in frozen}
-    optimizer = freezing.tuner(model, grouped, freezing.same_rate(trained, RATE))
+    """Train the layers that are not named in `frozen`, in place; those keep their statistics."""
+    groups = freezing.groups(model, networks.layer_prefixes(model.body))
+    trained = {name: names for name, names in groups.items() if name not in frozen}
+    rates = freezing.same_rate(trained, RATE)
     still = [part for name in frozen for part in model.body.layers()[name]]
-    with freezing.held_statistics(*still):
-        loop.fit(
-            model,
-            networks.loss,
-            ImageSampler(few, BATCH, seed),
-            steps,
-            optimizer=optimizer,
-            schedule=schedules.cosine(steps, warmup=min(10, steps // 4)),
-            progress=False,
-        )
-    return model
+    return tune(model, rates, few, seed, steps, groups=groups, hold=still)
 
 
 def run(config: Config, seed: int) -> Metrics:
@@ -63,8 +46,8 @@ def run(config: Config, seed: int) -> Metrics:
     if config["source"] == "itself":
         first = learn(start(None, 500 + seed), (), few, seed, config["steps"])
     else:
-        sizes = {"images": config["images"], "steps": config["pretraining"]}
-        first = pretrain(config["source"], seed, **sizes)
+        images, steps = config["images"], config["pretraining"]
+        first = pretrain(config["source"], seed, images=images, steps=steps)
     found: Metrics = {"frozen": {}, "tuned": {}}
     for depth in DEPTHS:
         for way in found:

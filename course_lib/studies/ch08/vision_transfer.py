@@ -12,11 +12,9 @@ here; the test writers had no part in it.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -28,8 +26,6 @@ from course_lib.training import loop, schedules
 from course_lib.transfer import freezing, networks
 from course_lib.transfer.networks import ImageClassifier, ResNetBody, ResNetConfig
 
-NAME = "vision_transfer"
-CHECKPOINT = "glyph_letters"
 BATCH = 32
 LABELS = (1, 3, 10, 30, 50)  # labeled images of each digit
 SOURCES = {  # the classes of each source, from near to far
@@ -59,7 +55,7 @@ PRETRAINING = 5e-3
 
 
 def source_images(source: str, count: int, seed: int) -> Images:
-    """About ``count`` images of a source, equally many of each class."""
+    """About `count` images of a source, equally many of each class."""
     characters = SOURCES[source]
     images = glyphs.render(characters, max(1, count // len(characters)), seed)
     return mix(images) if source == "mixed pixels" else images
@@ -90,7 +86,7 @@ def pretrain(
 
 
 def start(body: ResNetBody | None, seed: int) -> ImageClassifier:
-    """A new digit classifier, with a copy of the weights of ``body`` where one is given."""
+    """A new digit classifier, with a copy of the weights of `body` where one is given."""
     model = networks.build(ResNetConfig.lab(), digits.CLASSES, seed).to(device())
     if body is not None:
         model.body.load_state_dict(body.state_dict())
@@ -104,18 +100,21 @@ def tune(
     seed: int,
     steps: int,
     *,
-    hold: bool = True,
+    groups: freezing.Groups | None = None,
+    hold: bool | Sequence[nn.Module] = True,
     constant: bool = False,
     loss: Callable[[nn.Module, Images], Tensor] = networks.loss,
 ) -> ImageClassifier:
     """Train the groups that have a rate on few images, in place.
 
-    ``hold`` keeps the statistics of the body's batch normalization as they are. The rates fall
-    along half a cosine, or stay ``constant``, so that a short run is the beginning of a long one.
+    The groups are body and head unless others are given. `hold` keeps the statistics of batch
+    normalization as they are: those of the body, or of the parts named. The rates fall along half
+    a cosine, or stay `constant`, so that a short run is the beginning of a long one.
     """
-    optimizer = freezing.tuner(model, freezing.body_and_head(model), rates)
+    optimizer = freezing.tuner(model, groups or freezing.body_and_head(model), rates)
     falling = schedules.cosine(steps, warmup=min(10, steps // 4))
-    with freezing.held_statistics(model.body) if hold else contextlib.nullcontext():
+    still = hold if not isinstance(hold, bool) else [model.body] * hold
+    with freezing.held_statistics(*still):
         loop.fit(
             model,
             loss,
@@ -132,12 +131,10 @@ def logistic(few: Images, test: Images) -> float:
     """Test accuracy of logistic regression on the 64 pixels, with scikit-learn's settings."""
     from sklearn.linear_model import LogisticRegression
 
-    judge = LogisticRegression(max_iter=2000).fit(_flat(few.pixels), few.labels.numpy())
-    return float(np.mean(judge.predict(_flat(test.pixels)) == test.labels.numpy()))
-
-
-def _flat(pixels: Tensor) -> np.ndarray:
-    return pixels.flatten(1).numpy()
+    (known, labels), (asked, right) = (
+        (images.pixels.flatten(1).numpy(), images.labels.numpy()) for images in (few, test)
+    )
+    return LogisticRegression(max_iter=2000).fit(known, labels).score(asked, right)
 
 
 def label_curve(body: ResNetBody | None, config: Config, seed: int) -> Metrics:
@@ -161,9 +158,9 @@ def label_curve(body: ResNetBody | None, config: Config, seed: int) -> Metrics:
 
 def ratio_grid(body: ResNetBody, config: Config, seed: int) -> Metrics:
     """Test accuracy by rate of the body / rate of the head, after more and more steps."""
+    checked = config["checked"]
     return {
-        name: _course(start(body, seed), ratio, config["checked"], seed)
-        for name, ratio in RATIOS.items()
+        name: _course(start(body, seed), ratio, checked, seed) for name, ratio in RATIOS.items()
     }
 
 
@@ -190,41 +187,24 @@ def run(config: Config, seed: int) -> Metrics:
     """One source: pre-train once, transfer in every way."""
     if config["source"] == "none":
         return {"accuracy": label_curve(None, config, seed)}
-    source, sizes = config["source"], {"images": config["images"], "steps": config["pretraining"]}
-    model = pretrain(source, seed, **sizes)
+    source = config["source"]
+    model = pretrain(source, seed, images=config["images"], steps=config["pretraining"])
     own = networks.accuracy(model, source_images(source, HELD_OUT, 10_000 + seed))
     metrics = {
         "source_accuracy": own,
         "accuracy": label_curve(model.body, config, seed),
         "ratio": ratio_grid(model.body, config, seed),
     }
-    if source == "letters" and seed == STUDY.seeds[0]:
-        _keep(model, config, own)
+    scores = {"accuracy on new glyphs of the same letters": own}
+    KEPT.keep(config, seed, model, scores)
     return metrics
 
 
 def load_letters(*, folder: Path = artifacts.CHECKPOINTS) -> ImageClassifier:
-    """The kept network that was pre-trained on letters with the first seed.
-
-    Raises:
-        KeyError: the weights are not there.
-    """
+    """The kept network that was pre-trained on letters with the first seed."""
     model = networks.build(ResNetConfig.lab(), len(glyphs.LETTERS), seed=0)
-    artifacts.load(CHECKPOINT, model, folder=folder)
+    KEPT.load(model, folder=folder)
     return model.eval()
-
-
-def _keep(model: ImageClassifier, config: Config, own: float) -> None:
-    card = {
-        "what": "Residual network that names printed letters of 8 × 8 pixels, for chapter 08",
-        "config": config,
-        "seed": STUDY.seeds[0],
-        "data": "Glyphs of the fonts that Matplotlib ships, deformed; no digits",
-        "licence": "MIT (weights)",
-        "scores": {"accuracy on new glyphs of the same letters": own},
-        "limits": "Knows 68 letters at 8 × 8 pixels. For teaching how a body is transferred.",
-    }
-    artifacts.save(CHECKPOINT, model, card)
 
 
 def _cell(source: str) -> Config:
@@ -234,8 +214,18 @@ def _cell(source: str) -> Config:
     return shared | {"images": 17_000, "pretraining": 600, "checked": list(CHECKED)}
 
 
+KEPT = artifacts.Checkpoint(
+    name="glyph_letters",
+    config=_cell("letters"),
+    what="Residual network that names printed letters of 8 × 8 pixels, for chapter 08",
+    data="Glyphs of the fonts that Matplotlib ships, deformed; no digits",
+    licence="MIT (weights)",
+    limits="Knows 68 letters at 8 × 8 pixels. For teaching how a body is transferred.",
+    half=False,
+)
+
 STUDY = Study(
-    name=NAME,
+    name="vision_transfer",
     chapter="08",
     title="Printed characters to handwritten digits: ways to transfer, by labels, steps, source",
     cells=[_cell(source) for source in ("none", *SOURCES)],

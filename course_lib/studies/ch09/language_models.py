@@ -8,9 +8,7 @@ vocabulary or in a training stream.
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -18,18 +16,34 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from course_lib.data import archives, reviews, wikipedia
+from course_lib.data import reviews, wikipedia
 from course_lib.data.batching import StreamSampler
 from course_lib.recurrent.streams import join, nats_per_token
 from course_lib.studies.engine import artifacts
-from course_lib.studies.engine.core import Config, Metrics, device, key
+from course_lib.studies.engine.core import Config, Metrics, device
 from course_lib.text.bpe import BPE
 from course_lib.training import loop, losses, schedules
 from course_lib.transfer import freezing
 from course_lib.ulmfit import classifier as ulmfit_classifier
 from course_lib.ulmfit.model import AWDConfig, AWDLanguageModel, Dropouts
 
-WIKIPEDIA, REVIEWS = "wikipedia_awd_lstm", "review_awd_lstm"  # the two kept language models
+WIKIPEDIA = artifacts.Checkpoint(
+    name="wikipedia_awd_lstm",
+    config={"steps": 10_000},
+    what="AWD-LSTM language model of English Wikipedia introductions, for chapter 09",
+    data="training part of the Wikipedia introductions; subwords also from reviews",
+    licence="MIT (weights); the text is Wikipedia's, CC BY-SA 4.0",
+    limits="1.1 million tokens of lower-case text. A start for tuning, not a writer.",
+)
+REVIEWS = artifacts.Checkpoint(
+    name="review_awd_lstm",
+    config={"start": "wikipedia", "share": 1.0, "steps": 750},
+    what="the Wikipedia language model of chapter 09 after reading movie reviews",
+    data="reviews of training films only, without labels",
+    licence="MIT (weights); reviews for research use",
+    limits="A start for tuning classifiers of short reviews, not a writer.",
+)
+SMALL = {"merges": 300, "embedding": 16, "width": 24, "tuning": 12}  # of smoke cells
 MERGES = 6000
 STREAMS, LENGTH = 32, 48
 NOISE = 0.3  # of the published dropouts, for a model a tenth the size
@@ -80,11 +94,10 @@ def learn(
     *,
     adapt: bool = False,
     checkpoint: Path | None = None,
-    progress: bool = False,
 ) -> AWDLanguageModel:
     """Train a language model on a stream, in place.
 
-    From scratch the rate falls along half a cosine. To ``adapt`` a trained one: a lower rate for
+    From scratch the rate falls along half a cosine. To `adapt` a trained one: a lower rate for
     each layer further down, and the slanted triangle (Howard & Ruder 2018, section 3.2).
     """
     if adapt:
@@ -104,7 +117,7 @@ def learn(
         clip=0.5,
         checkpoint=checkpoint,
         every=100,
-        progress=progress,
+        progress=False,
         bf16=device() == "cpu",  # nearly halves the time there; cuDNN would take float16
     )
     return model
@@ -123,36 +136,11 @@ def scored(model: AWDLanguageModel, texts: Sequence[str], tokens: BPE) -> Metric
     }
 
 
-def resume_file(study: str, config: Config, seed: int) -> Path | None:
-    """Where a long cell keeps what it has learned so far; None outside the runner.
-
-    It lies in the cache folder. Delete it when the cell is done: see ``forget``.
-    """
-    if not os.environ.get("COURSE_ARTIFACTS"):
-        return None
-    digest = hashlib.sha256(key(config, seed).encode()).hexdigest()[:12]
-    folder = archives.cache_folder() / "runs"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{study}-{digest}.safetensors"
-
-
-def forget(file: Path | None) -> None:
-    """Delete a resume file, if there is one."""
-    if file is not None:
-        file.unlink(missing_ok=True)
-
-
 def load_kept(
-    name: str, *, folder: Path = artifacts.CHECKPOINTS
+    kept: artifacts.Checkpoint, *, folder: Path = artifacts.CHECKPOINTS
 ) -> tuple[AWDLanguageModel, BPE, dict]:
-    """A kept language model (``WIKIPEDIA`` or ``REVIEWS``), its subwords and its card.
-
-    Raises:
-        KeyError: the weights are not there.
-        FileNotFoundError: the subwords are not there.
-        ValueError: the file is not the one of its card, or does not fit the model.
-    """
-    tokens = artifacts.tokenizer(name, BPE, folder=folder)
+    """A kept language model (`WIKIPEDIA` or `REVIEWS`), its subwords and its card."""
+    tokens = kept.tokenizer(BPE, folder=folder)
     model = AWDLanguageModel(AWDConfig(len(tokens), dropouts=Dropouts().times(NOISE)))
-    card = artifacts.load(name, model, folder=folder)
+    card = kept.load(model, folder=folder)
     return model.to(device()).eval(), tokens, card

@@ -1,6 +1,6 @@
 """What the studies of chapter 10 share: the language model, how it is trained, scored and kept.
 
-Subwords, articles and their order are those of chapter 09 (``language_models``), and a step reads
+Subwords, articles and their order are those of chapter 09 (`language_models`), and a step reads
 as many tokens, so that the two language models compare at equal text.
 """
 
@@ -22,12 +22,20 @@ from course_lib.studies.engine.core import Config, Metrics, device
 from course_lib.text.bpe import BPE
 from course_lib.training import loop, schedules
 
-KEPT = "wikipedia_gpt"  # the kept language model
 CONTEXT = 128
 BATCH = lm.STREAMS * lm.LENGTH // CONTEXT  # 12: as many tokens a step as in chapter 09
 RATE = 5e-3  # of 1e-3 to 5e-3; on validation articles, 3,900 steps, seed 100
 STRIDE = 32  # of the windows that score a text
+SMALL = {"merges": 300, "width": 24, "layers": 2, "heads": 2}  # of smoke cells
 BORDERS = (1, 2, 4, 8, 16, 32, 64, 128)  # of the figure "how much does context help"
+KEPT = artifacts.Checkpoint(
+    name="wikipedia_gpt",
+    config={"model": "gpt", "steps": 10_000},
+    what="GPT language model of English Wikipedia introductions, for chapter 10",
+    data="training part of the Wikipedia introductions; subwords also from reviews",
+    licence="MIT (weights); the text is Wikipedia's, CC BY-SA 4.0",
+    limits="1.1 million tokens of lower-case text, 128 at once. It makes up facts.",
+)
 
 
 def build(config: Config, vocabulary: int) -> GPT:
@@ -43,7 +51,6 @@ def learn(
     steps: int,
     seed: int,
     *,
-    rate: float = RATE,
     checkpoint: Path | None = None,
     progress: bool = False,
 ) -> loop.History:
@@ -53,7 +60,7 @@ def learn(
         window_loss,
         WindowSampler(ids, BATCH, CONTEXT, seed),
         steps,
-        optimizer=gpt_model.adamw(model, rate),
+        optimizer=gpt_model.adamw(model, RATE),
         schedule=schedules.cosine(steps, warmup=min(200, steps // 5), floor=0.02),
         clip=1.0,
         checkpoint=checkpoint,
@@ -79,7 +86,7 @@ def scored(model: GPT, texts: Sequence[str], tokens: BPE) -> Metrics:
     The main numbers come from overlapping windows: each token is predicted from at least 97 of the
     tokens before it and at most 128 (the first 128 of all from fewer). "cut" has windows side by
     side, where the first token of each has one token to go by; "by_context" is the mean nats there
-    by how many tokens were read, from each of ``BORDERS`` up to the next.
+    by how many tokens were read, from each of `BORDERS` up to the next.
     """
     ids, characters = join(texts, tokens), sum(map(len, texts))
     overlapping = token_nats(model, ids, CONTEXT, STRIDE).mean().item()
@@ -93,15 +100,9 @@ def scored(model: GPT, texts: Sequence[str], tokens: BPE) -> Metrics:
     }
 
 
-def load_kept(name: str = KEPT, *, folder: Path = artifacts.CHECKPOINTS) -> tuple[GPT, BPE, dict]:
-    """A kept language model, its subwords and its card.
-
-    Raises:
-        KeyError: the weights are not there.
-        FileNotFoundError: the subwords are not there.
-        ValueError: the file is not the one of its card, or does not fit the model.
-    """
-    tokens = artifacts.tokenizer(name, BPE, folder=folder)
+def load_kept(*, folder: Path = artifacts.CHECKPOINTS) -> tuple[GPT, BPE, dict]:
+    """The kept language model, its subwords and its card."""
+    tokens = KEPT.tokenizer(BPE, folder=folder)
     model = build({}, len(tokens))
-    card = artifacts.load(name, model, folder=folder)
+    card = KEPT.load(model, folder=folder)
     return model.eval(), tokens, card

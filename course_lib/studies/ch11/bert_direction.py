@@ -4,7 +4,7 @@ Devlin et al. (2019), table 5, compare BERT without next-sentence prediction wit
 model. Here: the small BERT pre-trained on the Wikipedia introductions with hidden words ("both"),
 the same model with a causal mask and next words ("left"), and a body without pre-training
 ("none"). "left" is asked for every token it reads, "both" for 15 % of them, so equal steps cost
-"left" more time: see ``seconds``. Both then tune to 500 reviews and 300 articles with the mean of
+"left" more time: see `seconds`. Both then tune to 500 reviews and 300 articles with the mean of
 all states, in the direction they have learned. The model of the first seed is kept.
 """
 
@@ -16,14 +16,13 @@ import torch
 
 from course_lib.bert import pre_training
 from course_lib.bert.model import BertForPreTraining
-from course_lib.studies.ch09 import language_models
 from course_lib.studies.ch11 import bert_tuning as tuning
 from course_lib.studies.ch11 import small_bert
-from course_lib.studies.engine import artifacts
+from course_lib.studies.engine import artifacts, measure
 from course_lib.studies.engine.core import Config, Metrics, Study
 from course_lib.text.wordpiece import WordPiece
 
-STEPS = 4800
+STEPS = small_bert.KEPT.config["steps"]
 LABELS = {"reviews": 500, "topics": 300}
 TUNING = {"reviews": 200, "topics": 150}  # steps
 RATE, BATCH = 5e-4, 32
@@ -55,62 +54,37 @@ def run(config: Config, seed: int) -> Metrics:
     tokens = small_bert.vocabulary(config.get("vocabulary", small_bert.VOCABULARY))
     torch.manual_seed(seed)
     model = small_bert.build(config, tokens)
-    metrics: Metrics = {"parameters": sum(p.numel() for p in model.parameters())}
-    file = language_models.resume_file(STUDY.name, config, seed)
-    if config["direction"] != "none":
-        texts = small_bert.pieces(small_bert.articles("train", config.get("articles")), tokens)
-        history = small_bert.pretrain(model, texts, tokens, seed, config["steps"], checkpoint=file)
-        metrics |= {
-            "pieces": len(texts),
-            "seconds": round(history.seconds[-1], 1),
-            "loss": [round(loss, 4) for loss in history.losses[:: max(1, config["steps"] // 40)]],
-            "validation": held_out(model, tokens, config.get("articles")),
-        }
-    accuracy = {}
-    for task, parts in (
-        ("reviews", tuning.review_parts(tokens, seed)),
-        ("topics", tuning.topic_parts(tokens, seed)),
-    ):
-        few = parts["labeled"].first(LABELS[task])
-        steps = config.get("tuning", TUNING[task])
-        tuned = tuning.tune(model.bert, few, tokens, seed, steps=steps, rate=RATE, batch=BATCH)
-        accuracy[task] = tuning.score(tuned, parts["test"])
-    if config == STUDY.cells[0] and seed == STUDY.seeds[0]:
-        card = {
-            "what": "small BERT of English Wikipedia introductions, for chapter 11",
-            "config": config,
-            "seed": seed,
-            "data": "training part of the Wikipedia introductions; pieces also from reviews",
-            "licence": "MIT (weights); the text is Wikipedia's, CC BY-SA 4.0",
-            "scores": metrics["validation"],
-            "limits": "Four million characters: it guesses frequent words and knows little.",
-        }
-        artifacts.save_reader(small_bert.KEPT, model, card, tokens)
-    language_models.forget(file)
-    return metrics | {"accuracy": accuracy}
+    metrics: Metrics = {"parameters": measure.size(model)}
+    with artifacts.resume_file(STUDY.name, config, seed) as file:
+        if config["direction"] != "none":
+            texts, steps = small_bert.training_pieces(tokens, config), config["steps"]
+            history = small_bert.pretrain(model, texts, tokens, seed, steps, checkpoint=file)
+            metrics |= {
+                "pieces": len(texts),
+                "seconds": round(history.seconds[-1], 1),
+                "loss": [round(loss, 4) for loss in history.losses[:: max(1, steps // 40)]],
+                "validation": held_out(model, tokens, config.get("articles")),
+            }
+        metrics["accuracy"] = {}
+        for task, labels in LABELS.items():
+            parts, steps = tuning.parts(task, tokens, seed), config.get("tuning", TUNING[task])
+            few = parts["labeled"].first(labels)
+            tuned = tuning.tune(model.bert, few, tokens, seed, steps=steps, rate=RATE, batch=BATCH)
+            metrics["accuracy"][task] = tuning.score(tuned, parts["test"])
+        if config["direction"] != "none":
+            small_bert.KEPT.keep(config, seed, model, metrics["validation"], tokens=tokens)
+    return metrics
 
+
+SMALL = {"width": 32, "layers": 1, "heads": 2, "hidden": 64, "tuning": 6}
 
 STUDY = Study(
     name="bert_direction",
     chapter="11",
     title="Pre-training in both directions or left to right: what it is worth on few labels",
-    cells=[
-        {"direction": "both", "steps": STEPS},
-        {"direction": "left", "steps": STEPS},
-        {"direction": "none"},
-    ],
+    cells=[small_bert.KEPT.config, {"direction": "left", "steps": STEPS}, {"direction": "none"}],
     seeds=(0, 1, 2),
     run=run,
-    smoke={
-        "direction": "both",
-        "steps": 8,
-        "articles": 60,
-        "vocabulary": 300,
-        "width": 32,
-        "layers": 1,
-        "heads": 2,
-        "hidden": 64,
-        "tuning": 6,
-    },
+    smoke={"direction": "both", "steps": 8, "articles": 60, "vocabulary": 300, **SMALL},
     tolerance=0.2,  # hardly trained: an accuracy may move by some texts
 )

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -33,10 +34,17 @@ from course_lib.text.wordpiece import WordPiece, words
 from course_lib.text.words import PAD
 from course_lib.training import loop, schedules
 
-KEPT = "minilm_mask_head"
 STEPS, BATCH, RATE = 500, 32, 2e-3
 COUNT = 1000  # sentences to judge on
 COMMON = 100  # the most frequent words of the training articles, reported apart
+KEPT = artifacts.Checkpoint(
+    name="minilm_mask_head",
+    config={"guesser": "minilm", "steps": STEPS},
+    what="head for hidden words on MiniLM's frozen body, for chapter 11",
+    data="training part of the Wikipedia introductions",
+    licence="MIT (weights); the text is Wikipedia's, CC BY-SA 4.0",
+    limits="Its body was tuned to compare sentences, not to guess words.",
+)
 
 
 class OwnWeights(nn.Module):
@@ -69,32 +77,11 @@ def with_head() -> tuple[BertForPreTraining, WordPiece]:
     return model.to(device()), tokens
 
 
-def load_kept(*, folder=artifacts.CHECKPOINTS) -> tuple[BertForPreTraining, WordPiece]:
-    """MiniLM with the kept head, in evaluation mode.
-
-    Raises:
-        KeyError: the head is not there.
-    """
+def load_kept(*, folder: Path = artifacts.CHECKPOINTS) -> tuple[BertForPreTraining, WordPiece]:
+    """MiniLM with the kept head, in evaluation mode."""
     model, tokens = with_head()
-    artifacts.load(KEPT, OwnWeights(model.cls["predictions"]), folder=folder)
+    KEPT.load(OwnWeights(model.cls["predictions"]), folder=folder)
     return model.eval(), tokens
-
-
-def learn(
-    model: BertForPreTraining, tokens: WordPiece, seed: int, steps: int, count: int | None = None
-) -> loop.History:
-    """Train the head on the training articles."""
-    texts = small_bert.pieces(small_bert.articles("train", count), tokens)
-    return loop.fit(
-        model,
-        masked_loss,
-        MaskedSampler(texts, tokens, BATCH, seed),
-        steps,
-        lr=RATE,
-        schedule=schedules.cosine(steps, warmup=min(50, steps // 5), floor=0.02),
-        progress=False,
-        bf16=True,
-    )
 
 
 def candidates(*vocabularies: WordPiece) -> list[str]:
@@ -189,39 +176,35 @@ def run(config: Config, seed: int) -> Metrics:
     texts = small_bert.articles("train", config.get("articles"))
     often = Counter(word for text in texts for word in words(text) if word.isalpha())
     frequent = {word for word, _ in often.most_common(COMMON)}
-    metrics: Metrics = {}
     if config["guesser"] == "counts":
         guess = counted(texts)
         scores = torch.tensor([guess(one, known) for one in asked], dtype=torch.float64)
-    elif config["guesser"] == "small":
+        return summary(scores, asked, known, frequent)
+    if config["guesser"] == "small":
         small, pieces, _ = small_bert.load_kept()
-        scores = scores_of(small.float(), pieces, asked, known)
-    else:
-        history = learn(model, tokens, seed, config["steps"], config.get("articles"))
-        metrics["loss"] = [
-            round(loss, 4) for loss in history.losses[:: max(1, config["steps"] // 25)]
-        ]
-        scores = scores_of(model, tokens, asked, known)
-    metrics |= summary(scores, asked, known, frequent)
-    if config == STUDY.cells[-1] and seed == STUDY.seeds[0]:
-        card = {
-            "what": "head for hidden words on MiniLM's frozen body, for chapter 11",
-            "config": config,
-            "seed": seed,
-            "data": "training part of the Wikipedia introductions",
-            "licence": "MIT (weights); the text is Wikipedia's, CC BY-SA 4.0",
-            "scores": {name: metrics[name] for name in ("top1", "top5", "rare_top1", "rare_top5")},
-            "limits": "Its body was tuned to compare sentences, not to guess words.",
-        }
-        artifacts.save(KEPT, OwnWeights(model.cls["predictions"]).half(), card)
-    return metrics
+        return summary(scores_of(small, pieces, asked, known), asked, known, frequent)
+    steps = config["steps"]
+    history = loop.fit(
+        model,
+        masked_loss,
+        MaskedSampler(small_bert.training_pieces(tokens, config), tokens, BATCH, seed),
+        steps,
+        lr=RATE,
+        schedule=schedules.cosine(steps, warmup=min(50, steps // 5), floor=0.02),
+        progress=False,
+        bf16=True,
+    )
+    found = summary(scores_of(model, tokens, asked, known), asked, known, frequent)
+    shares = {name: found[name] for name in ("top1", "top5", "rare_top1", "rare_top5")}
+    KEPT.keep(config, seed, OwnWeights(model.cls["predictions"]), shares)
+    return {"loss": [round(loss, 4) for loss in history.losses[:: max(1, steps // 25)]], **found}
 
 
 STUDY = Study(
     name="minilm_fill_mask",
     chapter="11",
     title="Hidden words of test articles: counting, the small BERT, MiniLM with a head of ours",
-    cells=[{"guesser": "counts"}, {"guesser": "small"}, {"guesser": "minilm", "steps": STEPS}],
+    cells=[{"guesser": "counts"}, {"guesser": "small"}, KEPT.config],
     seeds=(0, 1, 2),
     run=run,
     smoke={"guesser": "minilm", "steps": 2, "articles": 40, "asked": 40},

@@ -2,7 +2,7 @@
 
 "tuned": body and head are trained. "features": the body is frozen and computes one vector a
 review, the mean of its states; logistic regression decides. "random": the same architecture from
-random weights, trained as "tuned" is. The protocol is that of ``review_labels``: the same labeled
+random weights, trained as "tuned" is. The protocol is that of `review_labels`: the same labeled
 reviews by seed, and all 2,000 test reviews ("accuracy"). "subset" is the accuracy on the 500 of
 them that the notebook judges live.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from course_lib.bert import weights as bert_weights
 from course_lib.bert.model import Bert, BertConfig
-from course_lib.studies.ch09.text_tuning import Texts, averaged
+from course_lib.studies.ch09.tasks import MAJORITY, averaged
 from course_lib.studies.ch11 import bert_tuning as tuning
 from course_lib.studies.engine.core import Config, Metrics, Study, device
 from course_lib.text.wordpiece import WordPiece
@@ -19,6 +19,7 @@ from course_lib.text.wordpiece import WordPiece
 LABELS = (100, 500, 5000)
 STEPS = {100: 40, 500: 100, 5000: 400}
 RATE = 1e-4
+SMALL = {"width": 32, "layers": 1, "heads": 2, "hidden": 64}  # of smoke cells
 
 
 def start(config: Config) -> tuple[Bert, WordPiece]:
@@ -26,38 +27,22 @@ def start(config: Config) -> tuple[Bert, WordPiece]:
     found = bert_weights.minilm()
     if "width" not in config:
         return found.body.to(device()), found.tokens
-    sizes = {name: config[name] for name in ("width", "layers", "heads", "hidden")}
+    sizes = {name: config[name] for name in SMALL}
     return Bert(BertConfig(len(found.tokens), **sizes)), found.tokens
-
-
-def on_features(body: Bert, tokens: WordPiece, few: Texts, test: Texts) -> list[int]:
-    """Classes of the test texts by logistic regression on the vectors of a frozen body."""
-    from sklearn.linear_model import LogisticRegression
-
-    known, asked = (tuning.vectors(body, tokens, texts).numpy() for texts in (few, test))
-    judge = LogisticRegression(max_iter=2000).fit(known, few.labels)
-    return judge.predict(asked).tolist()
 
 
 def run(config: Config, seed: int) -> Metrics:
     """One way, one number of labels."""
     body, tokens = start(config)
-    parts = tuning.review_parts(tokens, seed)
+    parts = tuning.parts("reviews", tokens, seed)
     few, test = parts["labeled"].first(config["labels"]), parts["test"]
     if "test" in config:
         test = tuning.subset(test, config["test"])
     if config["way"] == "features":
-        found = on_features(body, tokens, few, test)
+        found = tuning.guesses_on_features(body, tokens, few, test)
     else:
-        tuned = tuning.tune(
-            body,
-            few,
-            tokens,
-            seed,
-            steps=config.get("steps", STEPS.get(config["labels"])),
-            rate=RATE,
-            copied=config["way"] == "tuned",
-        )
+        steps, copied = config.get("steps", STEPS.get(config["labels"])), config["way"] == "tuned"
+        tuned = tuning.tune(body, few, tokens, seed, steps=steps, rate=RATE, copied=copied)
         found = tuning.guesses(tuned, test)
     judged = dict(zip(test.written, found, strict=True))
     small = tuning.subset(test)
@@ -65,7 +50,7 @@ def run(config: Config, seed: int) -> Metrics:
         "accuracy": averaged(found, test.labels),
         "subset": averaged([judged[text] for text in small.written], small.labels),
         "tested": len(test.labels),
-        "majority": 0.5,
+        "majority": MAJORITY["reviews"],
     }
 
 
@@ -79,15 +64,6 @@ STUDY = Study(
     ],
     seeds=(0, 1, 2),
     run=run,
-    smoke={
-        "way": "random",
-        "labels": 20,
-        "steps": 4,
-        "test": 40,
-        "width": 32,
-        "layers": 1,
-        "heads": 2,
-        "hidden": 64,
-    },
+    smoke={"way": "random", "labels": 20, "steps": 4, "test": 40, **SMALL},
     tolerance=0.2,  # hardly trained: an accuracy may move by some texts
 )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from course_lib.studies.engine import forms
+from course_lib.studies.engine.core import Config, Metrics, key, plain
 from course_lib.support.files import write_atomically
 
 if TYPE_CHECKING:
@@ -17,107 +23,143 @@ if TYPE_CHECKING:
     from course_lib.text.wordpiece import WordPiece
     from course_lib.text.words import WordTokenizer
 
-    Tokenizer = BPE | WordTokenizer | WordPiece
-
+Tokenizer: TypeAlias = "BPE | WordTokenizer | WordPiece"
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+CARD = {
+    "type": "object",
+    "required": ["name", "parameters", "sha256"],
+    "properties": {"name": {"type": "string"}, "sha256": {"type": "string"}},
+}
 
 
-def save(name: str, model: nn.Module, card: dict[str, Any]) -> Path | None:
-    """Called by a study's ``run``: keep ``model`` as ``NAME.safetensors`` with ``NAME.json``.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a study keeps: the weights of one configuration's first seed, which is 0.
 
-    ``card`` says how the weights came about (configuration, seed, data, licence, scores); the
-    number of parameters and the file's hash are added. Outside the runner, and in smoke cells,
-    nothing is written and the answer is None.
+    `what`, `data`, `licence` and `limits` stand in the card. So do the sizes of the model, where
+    `config` does not say them. With `half` the weights are written in 16 bits.
+    """
 
-    Raises:
-        OSError: the files cannot be written; former ones stay.
+    name: str
+    config: Config
+    what: str
+    data: str
+    limits: str
+    licence: str
+    sizes: Config = field(default_factory=dict)
+    half: bool = True
+
+    def keep(
+        self, config: Config, seed: int, model: nn.Module, scores: Metrics, **tokenizers: Tokenizer
+    ) -> None:
+        """Called at the end of every cell: save the model if it is the one to keep."""
+        if plain(config) != plain(self.config) or seed != 0:
+            return
+        card = {
+            "what": self.what,
+            "config": config | self.sizes,
+            "seed": seed,
+            "data": self.data,
+            "licence": self.licence,
+            "scores": scores,
+            "limits": self.limits,
+        }
+        save(self.name, model, card, half=self.half, **tokenizers)
+
+    def load(self, model: nn.Module, *, folder: Path = CHECKPOINTS) -> dict[str, Any]:
+        """As the function `load`."""
+        return load(self.name, model, folder=folder)
+
+    def tokenizer(
+        self, kind: type[Tokenizer], side: str = "tokens", *, folder: Path = CHECKPOINTS
+    ) -> Tokenizer:
+        """The tokenizer that was kept beside the weights; of a translator the one of a `side`.
+
+        Raises:
+            KeyError: no such weights.
+            FileNotFoundError: the tokenizer is not there.
+        """
+        return kind.load(find(self.name, folder=folder).with_name(f"{self.name}.{side}.json"))
+
+
+@contextmanager
+def resume_file(study: str, config: Config, seed: int) -> Iterator[Path | None]:
+    """Where a long cell keeps what it has learned so far; None outside the runner.
+
+    The file lies in the cache folder. It goes when the cell is done, and stays when it is killed.
+    """
+    if not os.environ.get("COURSE_ARTIFACTS"):
+        yield None
+        return
+    from course_lib.data import archives
+
+    digest = hashlib.sha256(key(config, seed).encode()).hexdigest()[:12]
+    path = archives.cache_folder() / "runs" / f"{study}-{digest}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def save(
+    name: str,
+    model: nn.Module,
+    card: dict[str, Any],
+    *,
+    half: bool = False,
+    **tokenizers: Tokenizer,
+) -> None:
+    """Write `NAME.safetensors`, `NAME.json` and, for each tokenizer, `NAME.SIDE.json`.
+
+    `card` says how the weights came about; the number of parameters and the file's hash are
+    added. Outside the runner, and in smoke cells, nothing is written. The model stays as it is.
     """
     folder = os.environ.get("COURSE_ARTIFACTS", "")
     if not folder:
-        return None
+        return
     from course_lib.training.checkpoint import save_weights
 
     path = Path(folder) / f"{name}.safetensors"
-    save_weights(model, path)
+    save_weights(copy.deepcopy(model).half() if half else model, path)
     full = {
         "name": name,
         **card,
+        **({"storage": "16-bit floats"} if half else {}),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
     text = json.dumps(full, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(path.with_suffix(".json"), text.encode())
-    return path
+    for side, tokenizer in tokenizers.items():
+        tokenizer.save(path.with_name(f"{name}.{side}.json"))
 
 
 def find(name: str, *, folder: Path = CHECKPOINTS) -> Path:
-    """The file of the kept weights ``name``; their card, and what else was kept, lie beside it.
+    """The file of the kept weights `name`; their card, and what else was kept, lie beside it.
 
     Raises:
-        KeyError: no such weights; the message lists those there are.
+        KeyError: no such weights, or no card beside them; the message lists those there are.
     """
-    path = Path(folder) / f"{name}.safetensors"
-    if not (path.is_file() and path.with_suffix(".json").is_file()):
-        there = sorted(file.stem for file in Path(folder).glob("*.safetensors"))
-        raise KeyError(f"no weights {name!r}; there are: {', '.join(there) or 'none yet'}")
-    return path
+    weights = {file.stem: file for file in sorted(Path(folder).glob("*.safetensors"))}
+    whole = [stem for stem, file in weights.items() if file.with_suffix(".json").is_file()]
+    if name in whole:
+        return weights[name]
+    lacking = f"the card {name}.json is missing" if name in weights else f"no weights {name!r}"
+    raise KeyError(f"{lacking}; there are: {', '.join(whole) or 'none yet'}")
 
 
 def load(name: str, model: nn.Module, *, folder: Path = CHECKPOINTS) -> dict[str, Any]:
-    """Load the kept weights ``name`` into ``model`` and return their card.
+    """Load the kept weights `name` into `model` and return their card.
 
     Raises:
-        KeyError: as ``find``.
-        ValueError: weights and card do not belong together, or do not fit the model.
+        KeyError: as `find`.
+        ValueError: the card is damaged, weights and card do not belong together, or do not fit
+            the model.
     """
     from course_lib.training.checkpoint import load_weights
 
     path = find(name, folder=folder)
-    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    card = forms.read(path.with_suffix(".json"), CARD, "Restore the card, or make both again")
     if hashlib.sha256(path.read_bytes()).hexdigest() != card["sha256"]:
         raise ValueError(f"{path.name} is not the file its card describes; make both again")
     load_weights(model, path)
     return card
-
-
-def save_reader(name: str, model: nn.Module, card: dict[str, Any], tokens: Tokenizer) -> None:
-    """As :func:`save`, in 16 bits, with the model's one tokenizer beside the weights."""
-    path = save(name, model.half(), card | {"storage": "16-bit floats"})
-    if path is not None:
-        tokens.save(path.with_name(f"{name}.tokens.json"))
-
-
-def tokenizer(name: str, kind: type[Tokenizer], *, folder: Path = CHECKPOINTS) -> Tokenizer:
-    """The tokenizer that :func:`save_reader` kept.
-
-    Raises:
-        KeyError: no such weights.
-        FileNotFoundError: the tokenizer is not there.
-    """
-    return kind.load(find(name, folder=folder).with_name(f"{name}.tokens.json"))
-
-
-def save_translator(
-    name: str, model: nn.Module, card: dict[str, Any], source: Tokenizer, target: Tokenizer
-) -> None:
-    """As :func:`save`, in 16 bits, with the two tokenizers beside the weights."""
-    path = save(name, model.half(), card)
-    if path is not None:
-        source.save(path.with_name(f"{name}.source.json"))
-        target.save(path.with_name(f"{name}.target.json"))
-
-
-def tokenizers(
-    name: str, kind: type[Tokenizer], *, folder: Path = CHECKPOINTS
-) -> tuple[Tokenizer, Tokenizer]:
-    """The tokenizers of source and target that :func:`save_translator` kept.
-
-    Raises:
-        KeyError: no such weights.
-        FileNotFoundError: a tokenizer is not there.
-    """
-    weights = find(name, folder=folder)
-    source, target = (
-        kind.load(weights.with_name(f"{name}.{side}.json")) for side in ("source", "target")
-    )
-    return source, target

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def resolve_device(choice: str) -> str:
-    """ "auto" is a CUDA device where there is one, else the CPU; other names are checked.
+    """The device of a run: for "auto" a CUDA device where there is one, else the CPU.
 
     Raises:
         ValueError: an unknown device, or one that this machine lacks.

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +12,8 @@ from typing import Any
 from course_lib.studies.engine.artifacts import CHECKPOINTS
 from course_lib.studies.engine.core import RESULTS, Metrics, Study, leaves
 from course_lib.studies.engine.environment import describe, resolve_device
-from course_lib.studies.engine.store import Store, problems
-from course_lib.studies.engine.workers import Outcome, Task, work
+from course_lib.studies.engine.record import Store, load, problems
+from course_lib.studies.engine.workers import Job, Outcome, work
 
 Report = Callable[[str], None]
 
@@ -32,10 +28,11 @@ def run(
     checkpoints: Path = CHECKPOINTS,
     report: Report = print,
 ) -> list[Outcome]:
-    """Run the cells of ``study`` that are not recorded yet; return those that failed.
+    """Run the cells of `study` that are not recorded yet; return those that failed.
 
     Every finished cell is in the record before the next one starts, so a run that is killed
-    goes on where it was. ``seeds`` takes only the first so many seeds of the study.
+    goes on from there. `seeds` takes only the first so many seeds of the study; `jobs` cells run
+    at once.
 
     Raises:
         ValueError: more seeds than the study promises, no job, an unknown device.
@@ -50,37 +47,37 @@ def run(
     with _alone(study, results):
         store = Store(study, results)
         wanted = set(study.seeds[:seeds])
-        tasks = [
-            Task(config, seed)
+        to_run = [
+            Job(config, seed)
             for config, seed in study.promised()
             if seed in wanted and not store.has(config, seed)
         ]
         total = len(study.cells) * len(wanted)
-        recorded = total - len(tasks)
-        report(f"{study.name}: {recorded} of {total} cells recorded, {len(tasks)} to run")
+        done = total - len(to_run)
+        report(f"{study.name}: {done} of {total} cells recorded, {len(to_run)} to run")
         if not store.has_smoke():
-            tasks.insert(0, Task(study.smoke, study.seeds[0], smoke=True))
-        where = describe(device)
+            to_run.insert(0, Job(study.smoke, study.seeds[0], smoke=True))
+        place = describe(device)
         failed: list[Outcome] = []
-        done, finished, spent = recorded, 0, 0.0
+        finished, spent = 0, 0.0
         environment = _environment(device, checkpoints)
-        for outcome in work(tasks, study.run, jobs=jobs, environment=environment):
-            task = outcome.task
+        for outcome in work(to_run, study.run, at_once=jobs, environment=environment):
+            job, how = outcome.job, ""
             if outcome.metrics is None:
                 failed.append(outcome)
                 report(_failure(study, outcome))
-            elif task.smoke:
+                how = "failed after "
+            elif job.smoke:
                 store.add_smoke(outcome.metrics)
-                report(f"[smoke] {_label(task)}: {outcome.seconds:.1f} s")
             else:
-                store.add(task.config, task.seed, outcome.metrics, outcome.seconds, where)
-            if task.smoke:
-                continue
-            done, finished, spent = done + 1, finished + 1, spent + outcome.seconds
-            left = spent / finished * (total - done) / jobs
-            ending = f", about {_duration(left)} left" if done < total else ""
-            how = "failed after " if outcome.metrics is None else ""
-            report(f"[{done}/{total}] {_label(task)}: {how}{outcome.seconds:.1f} s{ending}")
+                store.add(job.config, job.seed, outcome.metrics, outcome.seconds, place)
+            progress, ending = "smoke", ""
+            if not job.smoke:
+                done, finished, spent = done + 1, finished + 1, spent + outcome.seconds
+                left = spent / finished * (total - done) / jobs
+                progress = f"{done}/{total}"
+                ending = f", about {_duration(left)} left" if done < total else ""
+            report(f"[{progress}] {_label(job)}: {how}{outcome.seconds:.1f} s{ending}")
         store.write()  # also drops cells of configurations that the study no longer has
     return failed
 
@@ -90,26 +87,25 @@ def check(study: Study, *, results: Path = RESULTS, report: Report = print) -> l
 
     The record's form and completeness are checked too. A timing study stops there.
     """
-    path = Path(results) / f"{study.name}.json"
-    if not path.is_file():
-        return [f"no record; make it with: python -m course_lib.studies run {study.name}"]
-    data = json.loads(path.read_text(encoding="utf-8"))
-    wrong = problems(data, study)
-    if not data.get("complete", True):
-        report(f"{study.name}: partial, {len(data['cells'])} of {data['promised']} cells")
+    try:
+        record = load(study.name, results=results)
+    except (KeyError, ValueError) as error:
+        return [error.args[0]]
+    wrong = problems(record, study)
+    if not record.complete:
+        report(f"{study.name}: partial, {len(record.cells)} of {record.promised} cells")
     if wrong or study.timing:
         return wrong
-    smoke = data["smoke"]
-    task = Task(smoke["config"], smoke["seed"], smoke=True)
+    job = Job(record.smoke["config"], record.smoke["seed"], smoke=True)
     environment = _environment("cpu", Path())
-    [outcome] = work([task], study.run, jobs=1, environment=environment)
+    [outcome] = work([job], study.run, at_once=1, environment=environment)
     if outcome.metrics is None:
         return [_failure(study, outcome)]
-    return differences(smoke["metrics"], outcome.metrics, smoke["tolerance"])
+    return differences(record.smoke["metrics"], outcome.metrics, record.smoke["tolerance"])
 
 
 def differences(recorded: Metrics, now: Metrics, tolerance: float) -> list[str]:
-    """Numbers that differ by more than ``tolerance``, and metrics that came or went."""
+    """Numbers that differ by more than `tolerance`, and metrics that came or went."""
     before, after = leaves(recorded), leaves(now)
     wrong = [f"metric {name} is gone" for name in before if name not in after]
     wrong += [f"metric {name} is new" for name in after if name not in before]
@@ -136,23 +132,25 @@ def _environment(device: str, checkpoints: Path) -> dict[str, str]:
 @contextmanager
 def _alone(study: Study, results: Path) -> Iterator[None]:
     """Hold the study's lock; the system lets go of it when the process ends, however it ends."""
-    place = str((Path(results) / study.name).resolve())
-    digest = hashlib.sha256(place.encode()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"course-study-{os.getuid()}-{digest}.lock"
-    with open(path, "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RuntimeError(
-                f"study {study.name} is being run by another process; wait for it or stop it"
-            ) from error
-        yield
+    import filelock
+
+    path = Path(results) / f".{study.name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(path, timeout=0):
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)  # filelock notices a file that is no longer there
+    except filelock.Timeout:
+        raise RuntimeError(
+            f"study {study.name} is being run by another process; wait for it or stop it"
+        ) from None
 
 
-def _label(task: Task) -> str:
-    return " ".join(f"{name}={_short(value)}" for name, value in task.config.items()) + (
-        f" seed={task.seed}"
-    )
+def _label(job: Job) -> str:
+    row = {**job.config, "seed": job.seed}
+    return " ".join(f"{name}={_short(value)}" for name, value in row.items())
 
 
 def _short(value: Any) -> str:
@@ -160,8 +158,8 @@ def _short(value: Any) -> str:
 
 
 def _failure(study: Study, outcome: Outcome) -> str:
-    config = json.dumps(outcome.task.config, ensure_ascii=False)
-    return f"FAILED {study.name} {config} seed={outcome.task.seed}:\n{outcome.error}"
+    config = json.dumps(outcome.job.config, ensure_ascii=False)
+    return f"FAILED {study.name} {config} seed={outcome.job.seed}:\n{outcome.error}"
 
 
 def _duration(seconds: float) -> str:

@@ -17,9 +17,11 @@ from typing import Any
 
 from course_lib.studies.engine.core import Config, Metrics, leaves, plain
 
+Run = Callable[[Config, int], Metrics]
+
 
 @dataclass(frozen=True)
-class Task:
+class Job:
     """One cell to run. A smoke cell runs on the CPU everywhere and keeps no artifacts."""
 
     config: Config
@@ -29,69 +31,62 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: ``metrics``, or ``error`` with the traceback."""
+    """What became of a job: `metrics`, or `error` with the traceback."""
 
-    task: Task
+    job: Job
     seconds: float
     metrics: Metrics | None = None
     error: str | None = None
 
 
 def work(
-    tasks: Iterable[Task],
-    run: Callable[[Config, int], Metrics],
-    *,
-    jobs: int,
-    environment: dict[str, str],
+    jobs: Iterable[Job], run: Run, *, at_once: int, environment: dict[str, str]
 ) -> Iterator[Outcome]:
-    """Run ``tasks`` in ``jobs`` processes and yield each outcome as soon as it is there.
+    """Run `jobs` in `at_once` processes and yield each outcome as soon as it is there.
 
-    ``environment`` is set for the processes. They end when this generator is closed, and also
-    when the parent is killed without a chance to say so.
+    `environment` is set for the processes. They end when this generator is closed, and also when
+    the parent is killed without a chance to say so.
     """
-    context = multiprocessing.get_context("spawn")
-    pending = deque(tasks)
+    pending = deque(jobs)
     idle: list[_Worker] = []
-    busy: dict[Connection, tuple[_Worker, Task, float]] = {}
+    busy: dict[Connection, tuple[_Worker, Job, float]] = {}
     try:
         while pending or busy:
-            while pending and len(busy) < jobs:
-                worker = idle.pop() if idle else _Worker(context, run, environment)
-                task = pending.popleft()
-                busy[worker.pipe] = (worker, task, time.perf_counter())
-                worker.pipe.send(task)
+            while pending and len(busy) < at_once:
+                worker = idle.pop() if idle else _Worker(run, environment)
+                busy[worker.pipe] = (worker, pending[0], time.perf_counter())
+                worker.pipe.send(pending.popleft())
             for pipe in wait(list(busy)):
-                worker, task, started = busy.pop(pipe)
+                worker, job, started = busy.pop(pipe)
                 try:
                     yield worker.pipe.recv()
                     idle.append(worker)
                 except (EOFError, ConnectionResetError):
-                    worker.process.join()
-                    code = worker.process.exitcode
-                    reason = (
-                        f"its process was killed by signal {-code} "
-                        f"({signal.strsignal(-code)}); out of memory is the usual cause"
-                        if code < 0
-                        else f"its process ended with exit code {code}"
-                    )
-                    yield Outcome(task, time.perf_counter() - started, error=reason)
+                    error = worker.obituary()
+                    yield Outcome(job, time.perf_counter() - started, error=error)
     finally:
         for worker in [*idle, *(entry[0] for entry in busy.values())]:
             worker.end()
 
 
 class _Worker:
-    def __init__(
-        self,
-        context: multiprocessing.context.SpawnContext,
-        run: Callable[[Config, int], Metrics],
-        environment: dict[str, str],
-    ) -> None:
+    def __init__(self, run: Run, environment: dict[str, str]) -> None:
+        context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, run), daemon=True)
         with _environment(environment):  # read by the math libraries when they are imported
             self.process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
+
+    def obituary(self) -> str:
+        self.process.join()
+        code = self.process.exitcode
+        if code >= 0:
+            return f"its process ended with exit code {code}"
+        name = signal.strsignal(-code)
+        return (
+            f"its process was killed by signal {-code} ({name}); out of memory is the usual cause"
+        )
 
     def end(self) -> None:
         self.pipe.close()
@@ -115,8 +110,8 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _serve(pipe: Connection, run: Callable[[Config, int], Metrics]) -> None:
-    """The life of a worker process: take a task, run it, answer, until the parent is gone."""
+def _serve(pipe: Connection, run: Run) -> None:
+    """The life of a worker process: take a job, run it, answer, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
@@ -124,26 +119,26 @@ def _serve(pipe: Connection, run: Callable[[Config, int], Metrics]) -> None:
     torch.set_num_threads(1)
     while True:
         try:
-            task: Task = pipe.recv()
+            job: Job = pipe.recv()
         except EOFError:
             return
-        pipe.send(perform(task, run))
+        pipe.send(perform(job, run))
 
 
-def perform(task: Task, run: Callable[[Config, int], Metrics]) -> Outcome:
-    """Run one task in this process."""
+def perform(job: Job, run: Run) -> Outcome:
+    """Run one job in this process."""
     import torch
 
-    torch.manual_seed(task.seed)
-    changes = {"COURSE_DEVICE": "cpu", "COURSE_ARTIFACTS": ""} if task.smoke else {}
+    torch.manual_seed(job.seed)
+    changes = {"COURSE_DEVICE": "cpu", "COURSE_ARTIFACTS": ""} if job.smoke else {}
     started = time.perf_counter()
+    metrics = error = None
     try:
         with _environment(changes):
-            metrics = _checked(run(dict(task.config), task.seed))
-        return Outcome(task, time.perf_counter() - started, metrics=metrics)
+            metrics = _checked(run(dict(job.config), job.seed))
     except Exception:
         error = traceback.format_exc()
-        return Outcome(task, time.perf_counter() - started, error=error)
+    return Outcome(job, time.perf_counter() - started, metrics, error)
 
 
 def _end_with_parent() -> None:

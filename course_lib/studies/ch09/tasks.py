@@ -1,0 +1,86 @@
+"""The three tasks of chapters 09 to 11, as labeled texts, and what all who solve them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from course_lib.data import reviews, sentence_order, wikipedia
+
+MAJORITY = {"reviews": 1 / 2, "topics": 1 / 6, "order": 1 / 2}  # accuracy of one guess for all
+MOST = 5000  # labeled texts
+
+Encode = Callable[[str, str | None], list[int]]  # a text, or a pair of them -> token ids
+
+
+class Texts(NamedTuple):
+    """Texts in lower case (a pair as one text), their token ids, and their classes."""
+
+    written: list[str]
+    ids: list[list[int]]
+    labels: list[int]
+
+    def first(self, count: int | None) -> Texts:
+        """The first `count` texts."""
+        return Texts(*(column[:count] for column in self))
+
+
+def parts(task: str, seed: int, encode: Encode) -> dict[str, Texts]:
+    """The parts "labeled", "validation" and "test" of a task of `MAJORITY`.
+
+    A seed has its own order of the labeled texts; the first n are the labeled set of size n.
+    """
+    if task == "order":
+        found = sentence_order.task(wikipedia.load(), seed)
+    elif task == "topics":
+        found = wikipedia.topic_task(wikipedia.load(), seed)
+    else:
+        found = reviews.task(reviews.load(), seed)
+    chosen = {
+        "labeled": found.labeled[:MOST],
+        "validation": found.validation,
+        "test": found.test,
+    }
+    return {part: _encoded(map(_row, items), encode) for part, items in chosen.items()}
+
+
+def _row(item: NamedTuple) -> tuple[str, str | None, int]:
+    """A text, the second text of a pair or None, and the class."""
+    if isinstance(item, sentence_order.SentencePair):
+        return item.first, item.second, item.label
+    labeled = isinstance(item, reviews.Review)
+    return item.text, None, item.label if labeled else wikipedia.TOPICS.index(item.topic)
+
+
+def _encoded(rows: Iterable[tuple[str, str | None, int]], encode: Encode) -> Texts:
+    texts = Texts([], [], [])
+    for one, other, label in rows:
+        texts.written.append((one if other is None else f"{one} {other}").lower())
+        texts.ids.append(encode(one, other))
+        texts.labels.append(label)
+    return texts
+
+
+def averaged(guesses: Sequence[int], labels: Sequence[int]) -> float:
+    """Share of right guesses, class by class, then the mean over classes.
+
+    That is plain accuracy where the classes are balanced.
+    """
+    shares = []
+    for one in sorted(set(labels)):
+        inside = [g == one for g, label in zip(guesses, labels, strict=True) if label == one]
+        shares.append(sum(inside) / len(inside))
+    return sum(shares) / len(shares)
+
+
+def tfidf(few: Texts, test: Texts) -> float:
+    """The baseline: TF-IDF of words and pairs of words, and logistic regression."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    judge = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(max_iter=1000)
+    )
+    judge.fit(few.written, few.labels)
+    return averaged(judge.predict(test.written).tolist(), test.labels)

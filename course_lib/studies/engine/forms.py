@@ -1,0 +1,52 @@
+"""JSON files that are checked when they are read: a fault is named with its file and field."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+
+def read(path: Path, form: dict[str, Any], remedy: str) -> Any:
+    """The content of a JSON file that has the given `form` (a JSON Schema).
+
+    Raises:
+        ValueError: the file is cut off or is not JSON, holds NaN or infinity, or has another form.
+            The message names the file, each field at fault, and the `remedy`.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except ValueError as error:  # also UnicodeDecodeError
+        faults = [str(error)]
+    else:
+        found = problems(data, form)
+        faults = [f"field {'.'.join(map(str, place)) or '-'}: {said}" for place, said in found]
+    if faults:
+        raise ValueError(f"{path}: {'; '.join(faults[:3])}. {remedy}")
+    return data
+
+
+def problems(data: Any, form: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
+    """Where and how `data` differs from a JSON Schema: (keys to get there, what is wrong).
+
+    Numbers must be finite. A part of the schema may word its own message, as "says".
+    """
+    from jsonschema import Draft202012Validator, validators
+
+    checker = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
+    validator = validators.extend(Draft202012Validator, type_checker=checker)(form)
+    return [(tuple(e.absolute_path), _message(e)) for e in validator.iter_errors(data)]
+
+
+def _message(error: Any) -> str:
+    own = error.schema.get("says")
+    return f"{error.instance!r}: {own}" if own else error.message[:200]
+
+
+def _is_number(_: Any, value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it holds {constant}, which is not a number")

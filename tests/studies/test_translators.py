@@ -1,0 +1,436 @@
+"""The translators of chapters 2 to 7: what the studies compute, and what they leave behind."""
+
+import math
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from course_lib import studies
+from course_lib.attention.attend import attend
+from course_lib.attention.translator import AttentionConfig, AttentionEncoderDecoder
+from course_lib.data import lab
+from course_lib.data import verses as corpus
+from course_lib.data.batching import PairSampler
+from course_lib.decoding.translation import encode, tokenizers, translate, weights_of
+from course_lib.evaluation.scores import alignment_error_rate
+from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
+from course_lib.recurrent.word_dictionary import WordDictionary, copy_source
+from course_lib.studies import Record
+from course_lib.studies.ch02 import lab_translation, verse_translation
+from course_lib.studies.ch03 import bottleneck
+from course_lib.studies.ch04 import attention_lab
+from course_lib.studies.ch07 import decoding_cost, one_budget, translator_cost
+from course_lib.studies.engine import translators
+from course_lib.text.words import BOS, EOS
+from course_lib.training.loop import History
+from course_lib.transformer.costs import training_flops
+from course_lib.transformer.model import Transformer, TransformerConfig
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[lab.Pair]:
+    return lab.generate(130, seed=0, lengths=(4, 12))
+
+
+@pytest.fixture(scope="module")
+def sides(pairs):
+    return tokenizers(pairs)
+
+
+@pytest.fixture
+def model(sides) -> AttentionEncoderDecoder:
+    torch.manual_seed(0)
+    sizes = AttentionConfig.tiny(*map(len, sides), dropout=0.5)
+    return AttentionEncoderDecoder(sizes)
+
+
+# Chapter 2 -------------------------------------------------------------------------------------
+
+
+def test_perfect_and_copied_translations(pairs):
+    perfect = translators.quality([pair.target for pair in pairs], pairs)
+    assert perfect["bleu"] == pytest.approx(100) and perfect["exact_match"] == 1
+    assert "tok:13a" in perfect["signature"]
+    copied = translators.quality([copy_source(pair.source) for pair in pairs], pairs)
+    assert copied["bleu"] < 5 and copied["exact_match"] == 0
+
+
+def test_exact_match_by_words():
+    pairs = lab.generate(60, seed=0, lengths=(4, 8))
+    some_right = [pair.target if len(pair.source) < 7 else ("non",) for pair in pairs]
+    by_words = lab_translation.by_words(some_right, pairs)
+    assert by_words == {"4": 1, "5": 1, "6": 1, "7": 0, "8": 0}
+
+
+def test_forced_accuracy_is_counted_over_real_tokens_and_free_agrees_at_the_first(pairs, sides):
+    torch.manual_seed(0)
+    source, target = sides
+    model = EncoderDecoder(Seq2SeqConfig.tiny(len(source), len(target))).eval()
+    right = total = 0
+    for s, t in encode(pairs, source, target):
+        logits = model(torch.tensor([s]), torch.tensor([[BOS, *t]]))
+        right += int((logits.argmax(-1)[0] == torch.tensor([*t, EOS])).sum())
+        total += len(t) + 1
+    found = lab_translation.forced_and_free(model, source, target, pairs)
+    forced, free = found["forced"], found["free"]
+    assert forced["words"] == pytest.approx(right / total, abs=1e-6)
+    assert forced["by_position"][0] == free["by_position"][0]
+    assert len(forced["by_position"]) == lab_translation.POSITIONS
+    assert forced["sentences"] == free["sentences"]  # all right means the same inputs
+
+
+# Where a model looks ---------------------------------------------------------------------------
+
+
+def test_weights_come_in_the_order_of_the_pairs_and_without_padding(model, pairs, sides):
+    ids = encode(pairs, *sides)  # of all lengths, and more than one batch
+    weights = weights_of(model, ids)
+    assert not any(matrix.requires_grad for matrix in weights)
+    assert [tuple(matrix.shape) for matrix in weights] == [(len(t), len(s)) for s, t in ids]
+    model.eval()
+    for (s, t), matrix in list(zip(ids, weights, strict=True))[::13]:
+        own = model.with_weights(torch.tensor([s]), torch.tensor([[BOS, *t]]))[1][0, :-1]
+        torch.testing.assert_close(matrix, own, atol=1e-6, rtol=0)
+    assert weights_of(model, []) == []
+
+
+class Scripted(nn.Module):
+    """Looks where `script` says, and writes words that depend on the last source word only."""
+
+    def __init__(self, sides, script: dict[tuple[int, ...], torch.Tensor]) -> None:
+        super().__init__()
+        source, target = sides
+        self.encoder = nn.Module()
+        self.encoder.embedding = nn.Embedding(len(source), 4)
+        self.output = nn.Linear(4, len(target))
+        self.script = script
+        self.config = SimpleNamespace(reverse_source=False)
+
+    def forward(self, source, target_in):
+        last = self.encoder.embedding(source)[:, -1]  # (B, E)
+        return self.output(last).unsqueeze(1).expand(-1, target_in.shape[1], -1)
+
+    def with_weights(self, source, target_in):
+        weights = torch.zeros(*target_in.shape, source.shape[1])
+        for row, words in enumerate(source.tolist()):
+            own = self.script[tuple(word for word in words if word)]
+            weights[row, : own.shape[0], : own.shape[1]] = own
+        return None, weights
+
+
+@pytest.mark.parametrize(("language", "floor"), [("french", 0.067), ("korean", 0.165)])
+def test_a_model_that_looks_at_the_gold_reaches_the_floor(language, floor):
+    """One link a target word leaves an error where the gold has two links or none."""
+    pairs = lab.generate(300, seed=1, target=language, split="test")
+    sides = tokenizers(pairs)
+    script, links = {}, []
+    for pair, (s, t) in zip(pairs, encode(pairs, *sides), strict=True):
+        weights = torch.zeros(len(t), len(s))
+        for i, j in reversed(pair.alignment):
+            weights[j] = 0.0
+            weights[j, i] = 1.0  # the first of several
+        weights[weights.sum(-1) == 0, 0] = 1.0
+        script[tuple(s)] = weights
+        links.append({(int(row.argmax()), j) for j, row in enumerate(weights)})
+    found = attention_lab.alignment(Scripted(sides, script), *sides, pairs)
+    gold = [pair.alignment for pair in pairs]
+    assert found["error_rate"] == pytest.approx(alignment_error_rate(links, gold))
+    assert found["error_rate"] == pytest.approx(floor, abs=0.01)
+    assert found["weight_on_gold"] <= 1
+    spread = {s: torch.full_like(weights, 1 / weights.shape[1]) for s, weights in script.items()}
+    blind = attention_lab.alignment(Scripted(sides, spread), *sides, pairs)
+    assert blind["error_rate"] > 0.8 and blind["weight_on_gold"] < 0.2
+
+
+def test_weight_on_gold_adds_up_the_gold_words_of_each_target_word(sides):
+    [pair] = lab.generate(1, seed=0, lengths=(6, 6))
+    pair = pair._replace(alignment=((0, 0), (1, 0), (2, 1)))
+    [(s, t)] = encode([pair], *sides)
+    weights = torch.zeros(len(t), len(s))
+    weights[:, :3] = torch.tensor([0.25, 0.5, 0.25])
+    found = attention_lab.alignment(Scripted(sides, {tuple(s): weights}), *sides, [pair])
+    assert found["weight_on_gold"] == pytest.approx(((0.25 + 0.5) + 0.25) / 2)
+
+
+def test_the_gradient_finds_the_word_that_the_prediction_depends_on(monkeypatch, pairs, sides):
+    chosen = [pair for pair in pairs if len(pair.source) > 7][:12]
+    monkeypatch.setattr(attention_lab, "held_out", lambda *asked: chosen)
+    ids = encode(chosen, *sides)
+    first, last = (
+        {tuple(s): torch.eye(len(s))[place].expand(len(t), -1) for s, t in ids} for place in (0, -1)
+    )
+    linked = [  # for each target word with gold links the sentence's length and the gold words
+        (len(pair.source), {i for i, k in pair.alignment if k == j})
+        for pair in chosen
+        for j in {k for _, k in pair.alignment}
+    ]
+
+    def share(place):
+        return pytest.approx(sum(place % n in gold for n, gold in linked) / len(linked))
+
+    ask = dict(sentences=12, language="french")
+    found = attention_lab.looks_and_gradients(Scripted(sides, first), *sides, **ask)
+    assert found["look_is_gradient"] == 0
+    assert found["look_is_gold"] == share(0) and found["gradient_is_gold"] == share(-1)
+    found = attention_lab.looks_and_gradients(Scripted(sides, last), *sides, **ask)
+    assert found["look_is_gradient"] == 1
+
+
+def test_a_reader_from_the_end_is_not_asked_for_gradients(monkeypatch, sides):
+    turned = AttentionConfig.tiny(*map(len, sides), bidirectional=False, reverse_source=True)
+    with pytest.raises(ValueError, match="reads its source from the end"):
+        model = AttentionEncoderDecoder(turned)
+        attention_lab.looks_and_gradients(model, *sides, sentences=2, language="french")
+    monkeypatch.setattr(attention_lab, "RANGES", [(4, 6)])
+    monkeypatch.setattr(attention_lab, "fit", lambda *asked: History(losses=[1.0]))
+    small = attention_lab.STUDY.smoke | {"pairs": 130, "sentences": 4}
+    assert "agreement" not in attention_lab.run(small | {"reading": "reversed"}, 3)
+    assert set(attention_lab.run(small, 3)["agreement"]) == {
+        "look_is_gradient",
+        "look_is_gold",
+        "gradient_is_gold",
+    }
+
+
+# Other weights in place of the model's own -----------------------------------------------------
+
+
+def test_what_each_edit_does():
+    edits = attention_lab.edits()
+    own = torch.tensor([[0.1, 0.6, 0.3]])
+    rows = {name: edit(own)[0].tolist() for name, edit in edits.items()}
+    assert rows["own"] == pytest.approx([0.1, 0.6, 0.3])
+    assert rows["only_largest"] == [0, 1, 0]
+    assert rows["without_largest"] == pytest.approx([0.1, 0, 0.3])
+    assert rows["uniform"] == [1, 1, 1]  # the softmax makes thirds of them
+    assert rows["shifted"] == pytest.approx([0.3, 0.1, 0.6])
+    many = torch.randn(4, 50, 9).softmax(-1)
+    shuffled = edits["shuffled"](many)
+    assert torch.equal(shuffled.sort(-1).values, many.sort(-1).values)
+    assert (shuffled != many).any(-1).float().mean() > 0.95  # of the rows
+    assert (shuffled.argmax(-1) - many.argmax(-1)).unique().numel() > 3  # not all in the same way
+
+
+@pytest.mark.parametrize("name", attention_lab.edits())
+def test_an_edited_score_gives_exactly_the_edited_weights(model, name):
+    queries, keys = torch.randn(2, 3, model.config.width), torch.randn(2, 5, model.config.width)
+    wanted = attention_lab.edits(seed=7)[name](model.decoder.score(queries, keys).softmax(-1))
+    edited = attention_lab.EditedScore(model.decoder.score, attention_lab.edits(seed=7)[name])
+    _, weights = attend(queries, keys, keys, score=edited)
+    torch.testing.assert_close(weights, wanted / wanted.sum(-1, keepdim=True))
+
+
+def test_the_uniform_score_gives_equal_weights():
+    queries, keys = torch.randn(2, 3, 4), torch.randn(2, 5, 4)
+    _, weights = attend(queries, keys, keys, score=attention_lab.uniform)
+    assert torch.equal(weights, torch.full((2, 3, 5), 0.2))
+
+
+def test_own_weights_leave_the_translation_as_it_is(model, pairs, sides):
+    found = attention_lab.replaced_weights(model, *sides, sentences=10, language="french")
+    assert list(found) == list(attention_lab.edits()) and found["own"]["unchanged"] == 1
+    assert all(0 <= share <= 1 for row in found.values() for share in row.values())
+    assert not isinstance(model.decoder.score, attention_lab.EditedScore)  # it was copied
+    other = attention_lab.with_edited_weights(model, attention_lab.edits()["shuffled"])
+    source, target = torch.tensor([encode(pairs, *sides)[0][0]]), torch.tensor([[BOS, 4, 5]])
+    assert not torch.allclose(other(source, target), model(source, target))
+
+
+# One protocol for all --------------------------------------------------------------------------
+
+
+def test_without_a_score_it_is_the_training_of_the_bottleneck(monkeypatch):
+    for study in (attention_lab, bottleneck):
+        monkeypatch.setattr(study, "fit", partial(translators.fit, warmup=2))
+    small = {"pairs": 150, "steps": 8}
+    ours = attention_lab.train(attention_lab._cell("none", reading="forward") | small, 3)
+    theirs = bottleneck.train(bottleneck._cell() | small, 3)
+    assert ours[3].losses == theirs[3].losses
+    wide = bottleneck._cell()
+    for name in ("pairs", "sentences"):
+        assert {c[name] for c in attention_lab.STUDY.cells} == {wide[name]}
+    assert {c["steps"] for c in attention_lab.STUDY.cells} == {wide["steps"], 3 * wide["steps"]}
+    assert attention_lab.STUDY.seeds == bottleneck.STUDY.seeds
+
+
+def test_every_study_of_a_kept_translator_keeps_one_of_its_cells():
+    for name, kept in (
+        ("attention_lab", attention_lab.KEPT["french"]),
+        ("attention_lab", attention_lab.KEPT["korean"]),
+        ("one_budget", one_budget.KEPT),
+        ("verses_fixed_vector", verse_translation.FIXED_KEPT),
+        ("verses_attention", verse_translation.ATTENTION_KEPT),
+    ):
+        assert kept.config in studies.get(name).cells and studies.get(name).seeds[0] == 0
+
+
+# What was kept ---------------------------------------------------------------------------------
+
+KEPT = {
+    "attention_lab_french": attention_lab.load_translator,
+    "attention_lab_korean": lambda **at: attention_lab.load_translator("korean", **at),
+    "transformer_lab": one_budget.load_translator,
+    "verses_fixed_vector": verse_translation.load_fixed_vector,
+    "verses_attention": verse_translation.load_attention,
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_not_there_is_named(name, tmp_path):
+    with pytest.raises(KeyError, match=f"no weights '{name}'; there are: none yet"):
+        KEPT[name](folder=tmp_path)
+    (tmp_path / f"{name}.safetensors").write_bytes(b"x")
+    (tmp_path / f"{name}.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match=f"{name}.source.json"):
+        KEPT[name](folder=tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name in KEPT if "verses" not in name])
+def test_kept_translators_of_the_lab_translate_what_they_have_not_seen(name):
+    model, source, target = KEPT[name]()
+    assert not model.training
+    language = "korean" if "korean" in name else "french"
+    test = lab.generate(40, seed=7, lengths=(6, 12), target=language, split="test")
+    written = translate(model, source, target, test)
+    right = [tuple(words) == pair.target for words, pair in zip(written, test, strict=True)]
+    assert sum(right) >= 30
+    if "attention" in name:  # a monotone diagonal has 0.43 in French, 0.87 in Korean
+        assert attention_lab.alignment(model, source, target, test)["error_rate"] < 0.6
+
+
+@pytest.mark.parametrize("name", [name for name in KEPT if "verses" in name])
+def test_kept_translators_of_verses(name):
+    model, source, target = KEPT[name]()
+    verse, longer = "And God said to him, Go.", "And it was so for a long time in the land."
+    [text] = verse_translation.translate(model, source, target, [verse])
+    both = verse_translation.translate(model, source, target, [longer, verse])
+    assert text and both[1] == text and not model.training
+    if name == "verses_attention":
+        [weights] = weights_of(model, [(source.encode(verse), target.encode(text))])
+        torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[0]))
+
+
+# Verses ----------------------------------------------------------------------------------------
+
+
+def book(name: str, mark: str, count: int) -> list[corpus.VersePair]:
+    """Verses of a book, each with a number of its own and all with the book's mark."""
+    return [
+        corpus.VersePair(name, 1, n, f"and {mark} went {n} times.", f"et {mark} alla {n} fois.")
+        for n in range(1, count + 1)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["attention", "fixed", "first"])
+def test_nothing_of_the_held_out_books_is_in_the_training(monkeypatch, kind):
+    bible = book("Genesis", "known", 70) + book("Hosea", "qqq", 6) + book("Daniel", "www", 6)
+    monkeypatch.setattr(corpus, "load", lambda *languages: bible)
+    learned, trained, scored = [], [], []
+    train, learn = verse_translation.BPE.train, verse_translation.learn_dictionary
+
+    def watched_train(texts, *sizes, **options):
+        learned.extend(texts := list(texts))
+        return train(texts, *sizes, **options)
+
+    def watched_sampler(ids, **options):
+        trained.extend(ids)
+        return PairSampler(ids, **options)
+
+    def watched_learn(pairs):
+        learned.extend(text for pair in pairs for text in (pair.source, pair.target))
+        return learn(pairs)
+
+    def watched_translate(model, source, target, sentences, **options):
+        scored.extend(sentences)
+        return ["rien"] * len(sentences)
+
+    monkeypatch.setattr(verse_translation.BPE, "train", watched_train)
+    monkeypatch.setattr(verse_translation, "PairSampler", watched_sampler)
+    monkeypatch.setattr(verse_translation, "learn_dictionary", watched_learn)
+    monkeypatch.setattr(verse_translation, "translate", watched_translate)
+    tiny = {"merges": 20, "width": 8, "embedding": 8}
+    if kind == "first":
+        parts = ("short", "all")
+        found = verse_translation.run_fixed_vector(verse_translation.FIXED_VECTOR.smoke | tiny, 0)
+        assert len({text for text in scored if "www" in text or "qqq" in text}) == 6
+    else:
+        parts = ("validation", "test")
+        tiny |= {"every": 1, "model": kind}
+        found = verse_translation.run_attention(verse_translation.ATTENTION.smoke | tiny, 0)
+        assert sum("qqq" in text for text in scored) == sum("www" in text for text in scored) == 6
+    assert len(trained) == 70 == found["training_pairs"] and len(learned) == 4 * 70
+    assert not any(mark in text for text in learned for mark in ("qqq", "www"))
+    for part in parts:
+        assert found[part]["verses"] == 6
+        for system in ("model", "dictionary"):
+            assert "tok:13a" in found[part][system]["signature"]
+
+
+def test_verses_by_words_cover_each_verse_once():
+    sentences = [" ".join(["word"] * n) for n in (1, 12, 13, 30, 31, 60)]
+    found = verse_translation._by_words(sentences, sentences, sentences)
+    sizes = {name: row["verses"] for name, row in found.items()}
+    assert sizes == {"1-12": 2, "13-18": 1, "25-30": 1, "31-99": 2}
+
+
+def test_word_by_word_keeps_punctuation_readable():
+    dictionary = WordDictionary({"God": {"Dieu": 1.0}, "said": {"dit": 0.9, "a": 0.1}})
+    assert verse_translation.word_by_word(dictionary, ["God said: light."]) == ["Dieu dit: light."]
+
+
+# Costs -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def record():
+    """Two seeds; at 100, 200 and 400 steps they cost 1, 2, 4 and 2, 4, 8 seconds."""
+    cells = [
+        {
+            "config": {"model": "transformer", "language": "french", "steps": steps},
+            "seed": seed,
+            "metrics": {"cost": {"seconds": (seed + 1) * steps / 100}, "quality": quality},
+        }
+        for steps, quality in ((400, 0.9), (100, 0.1), (200, 0.5))
+        for seed in (0, 1)
+    ]
+    return Record("toy", "07", "", True, 6, [], None, cells)
+
+
+def test_quality_at_a_cost_is_straight_over_the_logarithm(record):
+    def at(budget):
+        return one_budget.at_cost(record, "transformer", "quality", cost="seconds", budget=budget)
+
+    assert at(2.0).mean == pytest.approx((0.5 + 0.1) / 2)  # on a point of either seed
+    between = 0.5 + 0.4 * (math.log(3) - math.log(2)) / math.log(2), 0.1 + 0.4 * math.log2(1.5)
+    assert at(3.0).mean == pytest.approx(sum(between) / 2)
+
+
+def test_curve_goes_from_few_steps_to_many(record):
+    def means(cost):
+        points = one_budget.curve(record, "transformer", "quality", cost=cost)
+        return [(spent.mean, quality.mean) for spent, quality in points]
+
+    assert means("steps") == [(100, 0.1), (200, 0.5), (400, 0.9)]
+    assert means("seconds") == [(1.5, 0.1), (3, 0.5), (6, 0.9)]
+
+
+def test_flops_are_those_of_the_batches_with_padding():
+    batches = PairSampler([([4, 5], [6, 7, 8]), ([4], [5])], batch_size=2, seed=0)
+    sizes = TransformerConfig.tiny(9, 9)
+    found = translators.flops(Transformer(sizes), batches, 2)
+    assert found == 2 * 2 * training_flops(sizes, 2, 4)  # B = 2, S = 2, T = 3 + the mark
+
+
+def test_models_have_about_the_same_size():
+    for size, limits in {"small": (240_000, 300_000), "large": (3_400_000, 4_100_000)}.items():
+        for name in one_budget.MODELS:
+            model = translator_cost.build(name, size)
+            assert limits[0] < sum(p.numel() for p in model.parameters()) < limits[1]
+
+
+def test_a_sentence_costs_the_sum_of_its_words():
+    sums = decoding_cost._sums({"1": 1.0, "2": 2.0, "4": 4.0})
+    assert sums == {"1": 1.0, "2": 3.0, "4": 1 + 2 + 3 + 4}
