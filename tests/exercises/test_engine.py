@@ -18,7 +18,7 @@ from session import session
 from torch import nn
 
 from course_lib.exercises import all_exercises, ch00
-from course_lib.exercises.engine.arguments import Kept, described, fresh
+from course_lib.exercises.engine.arguments import Kept, described, fresh, named
 from course_lib.exercises.engine.core import LEFT_ALONE, TODO_MARK, Exercise, Outcome
 from course_lib.exercises.engine.expect import (
     Incorrect,
@@ -295,7 +295,7 @@ def scaling() -> Exercise:
     @made.same_as_answer("the scaled columns", grad=True)
     def random_tables():
         for rows, columns in ((3, 4), (2, 5)):
-            yield torch.randn(rows, columns), {0: float(torch.rand(())), 2: 3.0}, {"rate": 0.25}
+            yield torch.randn(rows, columns), {0: float(torch.rand(())), 2: 3.0}, named(rate=0.25)
             yield torch.randn(rows, columns), {1: 2.0}
 
     return made
@@ -332,6 +332,19 @@ def test_message_of_a_mistake_needs_two_agreeing_inputs(scaling):
         return two(x, table, 0.5) if len(calls) == 1 else x + len(calls)
 
     assert "You always halve" not in scaling.check(agrees_once).message
+
+
+def test_answer_that_passes_a_later_case_is_not_the_mistake_that_fails_it(scaling):
+    @scaling.same_as_answer("the result without a table", says="Without a table nothing happens.")
+    def no_table():
+        yield torch.randn(2, 3), {}
+
+    scaling.mistake("random_tables", "You double everything.", "x * factors -> x * 2")
+    (mistake,) = scaling.mistakes.values()
+    result = scaling.check(scaling.answer_of(mistake.change))
+    assert result.message.startswith("You double everything. The scaled columns have wrong")
+    result = scaling.check(lambda x, table, rate=0.5: x * 2 if table else x)
+    assert result.message.startswith("The scaled columns have wrong values")
 
 
 @pytest.mark.parametrize(
@@ -449,6 +462,7 @@ def test_inputs_are_described_in_few_words():
     names = ["x", "ids", "heads", "names"]
     inputs = (torch.zeros(2, 3), torch.tensor([1, 2]), 4, ["a"] * 99)
     assert described(names, inputs) == "`x` of shape (2, 3), `ids` = [1, 2], `heads` = 4"
+    assert described(names, (torch.zeros(2), named(heads=3))) == "`x` of shape (2,), `heads` = 3"
 
 
 # The expectations --------------------------------------------------------------------------------
@@ -497,6 +511,7 @@ class LSTMCell:
         (lambda: expect_equal([1, 2], [1, 3]), "first difference is at position 1"),
         (lambda: expect_equal([1], [1, 3]), "It has 1 element, not 2"),
         (lambda: expect_equal(["a"], [], "the names"), "The names are wrong. They have 1 element"),
+        (lambda: expect_number(2, 3, "what one word costs"), "What one word costs is too small"),
         (lambda: expect_equal("a", "b", "the class of text"), "The class of text is wrong"),
         (lambda: expect_equal((1, 3), [1, 3]), "has the type `tuple`, expected `list`"),
         (lambda: expect_equal(1, None), "is `1`, expected `None`"),

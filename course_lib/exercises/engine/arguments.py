@@ -19,6 +19,17 @@ from course_lib.exercises.engine.expect import Incorrect
 LARGEST = 10_000_000
 
 
+class named(dict):  # noqa: N801 - reads like a call
+    """Keyword arguments among the inputs of a case: `yield x, named(rate=0.5)`."""
+
+
+def called(function: Callable, inputs: tuple) -> Any:
+    """Call with inputs of which the last may be `named`."""
+    if inputs and isinstance(inputs[-1], named):
+        return function(*inputs[:-1], **inputs[-1])
+    return function(*inputs)
+
+
 def fresh(value: Any) -> Any:
     """A copy that shares nothing with the original; functions and unknown objects stay."""
     if isinstance(value, Tensor):
@@ -27,8 +38,8 @@ def fresh(value: Any) -> Any:
         return value.clone_state()
     if isinstance(value, (list, tuple, set)) and type(value) in (list, tuple, set):
         return type(value)(fresh(item) for item in value)
-    if type(value) is dict:
-        return {key: fresh(item) for key, item in value.items()}
+    if type(value) in (dict, named):
+        return type(value)((key, fresh(item)) for key, item in value.items())
     if isinstance(value, nn.Module) or dataclasses.is_dataclass(value):
         return copy.deepcopy(value)
     return value
@@ -202,7 +213,10 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 def described(names: list[str], inputs: tuple) -> str:
     """The inputs of a call in a few words: "`x` of shape (2, 3), `heads` = 4"."""
     words = []
-    for name, value in zip(names, inputs, strict=False):
+    pairs = dict(zip(names, inputs, strict=False))
+    if inputs and isinstance(inputs[-1], named):
+        pairs = dict(zip(names, inputs[:-1], strict=False)) | inputs[-1]
+    for name, value in pairs.items():
         text = ""
         if isinstance(value, Tensor) and (value.numel() > 12 or value.is_floating_point()):
             text = f"of shape {tuple(value.shape)}"
@@ -210,7 +224,7 @@ def described(names: list[str], inputs: tuple) -> str:
             text = f"= {value.tolist()}"
         elif isinstance(value, (bool, int, float, str, list, tuple)):
             text = "" if list(tensors_in(value)) else f"= {value!r}"
-        if 0 < len(text) <= 60:
+        if 0 < len(text) <= 60 and sum(map(len, words)) < 90:
             words.append(f"`{name}` {text}")
     return ", ".join(words)
 

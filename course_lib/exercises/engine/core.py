@@ -29,11 +29,11 @@ How to add an exercise to chapter NN
            yield torch.randn(2, 3, 5)
            yield torch.randn(4, 1, 7)
 
-   One case is one function; it yields the inputs of one call after another (a tuple where there
-   are several; keyword arguments: a dictionary at the end of it, where our answer takes no
-   dictionary there). `see=lambda result: …` compares a part of the result, `call=lambda answer,
-   x: …` makes more of an answer than one call, `says=` puts the property into words. Other
-   properties are cases written by hand, with the `expect…` functions of `expect.py`:
+   One case is one function; it yields the inputs of one call after another: a value, or a tuple
+   of several, at its end perhaps `named(temperature=0.5)` for keyword arguments.
+   `see=lambda result: …` compares a part of the result, `call=lambda answer, x: …` makes more of
+   an answer than one call, `says=` puts the property into words. Other properties are cases
+   written by hand, with the `expect…` functions of `expect.py`:
 
        @attention_weights.case
        def sums_to_one_over_the_source(answer):
@@ -56,7 +56,9 @@ How to add an exercise to chapter NN
        )
 
    A learner is told so if the answer fails there in the same way as the mistake does, on the
-   inputs of two seeds: the same result in the failing statement, or the same exception.
+   inputs of two seeds (the same result in the failing statement, or the same exception), and
+   passes no later case that the mistake fails. So leave the inputs of a case rich enough to tell
+   its mistakes apart.
 
 4. Right answers written differently, and wrong ones without a message of their own, stand in
    `tests/exercises/answers_chNN.py`: one line each.
@@ -82,9 +84,11 @@ import torch
 from course_lib.exercises.engine.arguments import (
     ChangedArgument,
     Watch,
+    called,
     check_size,
     described,
     fresh,
+    named,
     parameter_names,
     tensors_in,
 )
@@ -121,6 +125,7 @@ __all__ = [
     "expect_tensor",
     "expect_type",
     "expect_unchanged",
+    "named",
 ]
 
 # What a starter raises with. A bare NotImplementedError may be torch's own, so it is an error.
@@ -264,7 +269,7 @@ class Exercise:
 
         def result_of(answer: Any, inputs: tuple) -> Any:
             seed_all(1)  # an answer that draws must draw what ours does
-            result = call(answer, *inputs) if call else _call(answer, inputs)
+            result = called(call, (answer, *inputs)) if call else called(answer, inputs)
             return see(result) if see else result
 
         def compare(answer: Any, inputs: tuple, names: list[str]) -> None:
@@ -287,11 +292,15 @@ class Exercise:
                     continue
                 zero = torch.zeros_like(slope if slope is not None else found[name])
                 both = (zero if one is None else one for one in (found[name], slope))
-                expect_close(*both, where, atol=10 * atol, rtol=10 * rtol)
+                try:
+                    expect_close(*both, where, atol=10 * atol, rtol=10 * rtol)
+                except Incorrect as error:
+                    remark = "The values are right. Is something detached on the way?"
+                    raise Incorrect(f"{error} {remark}", error.got) from None
 
         def add(make: Callable) -> Callable:
             def case(answer: Any) -> None:
-                names = [] if call else parameter_names(self._definition)
+                names = parameter_names(call)[1:] if call else parameter_names(self._definition)
                 given = list(make()) if inspect.isgeneratorfunction(make) else [make()]
                 for inputs in given:
                     inputs = inputs if isinstance(inputs, tuple) else (inputs,)
@@ -301,8 +310,8 @@ class Exercise:
                         raise
                     except Incorrect as error:
                         about = described(names, inputs)
-                        parts = [says, str(error), f"(With {about}.)" if about else ""]
-                        raise Incorrect(" ".join(filter(None, parts)), error.got) from None
+                        finding = f"{error} (With {about}.)" if about else str(error)
+                        raise Incorrect(f"{says} {finding}".strip(), error.got, finding) from None
 
             case.__name__ = make.__name__
             return self.case(case)
@@ -392,7 +401,8 @@ class Exercise:
             return self._result(Outcome.FAIL, message, name, passed)
         says = self._recognized(name, failure, answer, watch)
         if isinstance(error, Incorrect):
-            return self._result(Outcome.FAIL, f"{says}{error}", name, passed)
+            message = f"{says}{error.finding}" if says else str(error)
+            return self._result(Outcome.FAIL, message, name, passed)
         result = self._error(error, name, passed)
         if says:
             return self._result(
@@ -401,16 +411,25 @@ class Exercise:
         return result
 
     def _recognized(self, name: str, failure: Failure, answer: Any, watch: Watch) -> str:
-        """What to say where the answer fails like a known mistake, with two seeds; or nothing."""
-        again = ()
+        """What to say where the answer fails like a known mistake, with two seeds; or nothing.
+
+        An answer that passes a later case is none of the mistakes that fail it.
+        """
+        names = list(self.cases)
+        later = names[names.index(name) + 1 :]
         for mistake in self.mistakes.values():
             if mistake.case != name or not mistake.says:
                 continue
             wrong = self.answer_of(mistake.change)
-            if _alike(failure, self._run(name, wrong, watch)):
-                again = again or (self._run(name, answer, watch, seed=1),)
-                if _alike(again[0], self._run(name, wrong, watch, seed=1)):
-                    return f"{mistake.says} "
+            if (
+                _alike(failure, self._run(name, wrong, watch))
+                and _alike(*(self._run(name, one, watch, seed=1) for one in (answer, wrong)))
+                and all(
+                    self._run(one, answer, watch) or not self._run(one, wrong, watch)
+                    for one in later
+                )
+            ):
+                return f"{mistake.says} "
         return ""
 
     def _error(self, error: BaseException, case: str | None, passed: tuple[str, ...]) -> Result:
@@ -462,13 +481,6 @@ def exercise(
         return made
 
     return register
-
-
-def _call(answer: Callable, inputs: tuple) -> Any:
-    named = inputs[-1] if len(inputs) > 1 and isinstance(inputs[-1], dict) else None
-    if named is not None and all(isinstance(key, str) for key in named):
-        return answer(*inputs[:-1], **named)
-    return answer(*inputs)
 
 
 def _gradients(call: Callable, inputs: tuple, names: list[str]) -> tuple[bool, dict[str, Any]]:

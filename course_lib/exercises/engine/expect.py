@@ -15,11 +15,15 @@ from torch import Tensor
 
 
 class Incorrect(Exception):
-    """An expectation failed. `got` is what the answer gave, kept to recognize a known mistake."""
+    """An expectation failed.
 
-    def __init__(self, message: str, got: Any = None) -> None:
+    `got` is what the answer gave, kept to recognize a known mistake; then `finding`, the message
+    without the explanation of the case, stands behind the explanation of the mistake.
+    """
+
+    def __init__(self, message: str, got: Any = None, finding: str = "") -> None:
         super().__init__(message)
-        self.got = snapshot(got)
+        self.got, self.finding = snapshot(got), finding or message
 
 
 def expect(condition: Any, message: str, got: Any = None) -> None:
@@ -260,6 +264,8 @@ def _count(number: int, noun: str) -> str:
 
 def _plural(what: str) -> bool:
     """Whether "are" follows: the last word before the first preposition ends in a plural s."""
+    if what.startswith("what "):
+        return False
     head = re.split(r" (?:of|for|at|in|under|with|where|when|after|before|by|that)\b|[,(]", what)
     word = head[0].split()[-1].strip("`") if head[0].split() else ""
     return word.endswith("s") and not word.endswith(("ss", "us", "is", "bias"))

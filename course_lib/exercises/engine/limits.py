@@ -66,8 +66,7 @@ def session_kept() -> Iterator[None]:
     python_state, numpy_state = random.getstate(), np.random.get_state()
     gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
     device, threads = torch.get_default_device(), torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    only_warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    deterministic = torch.get_deterministic_debug_mode()
     folder, depth = os.getcwd(), sys.getrecursionlimit()
     # Asking for the state of a CUDA device would start CUDA, so only when it already runs.
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
@@ -83,7 +82,8 @@ def session_kept() -> Iterator[None]:
             torch.set_default_device(device)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic, warn_only=only_warn)
+        if torch.get_deterministic_debug_mode() != deterministic:
+            torch.set_deterministic_debug_mode(deterministic)
         os.chdir(folder)
         sys.setrecursionlimit(depth)
 

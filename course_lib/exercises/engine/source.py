@@ -41,7 +41,7 @@ def patched(definition: Any, patch: str) -> Any:
     code = "\n".join(lines[node.lineno - 1 :])
     for part in patch.split(";;"):
         old, arrow, new = f"{part} ".partition(" -> ")
-        old, new = old.strip(" "), new.strip(" ")
+        old, new = old.strip(), new.strip()
         if not arrow or code.count(old) != 1:
             times = code.count(old) if arrow and old else "without an arrow or"
             raise ValueError(f"{part!r} does not apply to {node.name}: found {times} times.")
