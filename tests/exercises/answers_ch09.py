@@ -1,0 +1,163 @@
+"""Chapter 09: right answers written differently, and wrong ones without a message of their own."""
+
+import math
+
+import torch
+from torch.nn.functional import dropout
+
+from course_lib.exercises import ch09
+
+
+def through_the_matrix(embedded, tokens, vocab_size, p):
+    dropped = torch.nonzero(torch.rand(vocab_size) < p)[:, 0]
+    gone = torch.isin(tokens, dropped)
+    return embedded.masked_fill(gone.unsqueeze(-1), 0.0) / (1 - p)
+
+
+def anew_in_each_row(embedded, tokens, vocab_size, p):
+    kept = (torch.rand(len(tokens), vocab_size) >= p).float() / (1 - p)
+    return embedded * kept.gather(1, tokens).unsqueeze(-1)
+
+
+def cut_out(embedded, tokens, vocab_size, p):
+    kept = torch.rand(vocab_size) >= p
+    return embedded[kept[tokens]] / (1 - p)
+
+
+def with_the_library(x, p, training):
+    return x * dropout(torch.ones(x.shape[0], 1, x.shape[2]), p, training)
+
+
+def whole_sentences(x, p, training):
+    keep = (torch.rand(len(x), 1, 1) >= p).float()
+    return x * keep / (1 - p) if training else x
+
+
+def with_the_cell_of_torch(x, w_input, w_state, p, training):
+    thinned = dropout(w_state, p, training)
+    h, states = x.new_zeros(x.shape[0], w_state.shape[0]), []
+    for inputs in x.unbind(1):
+        h = torch.rnn_tanh_cell(inputs, h, w_input, thinned)
+        states.append(h)
+    return torch.stack(states, 1)
+
+
+def thins_itself(x, w_input, w_state, p, training):
+    if training:
+        with torch.no_grad():
+            w_state.mul_((torch.rand(w_state.shape) >= p).float() / (1 - p))
+    return ch09.weight_dropped_rnn.answer(x, w_input, w_state, 0.0, False)
+
+
+def text_by_text(states, lengths):
+    rows = []
+    for row, length in zip(states, lengths.tolist(), strict=True):
+        real = row[:length]
+        rows.append(torch.cat([real[-1], real.max(0).values, real.mean(0)]))
+    return torch.stack(rows)
+
+
+def between_two_ends(step, steps, cut=0.1, ratio=32.0):
+    peak, low = round(cut * steps), 1 / ratio
+    share = min(step / peak, (steps - step) / (steps - peak))
+    return low + share * (1 - low)
+
+
+def film_by_film(reviews, validation, test):
+    corpus = []
+    for review in reviews:
+        others = [one for part in (validation, test) for one in part]
+        if review in others or (review.movie and review.movie in {one.movie for one in others}):
+            continue
+        corpus.append(review.text)
+    return corpus
+
+
+RIGHT = {
+    ch09.drop_words: [through_the_matrix],
+    ch09.locked_dropout: [with_the_library],
+    ch09.weight_dropped_rnn: [with_the_cell_of_torch],
+    ch09.pool_three_ways: [text_by_text],
+    ch09.slanted_triangle: [between_two_ends],
+    ch09.bits_per_character: [lambda nats, tokens, n: nats * math.log2(math.e) / (n / tokens)],
+    ch09.domain_corpus: [film_by_film],
+}
+
+WRONG = {
+    ch09.drop_words: [
+        anew_in_each_row,
+        cut_out,
+        "embedded * kept -> embedded.detach() * kept",
+        "(torch.rand(vocab_size) >= p) -> (torch.arange(vocab_size) >= 0)",
+        ">= p -> >= 0.4",
+        "/ (1 - p) -> / p",
+        "/ (1 - p) -> / 0.6",
+        "embedded * kept[tokens] -> embedded + 0 * kept[tokens]",
+    ],
+    ch09.locked_dropout: [
+        whole_sentences,
+        "if not training -> if False",
+        "x.shape[0], 1, x.shape[2] -> 1, 1, x.shape[2]",
+        "x * mask -> x.detach() * mask",
+        "/ (1 - p) -> / 0.7",
+        ">= p -> >= 0.3",
+        "return x * mask -> return x[:, :1] * mask",
+        "return x * mask -> return x.mul_(0.5) * 2 * mask",
+    ],
+    ch09.weight_dropped_rnn: [
+        thins_itself,
+        "torch.rand(w_state.shape) -> torch.rand(w_state.shape[1])",
+        "thinned = w_state * -> thinned = w_state.detach() *",
+        "@ w_input.T -> @ torch.nn.functional.dropout(w_input, p, training).T",
+        "return torch.stack(states, dim=1) -> return states[-1]",
+        "h @ thinned.T -> h @ thinned",
+        "return torch.stack(states, dim=1) -> return torch.stack(states)",
+        ">= p) -> < p)",
+    ],
+    ch09.pool_three_ways: [
+        "torch.cat([last, highest, mean], dim=1) -> last + highest + mean",
+        "[last, highest, mean] -> [highest, mean, last]",
+        "lengths - 1 -> lengths - 2",
+        "states[rows, lengths - 1] -> states[rows, lengths - 1].detach()",
+        "-torch.inf -> 0.0",
+        "-torch.inf -> -1.0",
+        ">= lengths -> > lengths",
+        "/ lengths.unsqueeze(1) -> / lengths.max()",
+    ],
+    ch09.slanted_triangle: [
+        "step < peak -> step < 0.1 * steps",
+        "1 - (step - peak) / (steps - peak) -> 1 - (step - peak) / steps",
+        "(1 + height * (ratio - 1)) / ratio -> (1 + height * 31) / 32",
+        "(1 + height * (ratio - 1)) / ratio -> (1 + height * ratio) / ratio",
+        "step / peak if -> (step + 1) / (peak + 1) if",
+        "cut * steps -> (1 - cut) * steps",
+        lambda step, steps, cut=0.1, ratio=32.0: ch09.slanted_triangle.answer(
+            max(step, int(cut * steps)), steps, cut, ratio
+        ),
+        lambda *given: f"{ch09.slanted_triangle.answer(*given):.3f}",
+    ],
+    ch09.bits_per_character: [
+        "math.log(2) -> math.log(10)",
+        "/ math.log(2) -> * math.log(2)",
+        "* tokens / math.log(2) -> / tokens / math.log(2)",
+        "/ characters -> / (characters + tokens)",
+        "nats_per_token * tokens -> round(nats_per_token) * tokens",
+        "/ characters -> / tokens",
+        lambda nats, tokens, characters: 2 ** (nats * tokens / characters),
+        lambda *given: f"{ch09.bits_per_character.answer(*given):.2f}",
+    ],
+    ch09.domain_corpus: [
+        "[review.text for -> [review for",
+        "[*validation, *test] -> [*validation]",
+        "[*validation, *test] -> []",
+        "return [review.text -> return [review.text.lower() + '.'",
+        lambda *parts: sorted(ch09.domain_corpus.answer(*parts)),
+        lambda *parts: ch09.domain_corpus.answer(*parts)[::-1],
+        lambda *parts: set(ch09.domain_corpus.answer(*parts)),
+        lambda reviews, validation, test: [
+            r.text
+            for r in reviews
+            if r.movie and r.movie not in {x.movie for x in validation + test}
+        ],
+    ],
+}
