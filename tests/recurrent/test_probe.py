@@ -17,40 +17,55 @@ def data():
     return features, labels
 
 
-def test_it_reads_what_is_written_and_only_that(data):
-    features, labels = data
-    probe = LinearProbe(24, 3, 5)
-    probe.fit(features[:600], labels[:600])
-    accuracy = probe.accuracy(features[600:], labels[600:])
-    assert accuracy[:2].min() > 0.95
-    assert accuracy[2] < 0.35  # chance is 0.2
-
-
-def test_scaling_the_features_changes_nothing(data):
+def test_it_reads_what_is_written_and_only_that_whatever_the_scale(data):
     features, labels = data
     results = []
     for scale in (1.0, 1000.0):
-        probe = LinearProbe(24, 3, 5)
-        probe.fit(scale * features[:600] + scale, labels[:600])
-        results.append(probe.accuracy(features[600:] * scale + scale, labels[600:]))
-    torch.testing.assert_close(results[0], results[1], atol=0.02, rtol=0)
+        probe, given = LinearProbe(24, 3, 5), scale * features + scale
+        before = given.clone()
+        probe.fit(given[:600], labels[:600])
+        results.append(probe.accuracy(given[600:], labels[600:]))
+        assert torch.equal(before, given)
+    torch.testing.assert_close(*results, atol=0.02, rtol=0)
+    assert results[0][:2].min() > 0.95
+    assert results[0][2] < 0.35  # chance is 0.2
 
 
-def test_it_leaves_the_states_alone(data):
+def test_it_ends_where_the_gradient_of_what_it_minimizes_is_zero(data):
+    """Mean over the examples of the cross-entropies of all positions, plus l2·‖W‖²."""
     features, labels = data
-    before = features.clone()
-    LinearProbe(24, 3, 5).fit(features, labels, steps=3)
-    assert torch.equal(before, features)
+    probe = LinearProbe(24, 3, 5)
+    probe.fit(features, labels, l2=0.01, steps=200)
+    inputs = (features - features.mean(0)) / features.std(0)
+    logits = (inputs @ probe.output.weight.T + probe.output.bias).view(800, 3, 5)
+    torch.testing.assert_close(probe(features), logits)
+    nats = -logits.log_softmax(-1).gather(2, labels[:, :, None]).sum() / 800
+    loss = nats + 0.01 * probe.output.weight.square().sum()
+    for gradient in torch.autograd.grad(loss, list(probe.output.parameters())):
+        assert gradient.abs().max() < 1e-3
+    assert probe.output.weight.abs().max() > 0.1
+    again = LinearProbe(24, 3, 5)
+    again.fit(features, labels, l2=0.01, steps=200)  # from wherever it starts
+    assert torch.equal(again.output.weight, probe.output.weight)
+
+
+def test_a_feature_that_never_changes_does_no_harm():
+    probe = LinearProbe(2, 1, 2)
+    features = torch.stack([torch.arange(6.0), torch.ones(6)], dim=1)
+    probe.fit(features, (features[:, :1] > 2).long())
+    assert probe.accuracy(features, (features[:, :1] > 2).long()).tolist() == [1.0]
 
 
 def test_majority_guesses_the_most_frequent_training_word():
     train = torch.tensor([[1, 2], [1, 3], [0, 3]])
     test = torch.tensor([[1, 3], [0, 2]])
     assert majority_accuracy(train, test).tolist() == [0.5, 0.5]
+    assert majority_accuracy(train, test[:1]).tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("labels", [(4, 2), (5, 3), (4, 1)])
 def test_labels_of_another_shape_are_named(labels):
     probe = LinearProbe(24, 3, 5)
-    with pytest.raises(ValueError, match="labels"):
-        probe.fit(torch.zeros(4, 24), torch.zeros(labels, dtype=torch.long))
+    for call in (probe.fit, probe.accuracy):
+        with pytest.raises(ValueError, match="labels"):
+            call(torch.zeros(4, 24), torch.zeros(labels, dtype=torch.long))

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 from course_lib.data.batching import StreamSampler
 from course_lib.recurrent.language_model import RNNLanguageModel, RNNLanguageModelConfig
@@ -50,7 +51,17 @@ def test_token_nats_says_which_token_each_number_belongs_to(model, ids):
     nats = token_nats(model, ids, streams=3, length=8)
     where = scored_places(len(ids), streams=3, length=8)
     assert len(set(where.tolist())) == len(where) == 3 * 8 * (66 // 8)
-    logits, _ = model(ids[None, :66])
-    expected = torch.nn.functional.cross_entropy(logits[0], ids[1:67], reduction="none")
-    first = where <= 64  # the first stream reads from the beginning, as `expected` does
-    torch.testing.assert_close(nats[first], expected[where[first] - 1])
+    for stream in range(3):  # each of them reads 64 of 66 tokens, from the start with no state
+        begin = 66 * stream
+        own = (where > begin) & (where <= begin + 64)
+        logits, _ = model(ids[None, begin : begin + 64])
+        expected = cross_entropy(logits[0], ids[begin + 1 : begin + 65], reduction="none")
+        torch.testing.assert_close(nats[own], expected[where[own] - 1 - begin])
+    assert nats_per_token(model, ids, streams=3, length=8) == pytest.approx(nats.mean().item())
+
+
+def test_sixteen_streams_in_pieces_of_64_unless_told_otherwise(model):
+    ids = torch.randint(4, 12, (1200,))
+    assert torch.equal(token_nats(model, ids), token_nats(model, ids, 16, 64))
+    assert torch.equal(scored_places(1200), scored_places(1200, 16, 64))
+    assert nats_per_token(model, ids) == nats_per_token(model, ids, 16, 64)
