@@ -150,7 +150,8 @@ def attend(scores: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor
 def _attention(queries: int = 3, length: int = 5, *, empty: bool = False, times: float = 1.0):
     """Scores, values and a mask that forbids something in every row, or all in some."""
     mask = torch.rand(2, queries, length) < 0.6
-    mask[..., 0], mask[..., -1] = True, False
+    mask[..., 1], mask[..., -1] = True, False
+    mask[:, 0, 0] = False
     if empty:
         mask[0, 1] = mask[1, 0] = False
     return times * torch.randn(mask.shape), torch.randn(2, length, 4), mask
@@ -247,6 +248,7 @@ def of_one_sentence():
 def every_link_counts_the_same_in_its_sentence():
     long = {(i, i) for i in range(9)}
     yield [long, {(0, 1)}], [long, {(0, 0)}]
+    yield [{(1, 2), (3, 0)}], [{(2, 1), (3, 0)}]
     yield [{(0, 0), (1, 1)}, {(0, 1), (1, 0)}], [{(0, 1), (1, 0)}, {(0, 0), (1, 1)}]
     yield [{(0, 0)}, long, {(1, 0)}], [{(0, 0)}, {(0, 0), (8, 8)}, {(1, 0), (2, 0)}]
 
@@ -413,6 +415,8 @@ def words_only():
     yield _padded(5, 2, 4, targets=3, longest=5)  # B = T: a mask without its axis raises nothing
     yield _padded(1, 6, targets=4, longest=6)
     yield _padded(3, targets=1, longest=4)
+    scores, mask = _padded(6, 5, targets=2, longest=6)
+    yield scores + 200, mask.roll(1, dims=1)  # large scores, padding in front
 
 
 source_weights.mistake(
@@ -484,6 +488,7 @@ def _run(step_class, embedded: Tensor, hidden: Tensor, states: Tensor, mask: Ten
     weights = AttentionStep.answer(embedding, width).state_dict()
     step = step_class(embedding, width)
     step.load_state_dict({name: 3.0 * tensor for name, tensor in weights.items()})
+    step(*(one.flip(0) for one in (embedded, hidden, states, mask)))  # a step before, of others
     return step(embedded, hidden, states, mask)
 
 
