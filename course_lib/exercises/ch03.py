@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.engine.core import (
-    exercise,
-    expect,
-    expect_close,
-    expect_number,
-    expect_tensor,
-    expect_type,
-    expect_unchanged,
-)
+from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_tensor
 
 # --- 3.1 chance_of_no_mistake ---------------------------------------------------------------------
 
@@ -33,68 +24,40 @@ def chance_of_no_mistake(accuracy: Tensor) -> Tensor:
     return accuracy.prod()
 
 
-@chance_of_no_mistake.case
-def one_number(answer):
-    expect_tensor(answer(torch.tensor([0.9, 0.8])), ())
+def number(value: Tensor | float) -> float:
+    """The statement leaves open whether one number is a tensor."""
+    return value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
 
 
-@chance_of_no_mistake.case
-def two_words(answer):
-    expect_close(answer(torch.tensor([0.9, 0.6])), torch.tensor(0.54), "the chance for two words")
+@chance_of_no_mistake.same_as_answer("the chance", see=number)
+def all_words_right():
+    yield torch.tensor([0.9, 0.6])
+    yield from (0.5 + 0.5 * torch.rand(words) for words in (3, 7, 24, 1))
 
 
-@chance_of_no_mistake.case
-def many_words(answer):
-    expect_number(answer(torch.full((24,), 0.97)), 0.97**24, "the chance for 24 words at 0.97")
+@chance_of_no_mistake.same_as_answer("the chance", see=number)
+def one_hopeless_word():
+    yield torch.tensor([1.0, 0.0, 0.8])
 
 
-@chance_of_no_mistake.case
-def one_hopeless_word(answer):
-    expect_close(answer(torch.tensor([1.0, 0.0, 1.0])), torch.tensor(0.0), "one word at 0")
-
-
-@chance_of_no_mistake.mistake("one_number")
-def one_a_word(accuracy):
-    return accuracy.cumprod(0)
-
-
-@chance_of_no_mistake.mistake(
-    "two_words",
-    says="You average. A sentence of 24 words then looks as safe as a sentence of one.",
+chance_of_no_mistake.mistake(
+    "all_words_right",
+    "You average. A sentence of 24 words then looks as safe as a sentence of one.",
+    ".prod() -> .mean()",
 )
-def average(accuracy):
-    return accuracy.mean()
-
-
-@chance_of_no_mistake.mistake("two_words", says="You look at the weakest word alone.")
-def weakest(accuracy):
-    return accuracy.min()
-
-
-@chance_of_no_mistake.mistake(
-    "two_words",
-    says="You raise the *mean* to the power T. That is right only if all words are equally hard.",
+chance_of_no_mistake.mistake(
+    "all_words_right", "You look at the weakest word alone.", ".prod() -> .min()"
 )
-def mean_to_the_power(accuracy):
-    return accuracy.mean() ** len(accuracy)
-
-
-@chance_of_no_mistake.mistake("many_words", says="You multiply the first two words only.")
-def first_two(accuracy):
-    return accuracy[0] * accuracy[1]
-
-
-@chance_of_no_mistake.mistake(
+chance_of_no_mistake.mistake(
+    "all_words_right",
+    "You raise the *mean* to the power T. That is right only if all words are equally hard.",
+    ".prod() -> .mean() ** len(accuracy)",
+)
+chance_of_no_mistake.mistake(
     "one_hopeless_word",
-    says="One word that is never right makes the sentence impossible; a floor hides that.",
+    "One word that is never right makes the sentence impossible; a floor hides that.",
+    ".prod() -> .clamp(min=1e-3).prod()",
 )
-def with_a_floor(accuracy):
-    return accuracy.log().clamp_min(-1.0).sum().exp()
-
-
-@chance_of_no_mistake.alternative
-def by_logarithms(accuracy):
-    return accuracy.log().sum().exp()
 
 
 # --- 3.2 accuracy_by_length -----------------------------------------------------------------------
@@ -120,77 +83,46 @@ def accuracy_by_length(correct: Tensor, lengths: Tensor, edges: Sequence[int]) -
     return shares
 
 
-def _graded():
-    lengths = torch.tensor([3, 4, 5, 6, 6, 9, 12, 13])
-    correct = torch.tensor([True, True, False, True, True, False, False, True])
-    return correct, lengths
+def graded(*lengths: int) -> tuple[Tensor, Tensor]:
+    """Sentences of these lengths, about half of them right."""
+    return torch.rand(len(lengths)) < 0.5, torch.tensor(lengths)
 
 
-@accuracy_by_length.case
-def one_share_a_bucket(answer):
-    shares = answer(*_graded(), [3, 6, 9, 14])
-    expect_type(shares, list)
-    expect(len(shares) == 3, f"4 edges make 3 buckets, you return {len(shares)}.", shares)
+@accuracy_by_length.same_as_answer("the list of shares")
+def edges_of_the_buckets():
+    every = [n for n in range(1, 21) for _ in range(3)]
+    yield *graded(*every), [3, 6, 9, 14]
+    yield *graded(*every[::-1]), [1, 8, 10, 20]
+    yield *graded(5, 2, 9, 2, 5, 7), [2, 9]
+    yield *graded(4), (4, 5)
 
 
-@accuracy_by_length.case
-def borders(answer):
-    shares = answer(*_graded(), [3, 6, 9, 14])
-    for place, (share, right) in enumerate(zip(shares, [2 / 3, 1.0, 1 / 3], strict=True)):
-        expect_number(share, right, f"the share of bucket {place}")
+@accuracy_by_length.same_as_answer("the list of shares")
+def empty_buckets():
+    yield *graded(9, 2, 3, 8, 2, 9), [0, 2, 4, 8, 9, 12]
+    yield *graded(9, 2, 3, 8, 2, 9), [4, 8, 10, 20, 30]
 
 
-@accuracy_by_length.case
-def empty_buckets_are_nan(answer):
-    shares = answer(*_graded(), [3, 7, 8, 14])
-    got = shares[1]
-    expect(math.isnan(got), f"A bucket without a sentence gives {got}, not NaN.", got)
-
-
-@accuracy_by_length.mistake("one_share_a_bucket", says="The last edge closes a bucket.")
-def open_end(correct, lengths, edges):
-    return accuracy_by_length.answer(correct, lengths, [*edges, 10**6])
-
-
-@accuracy_by_length.mistake(
-    "borders", says="You count sentences at the upper edge in: they belong to the next bucket."
+accuracy_by_length.mistake(
+    "edges_of_the_buckets",
+    "You count sentences at the upper edge in: they belong to the next bucket.",
+    "lengths < high -> lengths <= high",
 )
-def closed_above(correct, lengths, edges):
-    shares = []
-    for low, high in zip(edges, edges[1:], strict=False):
-        inside = (lengths >= low) & (lengths <= high)
-        shares.append(correct[inside].float().mean().item())
-    return shares
-
-
-@accuracy_by_length.mistake(
-    "borders", says="You divide by the number of *all* sentences, not by those of the bucket."
+accuracy_by_length.mistake(
+    "edges_of_the_buckets",
+    "You count sentences at the last edge in: also the last bucket ends below its upper edge.",
+    "(lengths < high) -> (lengths < high + (high == edges[-1]))",
 )
-def share_of_all(correct, lengths, edges):
-    return [
-        (correct & (lengths >= low) & (lengths < high)).float().mean().item()
-        for low, high in zip(edges, edges[1:], strict=False)
-    ]
-
-
-@accuracy_by_length.mistake(
-    "empty_buckets_are_nan",
-    says="An empty bucket must not look like a bucket full of mistakes.",
+accuracy_by_length.mistake(
+    "edges_of_the_buckets",
+    "You divide by the number of *all* sentences, not by those of the bucket.",
+    "correct[inside] -> (correct & inside)",
 )
-def zero_if_empty(correct, lengths, edges):
-    shares = accuracy_by_length.answer(correct, lengths, edges)
-    return [0.0 if math.isnan(share) else share for share in shares]
-
-
-@accuracy_by_length.alternative
-def by_loop(correct, lengths, edges):
-    shares = []
-    for low, high in zip(edges, edges[1:], strict=False):
-        hits = [
-            c for c, n in zip(correct.tolist(), lengths.tolist(), strict=True) if low <= n < high
-        ]
-        shares.append(sum(hits) / len(hits) if hits else float("nan"))
-    return shares
+accuracy_by_length.mistake(
+    "empty_buckets",
+    "An empty bucket must not look like a bucket full of mistakes.",
+    "correct[inside].float().mean() -> correct[inside].sum() / inside.sum().clamp(min=1)",
+)
 
 
 # --- 3.3 bootstrap_interval -----------------------------------------------------------------------
@@ -215,87 +147,38 @@ def bootstrap_interval(values: Tensor, draws: Tensor, confidence: float = 0.95) 
     return torch.quantile(means, torch.tensor([tail, 1 - tail]))
 
 
-def _scores():
-    return torch.rand(60).round(), torch.randint(60, (400, 60))
+# The means of the draws have a spread of 1; neighbors among 5,000 sorted means lie about 0.003
+# apart, so any rule for quantiles is near enough, and other draws than these are not.
+@bootstrap_interval.same_as_answer("the interval", atol=0.015, rtol=0.0)
+def both_ends():
+    for sentences, confidence in ((20, {}), (12, {"confidence": 0.8}), (30, {"confidence": 0.5})):
+        skewed = torch.randn(sentences).exp()
+        values = 3 + (skewed - skewed.mean()) / skewed.std() * sentences**0.5
+        yield values, torch.randint(sentences, (5000, sentences)), confidence
 
 
-@bootstrap_interval.case
-def low_and_high(answer):
-    expect_tensor(answer(*_scores()), (2,))
-
-
-@bootstrap_interval.case
-def the_mean_lies_inside(answer):
-    values, draws = _scores()
-    low, high = answer(values, draws).tolist()
-    mean = values.mean().item()
-    expect(low < mean < high, f"The mean {mean:.2f} is not between your two ends.", [low, high])
-
-
-@bootstrap_interval.case
-def more_sentences_a_narrower_interval(answer):
-    values, draws = _scores()
-    narrow = answer(values.repeat(9), torch.randint(540, (400, 540)))
-    wide = answer(values, draws)
-    ratio = ((narrow[1] - narrow[0]) / (wide[1] - wide[0])).item()
-    expect(
-        ratio < 0.6,
-        f"Nine times the sentences should narrow the interval to about a third; yours has "
-        f"{ratio:.0%} of its width.",
-        wide,
-    )
-
-
-@bootstrap_interval.case
-def ends(answer):
-    values, draws = _scores()
-    for confidence in (0.95, 0.5):
-        found = answer(values, draws, confidence)
-        expected = bootstrap_interval.answer(values, draws, confidence)
-        expect_close(found, expected, f"the interval at confidence {confidence}", atol=1e-4)
-
-
-@bootstrap_interval.mistake("low_and_high")
-def all_means(values, draws, confidence=0.95):
-    return values[draws].mean(1)
-
-
-@bootstrap_interval.mistake(
-    "the_mean_lies_inside", says="You return center and half width. We want the two ends."
+bootstrap_interval.mistake(
+    "both_ends",
+    "You return center and half width. We want the two ends.",
+    "torch.tensor([tail, 1 - tail])) -> torch.tensor([tail, 1 - tail])) @ "
+    "torch.tensor([[0.5, -0.5], [0.5, 0.5]])",
 )
-def center_and_width(values, draws, confidence=0.95):
-    low, high = bootstrap_interval.answer(values, draws, confidence)
-    return torch.stack([(low + high) / 2, (high - low) / 2])
-
-
-@bootstrap_interval.mistake(
-    "more_sentences_a_narrower_interval",
-    says="You take quantiles of the *sentences*. They say how much single sentences differ, not "
-    "how sure the mean is.",
+bootstrap_interval.mistake(
+    "both_ends",
+    "You take quantiles of the *sentences*. They say how much single sentences differ, not how "
+    "sure the mean is.",
+    "torch.quantile(means, -> torch.quantile(values,",
 )
-def of_the_values(values, draws, confidence=0.95):
-    tail = (1 - confidence) / 2
-    ends = torch.quantile(values, torch.tensor([tail, 1 - tail]))
-    return ends + torch.tensor([-1e-3, 1e-3])
-
-
-@bootstrap_interval.mistake("ends", says="You cut off 5 % at *each* end: that is a 90 % interval.")
-def both_tails(values, draws, confidence=0.95):
-    tail = 1 - confidence
-    ends = (tail, 1 - tail) if tail < 0.5 else (0.0, 1.0)
-    return torch.quantile(values[draws].mean(1), torch.tensor(ends))
-
-
-@bootstrap_interval.alternative
-def by_sorting(values, draws, confidence=0.95):
-    means = torch.stack([values[row].mean() for row in draws]).sort().values
-    ends = []
-    for q in ((1 - confidence) / 2, (1 + confidence) / 2):
-        position = q * (len(means) - 1)
-        low = int(position)
-        high = min(low + 1, len(means) - 1)
-        ends.append(means[low] + (position - low) * (means[high] - means[low]))
-    return torch.stack(ends)
+bootstrap_interval.mistake(
+    "both_ends",
+    "You cut off 5 % at *each* end: that is a 90 % interval.",
+    "(1 - confidence) / 2 -> 1 - confidence",
+)
+bootstrap_interval.mistake(
+    "both_ends",
+    "The interval is always that of 95 %, whatever `confidence` says.",
+    "(1 - confidence) / 2 -> 0.025",
+)
 
 
 # --- 3.4 reverse_source (find the bug) ------------------------------------------------------------
@@ -318,63 +201,50 @@ def reverse_source(source: Tensor, pad: int = 0) -> Tensor:
     return source.gather(1, index)
 
 
-@reverse_source.case
-def same_shape(answer):
-    expect_tensor(answer(torch.tensor([[5, 6, 7], [8, 9, 0]])), (2, 3), torch.long)
+def padded(lengths: list[int], width: int, pad: int = 0) -> Tensor:
+    """Random ids from 0 to 11 without `pad`, so many in each row, then `pad`: (B, width)."""
+    words = torch.randint(11, (len(lengths), width))
+    words = words + (words >= pad)
+    return words.masked_fill(torch.arange(width) >= torch.tensor(lengths)[:, None], pad)
 
 
-@reverse_source.case
-def source_is_left_alone(answer):
-    source = torch.tensor([[5, 6, 7], [8, 9, 0]])
-    before = source.clone()
-    answer(source)
-    expect_unchanged(source, before, "the source")
+@reverse_source.same_as_answer("the reversed batch")
+def without_padding():
+    yield torch.randint(1, 12, (3, 6))
+    yield torch.randint(1, 12, (1, 5))
 
 
-@reverse_source.case
-def full_rows(answer):
-    source = torch.tensor([[5, 6, 7, 8]])
-    expect_close(answer(source), source.flip(1), "a row without padding")
+@reverse_source.same_as_answer("the reversed batch")
+def padding_stays_on_the_right():
+    yield padded([6, 2, 5, 1], 7)
+    yield padded([3, 8, 5], 8)
+    for pad in (11, 1, 5):
+        yield padded([4, 1, 6, 5], 7, pad), {"pad": pad}
+    yield padded([3, 4], 5, -1), -1
 
 
-@reverse_source.case
-def padding_stays_on_the_right(answer):
-    source = torch.tensor([[5, 6, 7, 8, 9], [4, 5, 0, 0, 0], [7, 0, 0, 0, 0]])
-    expected = torch.tensor([[9, 8, 7, 6, 5], [5, 4, 0, 0, 0], [7, 0, 0, 0, 0]])
-    expect_close(answer(source), expected, "a batch with padding")
-
-
-@reverse_source.mistake("same_shape")
-def without_padding(source, pad=0):
-    return [row[row != pad].flip(0) for row in source]
-
-
-@reverse_source.mistake("source_is_left_alone")
-def in_place(source, pad=0):
-    source.copy_(reverse_source.answer(source, pad))
-    return source
-
-
-@reverse_source.mistake("full_rows", says="You turn the *batch* round: sentences, not words.")
-def flips_the_batch(source, pad=0):
-    return source.flip(0)
-
-
-@reverse_source.mistake(
-    "padding_stays_on_the_right",
-    says="The padding now comes first, and the encoder reads it before any word.",
+reverse_source.mistake(
+    "without_padding",
+    "You turn the *batch* round: sentences, not words.",
+    "source.gather(1, index) -> source.flip(0)",
 )
-def flips_all(source, pad=0):
-    return source.flip(1)
-
-
-@reverse_source.alternative
-def row_by_row(source, pad=0):
-    out = torch.full_like(source, pad)
-    for row, original in zip(out, source, strict=True):
-        words = original[original != pad]
-        row[: len(words)] = words.flip(0)
-    return out
+reverse_source.mistake(
+    "padding_stays_on_the_right",
+    "The padding now comes first, and the encoder reads it before any word.",
+    "source.gather(1, index) -> source.flip(1)",
+)
+reverse_source.mistake(
+    "padding_stays_on_the_right",
+    "Behind the last word your rows repeat a word of the source: a clamped index has to point "
+    "somewhere. Padding must stay padding.",
+    "torch.where(position < lengths, lengths - 1 - position, position) -> "
+    "(lengths - 1 - position).clamp(min=0)",
+)
+reverse_source.mistake(
+    "padding_stays_on_the_right",
+    "You take 0 for the padding, but `pad` says which id it is.",
+    "source != pad -> source != 0",
+)
 
 
 # --- 3.5 majority_baseline ------------------------------------------------------------------------
@@ -394,53 +264,37 @@ def majority_baseline(train_labels: Tensor, test_labels: Tensor) -> Tensor:
     return (test_labels == guess).float().mean(0)
 
 
-def _labels():
-    train = torch.tensor([[1, 2, 3], [1, 2, 4], [1, 5, 4], [2, 5, 4], [1, 5, 3]])
-    test = torch.tensor([[2, 2, 4], [2, 5, 3], [1, 2, 3], [3, 3, 3]])
-    return train, test
+@majority_baseline.same_as_answer("the accuracy of each position")
+def guess_from_training():
+    for trained, tested, positions in ((9, 6, 4), (40, 7, 3), (7, 1, 2), (1, 20, 6), (23, 11, 1)):
+        favorite, other = torch.randperm(60)[: 2 * positions].view(2, positions)
+        train = torch.stack([torch.randperm(60)[:trained] for _ in range(positions)], dim=1)
+        train[-(trained // 3 + 1) :] = favorite  # every other word at most once: nothing is a tie
+        test = torch.randint(60, (tested, positions))
+        test = torch.where(torch.rand(tested, positions) < 0.4, favorite, test)
+        yield train, torch.where(torch.rand(tested, positions) < 0.5, other, test)
 
 
-@majority_baseline.case
-def one_accuracy_a_position(answer):
-    expect_tensor(answer(*_labels()), (3,))
-
-
-@majority_baseline.case
-def guess_comes_from_training(answer):
-    expect_close(answer(*_labels()), torch.tensor([0.25, 0.25, 0.25]))
-
-
-@majority_baseline.mistake(
-    "one_accuracy_a_position", says="Each position has its own accuracy; you average them away."
+majority_baseline.mistake(
+    "guess_from_training",
+    "Each position has its own accuracy; you average them away.",
+    ".mean(0) -> .mean()",
 )
-def one_for_all(train_labels, test_labels):
-    return (test_labels == train_labels.mode(dim=0).values).float().mean()
-
-
-@majority_baseline.mistake(
-    "guess_comes_from_training",
-    says="Your guess is the most frequent word of the *test* sentences, which a baseline has not "
-    "seen.",
+majority_baseline.mistake(
+    "guess_from_training",
+    "Your guess is the most frequent word of the *test* sentences, which a baseline has not seen.",
+    "train_labels.mode -> test_labels.mode",
 )
-def from_the_test_set(train_labels, test_labels):
-    return (test_labels == test_labels.mode(dim=0).values).float().mean(0)
-
-
-@majority_baseline.mistake(
-    "guess_comes_from_training",
-    says="You guess one word for all positions. Position 0 and position 3 have other favorites.",
+majority_baseline.mistake(
+    "guess_from_training",
+    "You guess one word for all positions. Position 0 and position 3 have other favorites.",
+    "train_labels.mode(dim=0) -> train_labels.flatten().mode()",
 )
-def one_word_everywhere(train_labels, test_labels):
-    return (test_labels == train_labels.flatten().mode().values).float().mean(0)
-
-
-@majority_baseline.alternative
-def by_counting(train_labels, test_labels):
-    shares = []
-    for p in range(train_labels.shape[1]):
-        guess = torch.bincount(train_labels[:, p]).argmax()
-        shares.append((test_labels[:, p] == guess).float().mean())
-    return torch.stack(shares)
+majority_baseline.mistake(
+    "guess_from_training",
+    "That is how often the guess is right in *training*. Ask the test sentences.",
+    "(test_labels == guess) -> (train_labels == guess)",
+)
 
 
 # --- 3.6 NonlinearProbe ---------------------------------------------------------------------------
@@ -470,15 +324,20 @@ class NonlinearProbe(nn.Module):
         return self.net(features.detach()).unflatten(-1, self.shape)
 
 
+SIZES = ((6, 10, 3, 5), (4, 12, 2, 7), (9, 8, 4, 1))  # width, hidden, positions, classes
+
+
 @NonlinearProbe.case
 def logits_for_each_position(answer):
-    expect_tensor(answer(6, 10, 3, 5)(torch.randn(4, 6)), (4, 3, 5), what="the tensor of logits")
+    for sizes in SIZES:
+        logits = answer(*sizes)(torch.randn(11, sizes[0]))
+        expect_tensor(logits, (11, *sizes[2:]), what="the tensor of logits")
 
 
 @NonlinearProbe.case
 def not_linear(answer):
     probe = answer(6, 32, 3, 5)
-    a, b = torch.randn(8, 6), torch.randn(8, 6)
+    a, b = 3 * torch.rand(8, 6), 3 * torch.rand(8, 6)
     bend = (probe((a + b) / 2) - (probe(a) + probe(b)) / 2).abs().max().item()
     expect(
         bend > 1e-5,
@@ -490,80 +349,84 @@ def not_linear(answer):
 @NonlinearProbe.case
 def positions_have_their_own_weights(answer):
     logits = answer(6, 16, 3, 5)(torch.randn(4, 6))
-    spread = (logits - logits[:, :1]).abs().max().item()
-    expect(spread > 1e-5, "All positions get the same logits: nothing tells them apart.", spread)
+    gap = logits - logits[:, :1]
+    spread = (gap - gap[:1]).abs().max().item()
+    expect(spread > 1e-5, "All positions read the same from a vector.", spread)
+
+
+@NonlinearProbe.case
+def one_hidden_layer(answer):
+    for width, hidden, positions, classes in SIZES[:2]:
+        probe = answer(width, hidden, positions, classes)
+        count = sum(one.numel() for one in probe.parameters())
+        outputs = positions * classes
+        least = hidden * (width + outputs)
+        most = least + hidden + outputs + 2 * (width + hidden)  # biases and a normalization
+        problem = f"Your probe for {width} numbers and {hidden} hidden units has {count} weights,"
+        few, many = "too few: is each layer an attribute?", "too many for one hidden layer of them."
+        expect(count >= least, f"{problem} {few}", count)
+        expect(count <= most, f"{problem} {many}", count)
+
+
+@NonlinearProbe.case
+def each_sentence_by_itself(answer):
+    probe, features = answer(6, 10, 3, 5).eval(), torch.randn(7, 6)
+    alone = torch.cat([probe(one[None]) for one in features])
+    expect_close(probe(features), alone, "what your probe says of one vector in a batch")
+
+
+@NonlinearProbe.case
+def free_logits(answer):
+    probe = answer(6, 16, 3, 5)
+    with torch.no_grad():
+        for parameter in probe.parameters():
+            parameter.mul_(10.0)
+    logits = probe(torch.randn(40, 6))
+    for bound in (logits.max(), -logits.min()):
+        expect(bound > 2, "Your logits are bounded: a logit may be any number.", logits)
 
 
 @NonlinearProbe.case
 def encoder_gets_no_gradient(answer):
-    features = torch.randn(4, 6, requires_grad=True)
-    probe = answer(6, 10, 3, 5)
-    probe(features).sum().backward()
-    untouched = features.grad is None or not features.grad.any()
+    encoder, probe = nn.Linear(4, 6), answer(6, 10, 3, 5)
+    features = encoder(torch.randn(9, 4))
+    logits = probe(features)
+    expect(features.requires_grad, "You cut the features of the encoder itself; others need them.")
     expect(
-        untouched,
+        logits.requires_grad,
+        "No gradient flows through your probe at all: it cannot learn. Cut it at the features "
+        "only, not around the layers or behind them.",
+        [0.0],
+    )
+    (logits * torch.randn_like(logits)).sum().backward()
+    expect(
+        encoder.weight.grad is None or not encoder.weight.grad.any(),
         "The loss of your probe sends a gradient into the features. Trained together, the encoder "
         "would learn to please the probe, and you would measure that.",
         [1.0],
     )
-    still = [n for n, p in probe.named_parameters() if p.grad is None or not p.grad.abs().any()]
-    expect(len(still) == 0, f"These weights get no gradient: {', '.join(still)}.", still)
+    still = [n for n, p in probe.named_parameters() if p.grad is None or not p.grad.any()]
+    expect(not still, f"These weights get no gradient: {', '.join(still)}.", still)
 
 
-@NonlinearProbe.mistake("logits_for_each_position", says="Words and positions changed places.")
-class AxesSwapped(nn.Module):
-    def __init__(self, width, hidden, positions, classes):
-        super().__init__()
-        self.inside = NonlinearProbe.answer(width, hidden, positions, classes)
-
-    def forward(self, features):
-        return self.inside(features).transpose(1, 2)
-
-
-@NonlinearProbe.mistake(
-    "not_linear", says="Two linear layers in a row are one linear layer: something must bend."
+NonlinearProbe.mistake(
+    "not_linear",
+    "Two linear layers in a row are one linear layer: something must bend.",
+    "nn.ReLU(), ->",
 )
-class NoNonlinearity(nn.Module):
-    def __init__(self, width, hidden, positions, classes):
-        super().__init__()
-        self.shape = (positions, classes)
-        self.net = nn.Sequential(nn.Linear(width, hidden), nn.Linear(hidden, positions * classes))
-
-    def forward(self, features):
-        return self.net(features.detach()).unflatten(-1, self.shape)
-
-
-@NonlinearProbe.mistake("positions_have_their_own_weights")
-class OneHeadForAll(nn.Module):
-    def __init__(self, width, hidden, positions, classes):
-        super().__init__()
-        self.positions = positions
-        self.net = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, classes))
-
-    def forward(self, features):
-        return self.net(features.detach())[:, None].repeat(1, self.positions, 1)
-
-
-@NonlinearProbe.mistake("encoder_gets_no_gradient")
-class TrainsTheEncoder(nn.Module):
-    def __init__(self, width, hidden, positions, classes):
-        super().__init__()
-        self.shape = (positions, classes)
-        self.net = nn.Sequential(
-            nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, positions * classes)
-        )
-
-    def forward(self, features):
-        return self.net(features).unflatten(-1, self.shape)
-
-
-@NonlinearProbe.alternative
-class WithTanh(nn.Module):
-    def __init__(self, width, hidden, positions, classes):
-        super().__init__()
-        self.hidden = nn.Linear(width, hidden)
-        self.heads = nn.ModuleList(nn.Linear(hidden, classes) for _ in range(positions))
-
-    def forward(self, features):
-        inside = self.hidden(features.detach()).tanh()
-        return torch.stack([head(inside) for head in self.heads], dim=1)
+NonlinearProbe.mistake(
+    "positions_have_their_own_weights",
+    "One output layer serves all positions; each position needs its own.",
+    "positions * classes) -> classes) ;; "
+    "unflatten(-1, self.shape) -> unsqueeze(1).repeat(1, self.shape[0], 1)",
+)
+NonlinearProbe.mistake(
+    "encoder_gets_no_gradient",
+    "Training the probe would train the encoder, too.",
+    "features.detach() -> features",
+)
+NonlinearProbe.mistake(
+    "encoder_gets_no_gradient",
+    "Like `no_grad` around the layers, this cuts off the weights of the probe itself, too.",
+    "return -> with torch.no_grad(): return",
+)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -116,6 +117,7 @@ def expect_number(
         has = f"{_has(what)} {_count(value.numel(), 'number')}, expected one."
         expect(value.numel() == 1, has, value)
         value = value.item()
+    value = value.item() if isinstance(value, np.generic) else value
     expect(not isinstance(value, bool), f"{_is(what)} a truth value, expected a number.", value)
     expect_type(value, (int, float), what)
     if value != value or expected != expected:
@@ -167,6 +169,7 @@ def expect_same(
     Tensors are compared by type, shape, dtype and values, floats within the relative tolerance,
     tuples, lists and dictionaries by their parts, everything else exactly.
     """
+    value = value.item() if isinstance(value, np.generic) else value  # one number of NumPy's
     if isinstance(expected, Tensor):
         expect_close(value, expected, what, atol=atol, rtol=rtol)
     elif isinstance(expected, float):

@@ -1,0 +1,388 @@
+"""Answers to the exercises of chapter 03: more right ones and more wrong ones."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from course_lib.exercises.ch03 import (
+    NonlinearProbe,
+    accuracy_by_length,
+    bootstrap_interval,
+    chance_of_no_mistake,
+    majority_baseline,
+    reverse_source,
+)
+
+
+def chance_by_loop(accuracy):
+    chance = 1.0
+    for one in accuracy:
+        chance = chance * one
+    return chance
+
+
+def shares_by_loop(correct, lengths, edges):
+    shares = []
+    for low, high in zip(edges, edges[1:], strict=False):
+        hits = [c for c, n in zip(correct, lengths, strict=True) if low <= n < high]
+        shares.append(sum(hits) / len(hits) if hits else float("nan"))
+    return shares
+
+
+def shares_by_bucketize(correct, lengths, edges):
+    place = torch.bucketize(lengths, torch.tensor(edges), right=True) - 1
+    shares = []
+    for bucket in range(len(edges) - 1):
+        inside = place == bucket
+        shares.append((correct & inside).sum() / inside.sum())
+    return shares
+
+
+def interval_by_numpy(values, draws, confidence=0.95):
+    means = values.numpy()[draws.numpy()].mean(1)
+    tail = 50 * (1 - confidence)
+    return torch.tensor(np.percentile(means, [tail, 100 - tail]), dtype=torch.float32)
+
+
+def interval_by_rank(values, draws, confidence=0.95):
+    means = torch.stack([values[row].mean() for row in draws]).sort().values
+    low = int((1 - confidence) / 2 * len(means))
+    return torch.stack([means[low], means[-low - 1]])
+
+
+def interval_by_rank_above(values, draws, confidence=0.95):
+    means = values.gather(0, draws.flatten()).view_as(draws).mean(-1).sort()[0]
+    ends = ((1 - confidence) / 2, (1 + confidence) / 2)
+    return torch.stack([means[min(math.ceil(end * len(means)), len(means) - 1)] for end in ends])
+
+
+def reversed_by_lists(source, pad=0):
+    rows = []
+    for row in source.tolist():
+        words = [one for one in row if one != pad]
+        rows.append(words[::-1] + [pad] * (len(row) - len(words)))
+    return torch.tensor(rows)
+
+
+def reversed_row_by_row(source, pad=0):
+    out = source.clone()
+    for row in out:
+        count = int((row != pad).sum())
+        row[:count] = row[:count].flip(0)
+    return out
+
+
+def reversed_and_sorted(source, pad=0):
+    flipped = source.flip(1)
+    order = (flipped == pad).int().argsort(dim=1, stable=True)
+    return flipped.gather(1, order)
+
+
+def reversed_and_rolled(source, pad=0):
+    counts = (source != pad).sum(1).tolist()
+    rows = [row.flip(0).roll(n, 0) for row, n in zip(source, counts, strict=True)]
+    return torch.stack(rows)
+
+
+def baseline_by_counting(train_labels, test_labels):
+    shares = []
+    for p in range(train_labels.shape[1]):
+        guess = torch.bincount(train_labels[:, p]).argmax()
+        shares.append((test_labels[:, p] == guess).float().mean())
+    return torch.stack(shares)
+
+
+class Heads(nn.Module):
+    def __init__(self, width, hidden, positions, classes):
+        super().__init__()
+        self.hidden = nn.Linear(width, hidden)
+        self.heads = nn.ModuleList(nn.Linear(hidden, classes) for _ in range(positions))
+
+    def forward(self, features):
+        inside = self.hidden(features.detach()).tanh()
+        return torch.stack([head(inside) for head in self.heads], dim=1)
+
+
+class OwnWeights(nn.Module):
+    def __init__(self, width, hidden, positions, classes):
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(width, hidden) / width**0.5)
+        self.second = nn.Parameter(torch.randn(positions, hidden, classes) / hidden**0.5)
+
+    def forward(self, features):
+        inside = nn.functional.gelu(features.data @ self.first)
+        return torch.einsum("nh,phc->npc", inside, self.second)
+
+
+class Regularized(nn.Module):
+    def __init__(self, width, hidden, positions, classes):
+        super().__init__()
+        self.classes = classes
+        self.net = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, hidden),
+            nn.SiLU(),
+            nn.Dropout(0.2),
+            nn.Linear(hidden, classes * positions),
+        )
+
+    def forward(self, features):
+        with torch.no_grad():
+            features = features * 1
+        return self.net(features).view(len(features), -1, self.classes)
+
+
+RIGHT = {
+    chance_of_no_mistake: [
+        chance_by_loop,
+        lambda accuracy: accuracy.log().sum().exp(),
+        lambda accuracy: math.prod(accuracy.tolist()),
+        lambda accuracy: accuracy.cumprod(0)[-1],
+        lambda accuracy: torch.prod(accuracy, dim=0, keepdim=True),
+    ],
+    accuracy_by_length: [
+        shares_by_loop,
+        shares_by_bucketize,
+        "correct[inside].float().mean().item() -> correct[inside].float().mean()",
+        lambda *given: [np.float32(share) for share in shares_by_loop(*given)],
+    ],
+    bootstrap_interval: [
+        interval_by_numpy,
+        interval_by_rank,
+        interval_by_rank_above,
+        "1 - tail])) -> 1 - tail]), interpolation='nearest')",
+        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> "
+        "torch.stack([torch.quantile(means, tail), means.quantile(1 - tail)])",
+    ],
+    reverse_source: [
+        reversed_by_lists,
+        reversed_row_by_row,
+        reversed_and_sorted,
+        reversed_and_rolled,
+        "source.gather(1, index) -> source[torch.arange(len(source))[:, None], index]",
+    ],
+    majority_baseline: [
+        baseline_by_counting,
+        "train_labels.mode(dim=0).values -> torch.mode(train_labels, 0)[0].unsqueeze(0)",
+    ],
+    NonlinearProbe: [
+        Heads,
+        OwnWeights,
+        Regularized,
+        "nn.ReLU() -> nn.Sigmoid()",
+        "nn.Linear(width, hidden) -> nn.Linear(width, hidden, bias=False)",
+        "features.detach() -> features.clone().detach()",
+    ],
+}
+
+
+def spoils_the_values(values, draws, confidence=0.95):
+    values -= values.mean()
+    return bootstrap_interval.answer(values, draws, confidence)
+
+
+class ListOfLayers(nn.Module):
+    def __init__(self, width, hidden, positions, classes):
+        super().__init__()
+        self.first = nn.Linear(width, hidden)
+        self.heads = [nn.Linear(hidden, classes) for _ in range(positions)]
+
+    def forward(self, features):
+        inside = self.first(features.detach()).relu()
+        return torch.stack([head(inside) for head in self.heads], 1)
+
+
+class LayersInForward(nn.Module):
+    def __init__(self, width, hidden, positions, classes):
+        super().__init__()
+        self.sizes = width, hidden, positions, classes
+
+    def forward(self, features):
+        width, hidden, positions, classes = self.sizes
+        torch.manual_seed(0)
+        inside = nn.Linear(width, hidden)(features.detach()).relu()
+        return nn.Linear(hidden, positions * classes)(inside).unflatten(1, (positions, classes))
+
+
+class BatchNormalized(nn.Module):
+    def __init__(self, width, hidden, positions, classes):
+        super().__init__()
+        self.inside = NonlinearProbe.answer(width, hidden, positions, classes)
+
+    def forward(self, features):
+        return self.inside((features - features.mean(0)) / (features.std(0, correction=0) + 1))
+
+
+class PositionBias(nn.Module):
+    def __init__(self, width, hidden, positions, classes):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+        self.bias = nn.Parameter(torch.randn(positions, classes))
+
+    def forward(self, features):
+        return self.net(features.detach())[:, None] + self.bias
+
+
+class ProbeForEachPosition(nn.Module):
+    def __init__(self, width, hidden, positions, classes):
+        super().__init__()
+        self.nets = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+            for _ in range(positions)
+        )
+
+    def forward(self, features):
+        return torch.stack([net(features.detach()) for net in self.nets], 1)
+
+
+WRONG = {
+    chance_of_no_mistake: [
+        ".prod() -> .cumprod(0)",
+        "accuracy.prod() -> accuracy[0] * accuracy[1]",
+        "accuracy.prod() -> accuracy[0] * accuracy[-1]",
+        "accuracy.prod() -> accuracy[:10].prod()",
+        "accuracy.prod() -> accuracy.sum()",
+        "accuracy.prod() -> 1 - accuracy.prod()",
+        "accuracy.prod() -> 1 - (1 - accuracy).prod()",
+        "accuracy.prod() -> (1 - accuracy).prod()",
+        "accuracy.prod() -> 1 - (1 - accuracy).sum()",
+        "accuracy.prod() -> accuracy.log().sum()",
+        "accuracy.prod() -> accuracy.log().mean().exp()",
+        "accuracy.prod() -> accuracy.prod() ** (1 / len(accuracy))",
+        "accuracy.prod() -> accuracy[0] ** len(accuracy)",
+        "accuracy.prod() -> accuracy.log().clamp_min(-1.0).sum().exp()",
+        "accuracy.prod() -> accuracy[accuracy > 0].prod()",
+        "return accuracy.prod() -> accuracy.log_()\n    return accuracy.sum().exp()",
+    ],
+    accuracy_by_length: [
+        "lengths >= low -> lengths > low",
+        "(lengths >= low) & (lengths < high) -> (lengths > low) & (lengths <= high)",
+        "lengths < high -> lengths < high - 1",
+        "(lengths >= low) & ->",
+        "& (lengths < high) ->",
+        "zip(edges, edges[1:], strict=False) -> zip(edges, [*edges[1:], 10**6])",
+        "zip(edges, edges[1:], strict=False) -> zip([0, *edges], edges)",
+        "zip(edges, edges[1:], strict=False) -> zip(edges, edges[2:])",
+        "zip(edges, edges[1:], strict=False) -> zip(range(20), range(1, 21))",
+        "(lengths < high) -> ((lengths < high) | (high == edges[-1]))",
+        "(lengths >= low) -> ((lengths >= low) | (low == edges[0]))",
+        "correct[inside].float().mean() -> (~correct[inside]).float().mean()",
+        "correct[inside].float().mean() -> correct[inside].float().sum()",
+        "correct[inside].float().mean() -> lengths[inside].float().mean()",
+        "correct[inside].float().mean() -> 100 * correct[inside].float().mean()",
+        "correct[inside].float().mean() -> (correct & inside).sum() / correct.sum()",
+        "correct[inside].float().mean().item() -> round(correct[inside].float().mean().item(), 1)",
+        "shares.append -> if inside.any(): shares.append",
+        "correct[inside].float().mean().item() -> correct[inside].float().mean().item() "
+        "if inside.any() else None",
+        "return shares -> return dict(zip(edges, shares))",
+        "return shares -> return shares[::-1]",
+        "return shares -> return sum(shares) / len(shares)",
+        "return shares -> lengths.copy_(lengths.sort().values)\n    return shares",
+        "shares.append(correct[inside].float().mean().item()) -> pass",
+    ],
+    bootstrap_interval: [
+        spoils_the_values,
+        "return torch.quantile -> means = means.flip(0)[:400]\n    return torch.quantile",
+        "values[draws].mean(1) -> values[torch.randint(len(values), draws.shape)].mean(1)",
+        "values[draws].mean(1) -> values[draws].mean(0)",
+        "values[draws].mean(1) -> values[draws].median(1).values",
+        "values[draws].mean(1) -> values[draws].sum(1)",
+        "values[draws].mean(1) -> values[draws].flatten()",
+        "values[draws].mean(1) -> draws.float().mean(1)",
+        "values[draws].mean(1) -> values[draws].std(1)",
+        "values[draws].mean(1) -> values[draws] - values.mean()",
+        "torch.tensor([tail, 1 - tail]) -> torch.tensor([1 - tail, tail])",
+        "torch.tensor([tail, 1 - tail]) -> torch.tensor([0.0, 1.0])",
+        "torch.tensor([tail, 1 - tail]) -> torch.tensor([0.0, confidence])",
+        "torch.tensor([tail, 1 - tail]) -> torch.tensor([tail, confidence])",
+        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> "
+        "torch.stack([means.mean() - 1.96 * means.std(), means.mean() + 1.96 * means.std()])",
+        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> values.mean() + torch.tensor("
+        "[-1, 1]) * torch.distributions.Normal(0, 1).icdf(torch.tensor(1 - tail)) * means.std()",
+        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> "
+        "2 * values.mean() - torch.quantile(means, torch.tensor([1 - tail, tail]))",
+        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> "
+        "torch.quantile(means, torch.tensor([tail, 1 - tail])) - values.mean()",
+        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> means.quantile(1 - tail)",
+        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> means",
+        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> "
+        "torch.quantile(means, torch.tensor([tail, 1 - tail]))[:, None]",
+    ],
+    reverse_source: [
+        lambda source, pad=0: [row[row != pad].flip(0) for row in source],
+        lambda source, pad=0: torch.tensor([sorted(row, reverse=True) for row in source.tolist()]),
+        lambda source, pad=0: source.sort(dim=1, descending=True).values,
+        "source.gather(1, index) -> source",
+        "source.gather(1, index) -> source.flip(0, 1)",
+        "source.gather(1, index) -> source.gather(1, index).float()",
+        "source.gather(1, index) -> source.gather(1, index[:1].expand_as(source))",
+        "source.gather(1, index) -> source.gather(1, index)[:, : lengths.max()]",
+        "source.gather(1, index) -> index",
+        "source.gather(1, index) -> source.copy_(source.gather(1, index))",
+        "source.gather(1, index) -> source.gather(1, index).masked_fill(position >= lengths, 0)",
+        "lengths - 1 - position, position -> lengths - 2 - position, position",
+        "lengths - 1 - position, -> (lengths - position).clamp(max=source.shape[1] - 1),",
+        "sum(1, keepdim=True) -> sum(1, keepdim=True).max()",
+        "sum(1, keepdim=True) -> sum(1, keepdim=True)[:1]",
+        "source != pad -> source > pad",
+        "index = torch.where(position < lengths, lengths - 1 - position, position) -> "
+        "index = (lengths - 1 - position) % source.shape[1] ;; position = -> "
+        "lengths = lengths * 0 + source.shape[1]\n    position =",
+    ],
+    majority_baseline: [
+        "train_labels.mode(dim=0).values -> train_labels.mode(dim=0).indices",
+        "train_labels.mode(dim=0).values -> train_labels.median(dim=0).values",
+        "train_labels.mode(dim=0).values -> train_labels.max(dim=0).values",
+        "train_labels.mode(dim=0).values -> train_labels.float().mean(dim=0).round()",
+        "train_labels.mode(dim=0).values -> train_labels[0]",
+        "train_labels.mode(dim=0).values -> torch.cat([train_labels, test_labels]).mode(0).values",
+        "train_labels.mode(dim=0).values -> train_labels[:, :1].mode(dim=0).values",
+        "train_labels.mode(dim=0).values -> test_labels.mode(dim=0).values + 0",
+        "train_labels.mode(dim=0).values -> train_labels[-5:].float().mean(0).long()",
+        "train_labels.mode(dim=0).values -> train_labels[:5].mode(dim=0).values",
+        "(test_labels == guess).float().mean(0) -> (test_labels == guess).float().mean(1)",
+        "(test_labels == guess).float().mean(0) -> (test_labels == guess).sum(0)",
+        "(test_labels == guess).float().mean(0) -> (test_labels == guess).all(1).float().mean()",
+        "(test_labels == guess).float().mean(0) -> (test_labels != guess).float().mean(0)",
+        "(test_labels == guess).float().mean(0) -> 100 * (test_labels == guess).float().mean(0)",
+        ".float().mean(0) -> .sum(0) / len(train_labels)",
+        "(test_labels == guess).float().mean(0) -> (test_labels == guess).float().mean(0).tolist()",
+        "(test_labels == guess).float().mean(0) -> (test_labels == guess).double().mean(0)",
+        "(test_labels == guess).float().mean(0) -> (test_labels == guess).float()[0]",
+        "return (test -> test_labels -= guess\n    guess = 0\n    return (test",
+    ],
+    NonlinearProbe: [
+        ListOfLayers,
+        LayersInForward,
+        BatchNormalized,
+        PositionBias,
+        ProbeForEachPosition,
+        "unflatten(-1, self.shape) -> unflatten(-1, self.shape).transpose(1, 2)",
+        ".unflatten(-1, self.shape) ->",
+        "unflatten(-1, self.shape) -> unflatten(-1, self.shape).softmax(-1)",
+        "unflatten(-1, self.shape) -> unflatten(-1, self.shape).log_softmax(-1)",
+        "unflatten(-1, self.shape) -> unflatten(-1, self.shape).relu()",
+        "unflatten(-1, self.shape) -> unflatten(-1, self.shape).tanh()",
+        "unflatten(-1, self.shape) -> unflatten(-1, self.shape).detach()",
+        "unflatten(-1, self.shape) -> unflatten(-1, self.shape).argmax(-1)",
+        "unflatten(-1, self.shape) -> view(self.shape[0], -1, self.shape[1]).transpose(0, 1)",
+        "nn.ReLU(), -> ;; unflatten(-1, self.shape) -> relu().unflatten(-1, self.shape)",
+        "nn.ReLU(), -> nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(),",
+        "nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, positions * classes) -> "
+        "nn.Linear(width, 64), nn.ReLU(), nn.Linear(64, positions * classes)",
+        "nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, positions * classes) -> "
+        "nn.ReLU(), nn.Linear(width, positions * classes)",
+        "nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, positions * classes) -> "
+        "nn.ReLU(), nn.Linear(width, hidden), nn.Linear(hidden, positions * classes)",
+        "features.detach() -> features.detach_()",
+        "features.detach() -> torch.zeros_like(features)",
+        "features.detach() -> features.requires_grad_()",
+        "features.detach() -> torch.from_numpy(features.numpy())",
+        "positions * classes)\n        ) -> positions * classes)\n        ).requires_grad_(False)",
+        "return -> for one in self.parameters(): one.requires_grad_(False)\n        return",
+        "return -> torch.set_grad_enabled(False)\n        return",
+    ],
+}
