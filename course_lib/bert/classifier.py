@@ -20,22 +20,11 @@ from torch.nn import functional as F
 from course_lib.attention.masks import padding_mask
 from course_lib.bert.model import Bert
 from course_lib.data.batching import read_by_length
+from course_lib.support.modes import evaluating
 from course_lib.text.words import PAD
+from course_lib.transfer import classify
 
 POOLINGS = ("mean", "first", "pooler")
-
-
-def mean_pool(states: Tensor, real: Tensor) -> Tensor:
-    """Mean of the states of real tokens: (B, S, D), (B, S) bool -> (B, D).
-
-    Raises:
-        ValueError: a row has no real token.
-    """
-    counts = real.sum(1, keepdim=True)  # (B, 1)
-    if (counts == 0).any():
-        row = int((counts == 0).nonzero()[0, 0])
-        raise ValueError(f"Row {row} of the batch has no real token. Leave empty texts out.")
-    return (states * real.unsqueeze(-1)).sum(1) / counts
 
 
 def segments_of(tokens: Tensor, separator: int) -> Tensor:
@@ -44,8 +33,18 @@ def segments_of(tokens: Tensor, separator: int) -> Tensor:
     (B, S) ids -> (B, S). So a pair needs no second tensor on its way to the model.
     """
     marks = (tokens == separator).long()
-    before = marks.cumsum(1) - marks  # separators before each place
+    before = marks.cumsum(1) - marks  # separators before each position
     return (before > 0).long() * (tokens != PAD)
+
+
+def text_vectors(body: Bert, tokens: Tensor, separator: int, pooling: str = "mean") -> Tensor:
+    """One vector a text: (B, S) ids with their marks -> (B, D)."""
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
+    states = body(tokens, segments_of(tokens, separator))
+    if pooling == "mean":
+        return classify.mean_pool(states, padding_mask(tokens, PAD))
+    return states[:, 0] if pooling == "first" else body.pool(states)
 
 
 class BertClassifier(nn.Module):
@@ -54,12 +53,9 @@ class BertClassifier(nn.Module):
     Args:
         body: with the weights to start from; it becomes part of the classifier.
         classes: number of classes C.
-        separator: id of ``[SEP]``, from which segments are told.
+        separator: id of `[SEP]`, from which segments are told.
         pooling: "mean", "first" or "pooler"; see the top of this file.
         dropout: before the head's linear layer.
-
-    Raises:
-        ValueError: fewer than two classes, or an unknown pooling.
     """
 
     def __init__(
@@ -72,10 +68,6 @@ class BertClassifier(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if classes < 2:
-            raise ValueError(f"classes is {classes}, expected at least 2.")
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
         self.body = body
         self.head = nn.Linear(body.config.width, classes)
         self.dropout = nn.Dropout(dropout)
@@ -89,14 +81,6 @@ class BertClassifier(nn.Module):
         return self.head(self.dropout(vectors))
 
 
-def text_vectors(body: Bert, tokens: Tensor, separator: int, pooling: str = "mean") -> Tensor:
-    """One vector a text: (B, S) ids with their marks -> (B, D)."""
-    states = body(tokens, segments_of(tokens, separator))
-    if pooling == "mean":
-        return mean_pool(states, padding_mask(tokens, PAD))
-    return states[:, 0] if pooling == "first" else body.pool(states)
-
-
 def classifier(
     body: Bert,
     classes: int,
@@ -106,18 +90,17 @@ def classifier(
     copied: bool = True,
     pooling: str = "mean",
 ) -> BertClassifier:
-    """A classifier with a new head, and a *copy* of the body or, not ``copied``, a new one of its
-    sizes: training from scratch. ``body`` itself is never changed.
+    """A classifier with a new head, and a copy of the body or a new one of its sizes: see
+    `classify.start`.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = BertClassifier(Bert(body.config), classes, separator, pooling=pooling)
-    if copied:
-        model.body.load_state_dict(body.state_dict())
-    return model
+    return classify.start(
+        lambda: BertClassifier(Bert(body.config), classes, separator, pooling=pooling),
+        body,
+        seed,
+        copied=copied,
+    )
 
 
-@torch.no_grad()
 def features(
     body: Bert,
     texts: Sequence[Sequence[int]],
@@ -126,36 +109,27 @@ def features(
     pooling: str = "mean",
     batch_size: int = 50,
 ) -> Tensor:
-    """Vectors (N, D) of many texts, in their order; texts of similar length are read together.
-
-    In evaluation mode; the mode before is restored.
-
-    Raises:
-        ValueError: there is no text.
-    """
-    device, training = next(body.parameters()).device, body.training
-    body.eval()
-    try:
+    """Vectors (N, D) of many texts, in their order and in evaluation mode."""
+    device = next(body.parameters()).device
+    with evaluating(body):
         return read_by_length(
             lambda tokens: text_vectors(body, tokens.to(device), separator, pooling),
             texts,
             batch_size,
             PAD,
         )
-    finally:
-        body.train(training)
 
 
 def predict(model: BertClassifier, texts: Sequence[Sequence[int]], *, bf16: bool = False) -> Tensor:
     """Logits (N, C) of texts, in their order and in evaluation mode.
 
-    With ``bf16`` the body computes in 16 bits; the head always has 32.
+    With `bf16` the body computes in 16 bits; the head always has 32.
     """
-    device = next(model.parameters()).device.type
-    with torch.autocast(device, torch.bfloat16) if bf16 else nullcontext():
-        vectors = features(model.body, texts, model.separator, pooling=model.pooling)
-    with torch.no_grad():
-        return model.head(vectors.to(model.head.weight.device)).cpu()
+    device = next(model.parameters()).device
+    with evaluating(model):
+        with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
+            vectors = features(model.body, texts, model.separator, pooling=model.pooling)
+        return model.head(vectors.to(device)).cpu()
 
 
 def nearest(query: Tensor, vectors: Tensor, count: int) -> tuple[Tensor, Tensor]:

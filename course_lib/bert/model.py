@@ -2,16 +2,17 @@
 
 Source: Devlin et al. (2019). The layers are those of chapter 06 with the norm after the sum: post-
 norm, exact GELU. New are three things: what goes in (section 3, figure 2: the sum of a token's, a
-place's and a segment's vector), the two tasks of pre-training (section 3.1), and where they are
-read off: each hidden word at its own place, the question about the pair at the first place.
+position's and a segment's vector), the two tasks of pre-training (section 3.1), and where they are
+read off: each hidden word at its own position, the question about the pair at the first one.
 
-Parameters bear the names of Hugging Face's program, so that its weights fit: see
-``course_lib.bert.weights``. Where the code and the authors' program differ: dropout acts on the
-embeddings and on what a sub-layer gives (Vaswani et al. 2017, section 5.4); their program also
-drops attention weights. Without dropout the two compute the same.
+Parameters bear the names of Hugging Face's program, so that its weights fit: see `bert.weights`.
+Where the code and the authors' program differ: dropout acts on the embeddings and on what a
+sub-layer gives (Vaswani et al. 2017, section 5.4); their program also drops attention weights.
+Without dropout the two compute the same.
 
-Shapes: B batch, S tokens of the longest text, n places asked for, D width, H heads, K = D / H, V
-vocabulary. Masks are boolean with True = may attend; token id 0 is padding, as everywhere.
+Shapes: B batch, S tokens of the longest text, n positions asked for, D width, H heads, K = D / H,
+V vocabulary. Masks are boolean with True = may attend; token id 0 is padding, in BERT's published
+vocabularies too.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from torch.nn import functional as F
 
 from course_lib.attention.attend import attend, attend_fast
 from course_lib.attention.masks import causal_mask, padding_mask
-from course_lib.support.checks import check_sizes
+from course_lib.support.checks import check_ids, check_sizes
 from course_lib.text.words import PAD
 
 
 @dataclass(frozen=True)
 class BertConfig:
-    """Sizes of a :class:`Bert`; without changes those of BERT base (section 3).
+    """Sizes of a `Bert`; without changes those of BERT base (section 3).
 
     Args:
         vocab_size: V, number of token ids, special tokens included.
@@ -39,16 +40,12 @@ class BertConfig:
         layers: how many.
         heads: H, a divisor of D.
         hidden: width inside the feed-forward networks.
-        positions: how many places are learned; the longest text that can be read.
+        positions: how many are learned; the longest text that can be read.
         segments: how many segments are told apart.
         dropout: probability.
         epsilon: under the root of LayerNorm.
-        causal: each place sees itself and what precedes it, as in GPT. Off in BERT; on it makes
-            the left-to-right model to compare with (Devlin et al. 2019, table 5).
-
-    Raises:
-        ValueError: a size is not a positive whole number, heads do not divide the width, dropout
-            is outside [0, 1), or epsilon is not positive.
+        causal: each position sees itself and what precedes it, as in GPT. Off in BERT; on it
+            makes the left-to-right model to compare with (Devlin et al. 2019, table 5).
     """
 
     vocab_size: int = 30_522
@@ -65,8 +62,6 @@ class BertConfig:
     def __post_init__(self) -> None:
         sizes = ("vocab_size", "width", "layers", "heads", "hidden", "positions", "segments")
         check_sizes(self, sizes)
-        if self.epsilon <= 0:
-            raise ValueError(f"epsilon must be above 0, got {self.epsilon!r}")
 
     @classmethod
     def tiny(cls, vocab_size: int, **changes) -> Self:
@@ -92,7 +87,7 @@ class BertConfig:
 
 
 class Embeddings(nn.Module):
-    """Token + place + segment, then LayerNorm and dropout (Devlin et al. 2019, figure 2)."""
+    """Token + position + segment, then LayerNorm and dropout (Devlin et al. 2019, figure 2)."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -104,16 +99,16 @@ class Embeddings(nn.Module):
 
     def forward(self, tokens: Tensor, segments: Tensor | None) -> Tensor:
         """(B, S) ids, (B, S) segments or None for segment 0 everywhere -> (B, S, D)."""
-        places = self.position_embeddings.weight[: tokens.shape[1]]  # (S, D)
+        positions = self.position_embeddings.weight[: tokens.shape[1]]  # (S, D)
         if segments is None:
             kinds = self.token_type_embeddings.weight[0]  # (D,)
         else:
             kinds = self.token_type_embeddings(segments)  # (B, S, D)
-        x = self.word_embeddings(tokens) + kinds + places
+        x = self.word_embeddings(tokens) + kinds + positions
         return self.dropout(self.LayerNorm(x))
 
 
-class SelfAttention(nn.Module):
+class BertSelfAttention(nn.Module):
     """The heads, without their output map: queries, keys and values of the same states."""
 
     def __init__(self, config: BertConfig) -> None:
@@ -139,7 +134,7 @@ class SelfAttention(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
-class Project(nn.Module):
+class AddAndNorm(nn.Module):
     """The end of a sub-layer: a linear map, dropout, the residual sum, LayerNorm."""
 
     def __init__(self, inputs: int, config: BertConfig) -> None:
@@ -159,10 +154,10 @@ class BertLayer(nn.Module):
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.attention = nn.ModuleDict(
-            {"self": SelfAttention(config), "output": Project(config.width, config)}
+            {"self": BertSelfAttention(config), "output": AddAndNorm(config.width, config)}
         )
         self.intermediate = nn.ModuleDict({"dense": nn.Linear(config.width, config.hidden)})
-        self.output = Project(config.hidden, config)
+        self.output = AddAndNorm(config.hidden, config)
 
     def forward(
         self, x: Tensor, mask: Tensor | None, need_weights: bool
@@ -174,9 +169,9 @@ class BertLayer(nn.Module):
 
 
 class Bert(nn.Module):
-    """The body. Call it for the states; :meth:`pool` makes one vector of the first of them.
+    """The body. Call it for the states; `pool` makes one vector of the first of them.
 
-    The weights start as :func:`init_bert_` says.
+    The weights start as `init_bert_` says.
     """
 
     def __init__(self, config: BertConfig) -> None:
@@ -200,12 +195,8 @@ class Bert(nn.Module):
 
         Returns:
             States (B, S, D), one a token. Those at padding mean nothing.
-
-        Raises:
-            ValueError: shapes that do not belong together, ids or segments out of range, or more
-                tokens than there are positions.
         """
-        return self._read(tokens, segments, mask, need_weights=False)[0]
+        return self._read(tokens, segments, mask, False)[0]
 
     def with_weights(
         self, tokens: Tensor, segments: Tensor | None = None, mask: Tensor | None = None
@@ -214,15 +205,10 @@ class Bert(nn.Module):
 
         Call `eval()` first, or dropout blurs the picture.
         """
-        return self._read(tokens, segments, mask, need_weights=True)
+        return self._read(tokens, segments, mask, True)
 
     def _read(
-        self,
-        tokens: Tensor,
-        segments: Tensor | None,
-        mask: Tensor | None,
-        *,
-        need_weights: bool,
+        self, tokens: Tensor, segments: Tensor | None, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, list[Tensor | None]]:
         self._check(tokens, segments, mask)
         allowed = self._allowed(tokens, padding_mask(tokens, PAD) if mask is None else mask)
@@ -237,7 +223,7 @@ class Bert(nn.Module):
         return torch.tanh(self.pooler["dense"](states[:, 0]))
 
     def _allowed(self, tokens: Tensor, real: Tensor) -> Tensor | None:
-        """Which place may attend to which, broadcastable to (B, H, S, S); None: all to all."""
+        """Which position may attend to which, broadcastable to (B, H, S, S); None: all to all."""
         allowed = None if bool(real.all()) else real[:, None, None, :]
         if not self.config.causal:
             return allowed
@@ -245,29 +231,15 @@ class Bert(nn.Module):
         return causal if allowed is None else allowed & causal
 
     def _check(self, tokens: Tensor, segments: Tensor | None, mask: Tensor | None) -> None:
-        size = self.config
-        if tokens.dim() != 2 or 0 in tokens.shape:
-            raise ValueError(f"tokens have shape {tuple(tokens.shape)}, expected (B, S)")
-        if tokens.shape[1] > size.positions:
+        check_ids(tokens, self.config.vocab_size, "tokens")
+        if segments is not None:
+            check_ids(segments, self.config.segments, "segments")
+        shapes = [tuple(one.shape) for one in (tokens, segments, mask) if one is not None]
+        if len(set(shapes)) > 1 or tokens.shape[1] > self.config.positions:
             raise ValueError(
-                f"{tokens.shape[1]} tokens, but this model knows {size.positions} positions; cut "
-                "the texts, as WordPiece.text does with `longest`"
-            )
-        for name, found, limit in (
-            ("tokens", tokens, size.vocab_size),
-            ("segments", segments, size.segments),
-        ):
-            if found is None:
-                continue
-            if found.shape != tokens.shape:
-                raise ValueError(f"{name} {tuple(found.shape)} beside tokens {tuple(tokens.shape)}")
-            low, high = (int(end) for end in found.aminmax())
-            if low < 0 or high >= limit:
-                raise ValueError(f"{name} go from {low} to {high}, expected 0 to {limit - 1}")
-        if mask is not None and (mask.shape != tokens.shape or mask.dtype != torch.bool):
-            raise ValueError(
-                f"mask has shape {tuple(mask.shape)} and type {mask.dtype}, expected bool "
-                f"{tuple(tokens.shape)}, True = a real token"
+                f"tokens, segments and mask have the shapes {shapes}; expected one (B, S) with S "
+                f"up to {self.config.positions} positions. Cut the texts, as WordPiece.text does "
+                "with `longest`."
             )
 
 
@@ -298,7 +270,7 @@ class MaskedHead(nn.Module):
 class PreTraining(NamedTuple):
     """What pre-training reads off: words (B, S, V) or (n, V), and next (B, 2).
 
-    Column 0 of ``next`` scores "the second text follows the first", column 1 "it does not".
+    Column 0 of `next` scores "the second text follows the first", column 1 "it does not".
     """
 
     words: Tensor
@@ -325,19 +297,16 @@ class BertForPreTraining(nn.Module):
         return self.bert.config
 
     def forward(
-        self, tokens: Tensor, segments: Tensor | None = None, places: Tensor | None = None
+        self, tokens: Tensor, segments: Tensor | None = None, positions: Tensor | None = None
     ) -> PreTraining:
-        """Scores for every token, or at some places only, which saves most of the work.
+        """Scores for every token, or at some positions only, which saves most of the work.
 
         Args:
-            tokens, segments: as for :class:`Bert`.
-            places: (B, S) bool, n of them True, or None for all.
-
-        Raises:
-            ValueError: see :meth:`Bert.forward`.
+            tokens, segments: as for `Bert`.
+            positions: (B, S) bool, n of them True, or None for all.
         """
         states = self.bert(tokens, segments)
-        asked = states if places is None else states[places]  # (B, S, D) or (n, D)
+        asked = states if positions is None else states[positions]  # (B, S, D) or (n, D)
         words = self.cls["predictions"](asked)
         return PreTraining(words, self.cls["seq_relationship"](self.bert.pool(states)))
 

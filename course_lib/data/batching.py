@@ -200,6 +200,34 @@ class StreamSampler:
         return StreamBatch(self._inputs[:, window], self._targets[:, window], fresh=piece == 0)
 
 
+class Shuffled:
+    """Random batches of examples, a new shuffle for each pass; a pure function of seed and step.
+
+    A sampler is made from it by a method `batch(step)`, which uses `chosen(step)`.
+
+    Args:
+        examples: what to draw from.
+        batch_size: examples a batch; never more than there are.
+        seed: number of the shuffles.
+    """
+
+    def __init__(self, examples: Sequence, batch_size: int, seed: int) -> None:
+        if len(examples) < 1 or batch_size < 1:
+            raise ValueError(f"{len(examples)} examples, batch_size={batch_size}; expected 1 each")
+        self.examples, self.seed = examples, seed
+        self.batch_size = min(batch_size, len(examples))
+
+    def __len__(self) -> int:
+        """Batches in one pass; what does not fill a batch is left for another pass."""
+        return len(self.examples) // self.batch_size
+
+    def chosen(self, step: int) -> list[int]:
+        """Which examples are in the batch of training step 0, 1, 2, …"""
+        epoch, place = divmod(step, len(self))
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.examples))
+        return order[place * self.batch_size : (place + 1) * self.batch_size].tolist()
+
+
 def batches_by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:
     """Indices of sequences of similar length, shortest first, to evaluate them quickly.
 

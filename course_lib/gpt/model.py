@@ -5,16 +5,17 @@ masked self-attention and a feed-forward network, that predicts the next token a
 (Radford et al. 2018, section 3.1). The details are those of GPT-2 (Radford et al. 2019, section
 2.3): LayerNorm comes first in each half of a block, one more stands at the end, and the output
 layer is the token embedding. Names and the order of numbers are those of Hugging Face's
-``GPT2Model``; ``course_lib.gpt.weights`` reads its files.
+`GPT2Model`; `gpt.weights` reads its files.
 
-What differs from the decoder of ``course_lib.transformer.layers``: one linear map gives queries,
-keys and values, GELU takes the place of ReLU, the embeddings are not multiplied by √D, and the
-weights start as :func:`init_gpt2_` says. Like every language model of this course it offers
-``init_state``, ``step`` and ``reorder`` for ``course_lib.decoding.search``.
+What differs from the decoder of `transformer.layers`: one linear map gives queries, keys and
+values, GELU takes the place of ReLU, the embeddings are not multiplied by √D, and the weights start
+as `init_gpt2_` says. Like every language model of this course it offers `init_state`, `step` and
+`reorder` for `decoding.search`.
 
 Shapes: B batch, T positions, P positions read before, D model width, H heads, K = D / H head
 width, L layers, C context (the most positions), V vocabulary. All rows of a batch are read from
-position 0 on, so padding goes to the right, where no word looks.
+position 0 on. Shorter texts are filled up on the right, where no real token attends to; to go on
+writing, the prompts of a batch must have one length.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from course_lib.support.checks import check_ids, check_sizes
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """Sizes of a :class:`GPT`.
+    """Sizes of a `GPT`.
 
     Args:
         vocab_size: V.
@@ -48,10 +49,6 @@ class GPTConfig:
             0.1; on a processor this one costs the fast path of attention.
 
     The feed-forward networks are 4 D wide inside, as published.
-
-    Raises:
-        ValueError: a size is no whole number of at least 1, heads do not divide the width, or a
-            probability is outside [0, 1).
     """
 
     vocab_size: int
@@ -65,11 +62,6 @@ class GPTConfig:
     def __post_init__(self) -> None:
         sizes = ("vocab_size", "context", "width", "heads", "layers")
         check_sizes(self, sizes, ("dropout", "attention_dropout"))
-
-    @property
-    def hidden(self) -> int:
-        """Width inside the feed-forward networks."""
-        return 4 * self.width
 
     @classmethod
     def tiny(cls, vocab_size: int, **changes) -> Self:
@@ -96,7 +88,7 @@ class GPTConfig:
 
 
 class GPTAttention(nn.Module):
-    """Self-attention in which no position sees a later one; ``c_attn`` gives q, k and v at once."""
+    """Self-attention in which no position sees a later one; `c_attn` gives q, k and v at once."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -109,7 +101,7 @@ class GPTAttention(nn.Module):
     def forward(
         self, x: Tensor, past: KeysValues | None = None, *, need_weights: bool = False
     ) -> tuple[Tensor, KeysValues, Tensor | None]:
-        """(B, T, D), after P positions whose keys and values are in ``past``.
+        """(B, T, D), after P positions whose keys and values are in `past`.
 
         Returns:
             (B, T, D); keys and values of all P + T positions; weights (B, H, T, P + T) or None.
@@ -141,8 +133,8 @@ class GPTFeedForward(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.c_fc = nn.Linear(config.width, config.hidden)
-        self.c_proj = nn.Linear(config.hidden, config.width)
+        self.c_fc = nn.Linear(config.width, 4 * config.width)
+        self.c_proj = nn.Linear(4 * config.width, config.width)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -163,7 +155,7 @@ class GPTBlock(nn.Module):
     def forward(
         self, x: Tensor, past: KeysValues | None = None, *, need_weights: bool = False
     ) -> tuple[Tensor, KeysValues, Tensor | None]:
-        """As :class:`GPTAttention`."""
+        """As `GPTAttention`."""
         out, kept, weights = self.attn(self.ln_1(x), past, need_weights=need_weights)
         x = x + out
         return x + self.mlp(self.ln_2(x)), kept, weights
@@ -193,11 +185,7 @@ class GPTBody(nn.Module):
         init_gpt2_(self)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, T) -> (B, T, D), after the last LayerNorm.
-
-        Raises:
-            ValueError: ids out of range or of wrong shape, no token, or more than C positions.
-        """
+        """(B, T) -> (B, T, D), after the last LayerNorm."""
         return self.read(tokens, self.start())[0]
 
     def start(self) -> GPTState:
@@ -207,12 +195,8 @@ class GPTBody(nn.Module):
     def read(
         self, tokens: Tensor, state: GPTState, *, need_weights: bool = False
     ) -> tuple[Tensor, GPTState, list[Tensor | None]]:
-        """The next T tokens: (B, T) -> (B, T, D), new state, a (B, H, T, P + T) or None a layer.
-
-        Call ``eval()`` before asking for weights: on that path attention weights are not dropped.
-
-        Raises:
-            ValueError: as :meth:`forward`.
+        """The next T tokens: (B, T) -> (B, T, D), the new state, and for each layer the attention
+        weights (B, H, T, P + T) or None.
         """
         check_ids(tokens, self.config.vocab_size, "tokens")
         end = state.length + tokens.shape[1]
@@ -241,11 +225,7 @@ class GPT(nn.Module):
         self.body = GPTBody(config)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, T) -> logits (B, T, V); ``logits[:, t]`` scores the token after ``tokens[:, t]``.
-
-        Raises:
-            ValueError: as ``GPTBody.forward``.
-        """
+        """(B, T) -> logits (B, T, V); `logits[:, t]` scores the token after `tokens[:, t]`."""
         return self.head(self.body(tokens))
 
     def head(self, states: Tensor) -> Tensor:
@@ -253,38 +233,32 @@ class GPT(nn.Module):
         return F.linear(states, self.body.wte.weight)
 
     def with_weights(self, tokens: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """As `forward`, and the attention weights: one (B, H, T, T) per layer. Call `eval()` first,
-        for on this path attention weights are not dropped."""
+        """As `forward`, and the attention weights: one (B, H, T, T) per layer.
+
+        Call `eval()` first: on this path attention weights are not dropped.
+        """
         states, _, weights = self.body.read(tokens, self.body.start(), need_weights=True)
         return self.head(states), weights
 
     def init_state(self, prompt: Tensor) -> GPTState:
-        """Read a prompt (B, T) at once; one without tokens, (B, 0), gives the empty state.
-
-        Raises:
-            ValueError: as ``GPTBody.forward``.
-        """
+        """Read a prompt (B, T) at once; one without tokens, (B, 0), gives the empty state."""
         start = self.body.start()
         return start if prompt.shape[1] == 0 else self.body.read(prompt, start)[1]
 
     def step(self, tokens: Tensor, state: GPTState) -> tuple[Tensor, GPTState]:
-        """Read one token a row, (B,): log-probabilities (B, V) of the next one, new state.
-
-        Raises:
-            ValueError: the context is full, or as ``GPTBody.forward``.
-        """
+        """Read one token a row, (B,): log-probabilities (B, V) of the next one, new state."""
         states, state, _ = self.body.read(tokens.unsqueeze(1), state)
         return self.head(states[:, 0]).log_softmax(-1), state
 
     def reorder(self, state: GPTState, index: Tensor) -> GPTState:
-        """Rows ``index`` (B',) of the state, for beam search; a row may appear several times."""
+        """Rows `index` (B',) of the state, for beam search; a row may appear several times."""
         past = tuple(None if kept is None else tuple(x[index] for x in kept) for kept in state.past)
         return GPTState(past, state.length)
 
 
 def init_gpt2_(body: GPTBody) -> None:
     """Weights normal with standard deviation 0.02, biases 0; the maps that write to the residual
-    path (``c_proj``) divided by √(2 L).
+    path (`c_proj`) divided by √(2 L).
 
     Sources: Radford et al. (2018, section 4.1) for 0.02, Radford et al. (2019, section 2.3) for the
     division, "by 1/√N where N is the number of residual layers", of which a block has two. So the
@@ -299,40 +273,24 @@ def init_gpt2_(body: GPTBody) -> None:
             nn.init.normal_(parameter, std=0.02 / (math.sqrt(2 * len(body.h)) if deep else 1.0))
 
 
-def decay_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Names of the parameters that weight decay pulls towards 0, and of those it leaves alone.
-
-    Decay is for matrices. A bias or the scale of a LayerNorm has no reason to be small (Radford et
-    al. 2018, section 4.1: "all non bias or gain weights"). Tied parameters count once.
-
-    Returns:
-        "decay" and "no_decay"; disjoint, and together all parameters.
-    """
-    named = dict(model.named_parameters())
-    decay = tuple(name for name, parameter in named.items() if parameter.dim() > 1)
-    return {"decay": decay, "no_decay": tuple(name for name in named if name not in decay)}
-
-
 def adamw(model: nn.Module, rate: float, decay: float = 0.1) -> torch.optim.AdamW:
-    """AdamW (Loshchilov & Hutter 2019) on the two groups of :func:`decay_groups`.
+    """AdamW (Loshchilov & Hutter 2019), with decay for matrices only.
 
-    β₂ = 0.95 instead of 0.999, as in GPT-3 (Brown et al. 2020, appendix B): a shorter memory.
+    A bias or the scale of a LayerNorm has no reason to be small (Radford et al. 2018, section 4.1:
+    "all non bias or gain weights"). β₂ = 0.95 instead of 0.999, as in GPT-3 (Brown et al. 2020,
+    appendix B): a shorter memory.
     """
-    named, grouped = dict(model.named_parameters()), decay_groups(model)
-    entries = [
-        {"params": [named[name] for name in names], "weight_decay": strength}
-        for names, strength in ((grouped["decay"], decay), (grouped["no_decay"], 0.0))
+    weights = list(model.parameters())  # tied ones come once
+    groups = [
+        {"params": [one for one in weights if one.dim() > 1], "weight_decay": decay},
+        {"params": [one for one in weights if one.dim() < 2], "weight_decay": 0.0},
     ]
-    fused = next(model.parameters()).is_cuda  # one kernel for all parameters
-    return torch.optim.AdamW(entries, lr=rate, betas=(0.9, 0.95), fused=fused)
+    # On a GPU one kernel updates all parameters.
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=weights[0].is_cuda)
 
 
 def last_tokens(ids: list[int], config: GPTConfig, room: int = 0) -> list[int]:
-    """The end of a prompt, so that ``room`` more tokens can be written within the context.
-
-    Raises:
-        ValueError: ``room`` leaves no place for a prompt.
-    """
+    """The end of a prompt, so that `room` more tokens can be written within the context."""
     if not 0 <= room < config.context:
         raise ValueError(
             f"room is {room}, expected at least 0 and less than the context, {config.context}."

@@ -5,6 +5,8 @@ one window and nothing before it. Two things follow. In training the cuts should
 the same places, or some tokens are never seen with a context. And in scoring, a cut at every C
 tokens would judge the first tokens of each window with nothing to go by; so windows overlap.
 
+There is no padding in a window. So every token counts, whatever its id.
+
 Shapes: N tokens of the text, B windows a batch, C tokens of a window, V vocabulary.
 """
 
@@ -13,10 +15,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn import functional as F
 
 from course_lib.data.batching import StreamBatch
-from course_lib.training.losses import sequence_loss
+from course_lib.support.modes import evaluating
 
 
 class WindowSampler:
@@ -26,29 +28,21 @@ class WindowSampler:
     begins at another place among the first C tokens, so that the cuts fall elsewhere.
 
     Args:
-        ids: (N,) token ids, see ``streams.join``.
+        ids: (N,) token ids, see `streams.join`.
         batch_size: windows B.
         length: tokens C.
         seed: number of the shuffles.
-
-    Raises:
-        ValueError: ids of another shape or type, a size below 1, or too few ids for one batch.
     """
 
     def __init__(self, ids: Tensor, batch_size: int, length: int, seed: int) -> None:
-        if ids.dim() != 1 or ids.dtype != torch.long or min(batch_size, length) < 1:
-            raise ValueError(
-                f"ids of shape {tuple(ids.shape)} and type {ids.dtype}, batch_size={batch_size}, "
-                f"length={length}; expected one row of torch.long, and sizes of at least 1."
-            )
-        windows = (len(ids) - length) // length  # up to C - 1 tokens are skipped, one is a target
-        if windows < batch_size:
+        self.ids, self.batch_size, self.length, self.seed = ids, batch_size, length, seed
+        # Up to C - 1 tokens are skipped, and one is a target only.
+        self._windows = (len(ids) - length) // length
+        if self._windows < batch_size:
             raise ValueError(
                 f"{len(ids)} tokens are too few for batches of {batch_size} windows of {length}; "
                 f"{(batch_size + 1) * length} are needed. Give more text or lower the sizes."
             )
-        self.ids, self.batch_size, self.length, self.seed = ids, batch_size, length, seed
-        self._windows = windows
 
     def __len__(self) -> int:
         """Batches a pass; windows that do not fill a batch are left for another pass."""
@@ -67,51 +61,40 @@ class WindowSampler:
 
 
 def window_loss(model: nn.Module, batch: StreamBatch) -> Tensor:
-    """Mean cross-entropy in nats of the next token; ``model(inputs)`` gives logits (B, C, V)."""
+    """Mean cross-entropy in nats of the next token; `model(inputs)` gives logits (B, C, V)."""
     device = next(model.parameters()).device
-    return sequence_loss(model(batch.inputs.to(device)), batch.targets.to(device))
+    logits = model(batch.inputs.to(device))
+    return F.cross_entropy(logits.flatten(0, 1), batch.targets.to(device).flatten())
 
 
-@torch.no_grad()
 def token_nats(
     model: nn.Module, ids: Tensor, length: int, stride: int, batch_size: int = 16
 ) -> Tensor:
-    """−log p of every token of a text but the first: (N,) -> (N - 1,).
+    """−log p of every token of a text but the first, in evaluation mode: (N,) -> (N - 1,).
 
-    Windows of ``length`` tokens begin every ``stride`` tokens, and of each only the last ``stride``
+    Windows of `length` tokens begin every `stride` tokens, and of each only the last `stride`
     predictions count (of the first window, all). So every token but those of the first window is
-    predicted from at least ``length - stride`` + 1 tokens and at most ``length``. A smaller stride
-    gives more context and takes more time. Dropout is off, and the training mode is restored.
-
-    Raises:
-        ValueError: unless 1 <= stride <= length and there are at least two ids.
+    predicted from at least `length - stride` + 1 tokens and at most `length`. A smaller stride
+    gives more context and takes more time.
     """
-    if not 1 <= stride <= length or len(ids) < 2:
-        raise ValueError(
-            f"{len(ids)} ids, length={length}, stride={stride}; expected at least two ids and "
-            "1 <= stride <= length"
-        )
-    device, training = next(model.parameters()).device, model.training
-    found = torch.full((len(ids) - 1,), torch.nan)
+    if not 1 <= stride <= length:
+        raise ValueError(f"length={length}, stride={stride}; expected 1 <= stride <= length")
+    device = next(model.parameters()).device
     inputs, targets = ids[:-1], ids[1:]
-    if len(inputs) <= length:
-        firsts = [0]
-        length = len(inputs)
-    else:  # the last window ends with the text
-        firsts = [*range(0, len(inputs) - length, stride), len(inputs) - length]
-    model.eval()
-    try:
+    length = min(length, len(inputs))
+    last = len(inputs) - length  # this window ends with the text
+    firsts = [*range(0, last, stride), last]
+    found = torch.full((len(inputs),), torch.nan)
+    with evaluating(model):
         for at in range(0, len(firsts), batch_size):
             some = firsts[at : at + batch_size]
             rows = torch.stack([inputs[first : first + length] for first in some]).to(device)
             asked = torch.stack([targets[first : first + length] for first in some]).to(device)
             logits = model(rows)  # (B, C, V)
-            nats = functional.cross_entropy(logits.flatten(0, 1), asked.flatten(), reduction="none")
+            nats = F.cross_entropy(logits.flatten(0, 1), asked.flatten(), reduction="none")
             for first, row in zip(some, nats.float().cpu().view(len(some), -1), strict=True):
                 skipped = 0 if first == 0 else length - stride
                 found[first + skipped : first + length] = row[skipped:]
-    finally:
-        model.train(training)
     return found
 
 

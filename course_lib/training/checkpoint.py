@@ -129,13 +129,17 @@ def copy_tensors(
     """Copy tensors into a model's ``state`` by name; nothing is copied unless everything fits.
 
     ``state`` is a state dict, or views of one, for a file with another layout. Of tied tensors one
-    name is enough. ``source`` and ``kind`` are what a message calls the tensors and the model.
+    name is enough, and two must be equal. ``source`` and ``kind`` are what a message calls the
+    tensors and the model.
 
     Raises:
         ValueError: names that are missing or extra, other shapes, numbers that are NaN or infinite.
     """
     both = [name for name in tensors if name in state]
-    present = {_storage(state[name]) for name in both}
+    present: dict[tuple[Any, ...], str] = {}  # of tied tensors the first name
+    for name in both:
+        present.setdefault(_storage(state[name]), name)
+    first = {name: present[_storage(state[name])] for name in both}
     problems = {
         "missing": [
             name
@@ -149,6 +153,11 @@ def copy_tensors(
             if tensors[name].shape != state[name].shape
         ],
         "not finite": [name for name in both if not bool(tensors[name].isfinite().all())],
+        "unequal, but one tensor in the model": [
+            f"{one} and {name}"
+            for name, one in first.items()
+            if one != name and not torch.equal(tensors[one], tensors[name])
+        ],
     }
     said = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
     if said:

@@ -1,10 +1,10 @@
 """The AWD-LSTM: a plain LSTM language model, and five places where it forgets on purpose.
 
 Source: Merity et al. (2018). Nothing is added to the network of
-``course_lib.recurrent.language_model`` but noise in training: on the state-to-state weights
+`recurrent.language_model` but noise in training: on the state-to-state weights
 (section 2), on whole words (section 4.3), and on inputs, outputs and everything between layers
 with one mask for all time steps (section 4.2). In evaluation mode it *is* a stack of
-``torch.nn.LSTM``. Left out from the paper: its optimizer, pieces of random length, and penalties
+`torch.nn.LSTM`. Left out from the paper: its optimizer, pieces of random length, and penalties
 on the size of activations.
 
 Shapes: B batch, T time steps, E embedding, D width of the inner layers, V vocabulary.
@@ -34,9 +34,6 @@ class Dropouts:
         layers: a number between two layers, at all time steps.
         outputs: a number of the last layer, at all time steps.
         weights: a weight from state to state.
-
-    Raises:
-        ValueError: a probability is outside [0, 1).
     """
 
     words: float = 0.05
@@ -45,12 +42,8 @@ class Dropouts:
     outputs: float = 0.4
     weights: float = 0.5
 
-    def __post_init__(self) -> None:
-        if not all(0 <= p < 1 for p in astuple(self)):
-            raise ValueError(f"{self}; expected probabilities of at least 0 and below 1.")
-
     def times(self, factor: float) -> Dropouts:
-        """All probabilities multiplied by ``factor``: a small model needs less of them."""
+        """All probabilities multiplied by `factor`: a small model needs less of them."""
         return Dropouts(*(factor * p for p in astuple(self)))
 
 
@@ -63,10 +56,7 @@ class AWDConfig:
         embedding: width E of the embedding and of the last layer, which are tied.
         width: width D of the other layers.
         layers: number of LSTM layers. The paper has three, which learn more slowly at our size.
-        dropouts: see ``Dropouts``.
-
-    Raises:
-        ValueError: a size is below 1.
+        dropouts: see `Dropouts`.
     """
 
     vocab_size: int
@@ -96,7 +86,7 @@ def drop_words(embedded: Tensor, tokens: Tensor, vocab_size: int, p: float) -> T
     looked up are multiplied, which gives the same numbers as masking the whole matrix.
 
     Args:
-        embedded: (B, T, E), the rows of ``tokens``.
+        embedded: (B, T, E), the rows of `tokens`.
         tokens: (B, T).
     """
     kept = functional.dropout(embedded.new_ones(vocab_size), p)  # 0 or 1 / (1 - p) for each word
@@ -126,7 +116,7 @@ class WeightDropLSTM(nn.LSTM):
     thinned matrix in place of the raw one. The parameter stays the raw matrix; a dropped weight
     gets no gradient in this pass. Source: Merity et al. (2018), section 2; Wan et al. (2013).
 
-    In evaluation mode, or with p = 0, it is ``torch.nn.LSTM``, whose parameter names it keeps.
+    In evaluation mode, or with p = 0, it is `torch.nn.LSTM`, whose parameter names it keeps.
     """
 
     def __init__(self, inputs: int, width: int, p: float) -> None:
@@ -171,9 +161,6 @@ class AWDBody(nn.Module):
         Returns:
             The last layer's states, (B, T, E), before the output dropout, and the state to go
             on from.
-
-        Raises:
-            ValueError: tokens are not (B, T) with T >= 1, or a token id is out of range.
         """
         check_ids(tokens, self.config.vocab_size, "tokens")
         x = self.embedding(tokens)  # (B, T, E)
@@ -221,10 +208,7 @@ class AWDLanguageModel(nn.Module):
     def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Score the next token at every position: (B, T) -> logits (B, T, V), state.
 
-        ``train.StreamLoss`` carries the state from piece to piece, detached.
-
-        Raises:
-            ValueError: as ``AWDBody.forward``.
+        `losses.StreamLoss` carries the state from piece to piece, detached.
         """
         states, after = self.body(tokens, state)
         return self.head(states), after

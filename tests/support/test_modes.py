@@ -2,10 +2,19 @@ import pytest
 import torch
 from torch import nn
 
+from course_lib.bert import classifier as bert_classifier
+from course_lib.bert.model import Bert, BertConfig, BertForPreTraining
+from course_lib.bert.pre_training import MaskedBatch, fill_blank, hidden_ranks
 from course_lib.data.images import Images
+from course_lib.gpt.model import GPT, GPTConfig
+from course_lib.gpt.windows import nats_per_token
+from course_lib.recurrent import streams
 from course_lib.support.modes import evaluating
-from course_lib.transfer import networks
+from course_lib.text.wordpiece import SPECIALS, WordPiece
+from course_lib.transfer import classify, networks
 from course_lib.transfer.networks import ResNetConfig
+from course_lib.ulmfit import classifier as ulmfit_classifier
+from course_lib.ulmfit.model import AWDBody, AWDConfig, AWDLanguageModel
 
 
 def test_each_part_keeps_its_own_mode_and_gradients_come_back():
@@ -24,13 +33,60 @@ def test_each_part_keeps_its_own_mode_and_gradients_come_back():
 # part was set to evaluation on purpose: its modes are the same afterwards.
 
 
+TEXTS = [[2, 5, 6, 3], [2, 7, 3]]
+IDS = torch.arange(40) % 11
+
+
 def score_images():
     model = networks.build(ResNetConfig.tiny(), 3, seed=0)
     images = Images(torch.rand(4, 1, 8, 8), torch.arange(4) % 3)
     return model, model.body.bn1, lambda: networks.accuracy(model, images)
 
 
-@pytest.mark.parametrize("make", [score_images])
+def sort_texts():
+    model = ulmfit_classifier.classifier(AWDBody(AWDConfig.tiny(11)), 2, seed=0)
+    return model, model.head.norm1, lambda: classify.predict(model, TEXTS)
+
+
+def score_windows():
+    model = GPT(GPTConfig.tiny(11))
+    return model, model.body.ln_f, lambda: nats_per_token(model, IDS, 8, 4)
+
+
+def score_streams():
+    model = AWDLanguageModel(AWDConfig.tiny(11))
+    return model, model.body.layer_dropout, lambda: streams.nats_per_token(model, IDS, 2, 4)
+
+
+def read_features():
+    body = Bert(BertConfig.tiny(11))
+    return body, body.embeddings.LayerNorm, lambda: bert_classifier.features(body, TEXTS, 3)
+
+
+def predict_with_bert():
+    model = bert_classifier.classifier(Bert(BertConfig.tiny(11)), 2, 3, seed=0)
+    norm = model.body.embeddings.LayerNorm
+    return model, norm, lambda: bert_classifier.predict(model, TEXTS)
+
+
+def rank_hidden():
+    model = BertForPreTraining(BertConfig.tiny(11))
+    ids = torch.tensor([[2, 5, 3]])
+    batch = MaskedBatch(ids, 0 * ids, ids == 5, torch.tensor([5]))
+    return model, model.cls["predictions"], lambda: hidden_ranks(model, [batch])
+
+
+def fill():
+    words = WordPiece([*SPECIALS, "a", "b"])
+    model = BertForPreTraining(BertConfig.tiny(len(words)))
+    return model, model.cls["predictions"], lambda: fill_blank(model, words, "a ___", count=2)
+
+
+EVALUATE = [score_images, sort_texts, score_windows, score_streams]
+EVALUATE += [read_features, predict_with_bert, rank_hidden, fill]
+
+
+@pytest.mark.parametrize("make", EVALUATE)
 def test_whoever_evaluates_puts_the_mode_of_each_part_back(make):
     model, part, evaluate = make()
     model.train()

@@ -10,9 +10,7 @@ from course_lib.recurrent.language_model import detach
 from course_lib.training.checkpoint import load_weights, save_weights
 from course_lib.training.loop import fit
 from course_lib.training.losses import StreamLoss
-from course_lib.ulmfit import model as awd_lstm
 from course_lib.ulmfit.model import (
-    AWDBody,
     AWDConfig,
     AWDLanguageModel,
     Dropouts,
@@ -89,19 +87,11 @@ def test_without_noise_it_is_a_stack_of_plain_lstms(training):
         torch.testing.assert_close(one.grad, other.grad)
 
 
-def test_evaluation_has_no_noise_at_all():
-    noisy, quiet = model(Dropouts(0.5, 0.5, 0.5, 0.5, 0.5)).eval(), model().eval()
-    assert torch.equal(noisy(tokens())[0], quiet(tokens())[0])
-    noisy.train()
-    assert not torch.allclose(noisy(tokens())[0], noisy(tokens())[0])
-
-
 @pytest.mark.parametrize("place", NAMES)
 def test_each_place_makes_noise_in_training_only(place):
     noisy = model(only(**{place: 0.5}))
     assert not torch.allclose(noisy(tokens())[0], noisy(tokens())[0])
-    noisy.eval()
-    assert torch.equal(noisy(tokens())[0], noisy(tokens())[0])
+    assert torch.equal(noisy.eval()(tokens())[0], model()(tokens())[0])
 
 
 def test_a_later_token_leaves_earlier_predictions_unchanged():
@@ -195,20 +185,6 @@ def test_variational_dropout_has_one_mask_for_all_times():
     assert drop(x) is x
 
 
-def test_embedding_dropout_drops_whole_words_everywhere():
-    torch.manual_seed(0)
-    ids = torch.randint(0, 50, (8, 40))
-    out = drop_words(torch.ones(8, 40, 5), ids, 50, 0.3)
-    values = {}
-    for row, id in zip(out.flatten(0, 1), ids.flatten().tolist(), strict=True):
-        values.setdefault(id, []).append(row)
-    for rows in values.values():
-        assert torch.stack(rows).unique().numel() == 1  # the same number at every place
-    dropped = sum(rows[0][0] == 0 for rows in values.values())
-    assert 5 <= dropped <= 25
-    torch.testing.assert_close(out.unique(), torch.tensor([0.0, 1 / 0.7]))
-
-
 def test_embedding_dropout_equals_masking_the_matrix():
     matrix = torch.randn(10, 3)
     ids = torch.randint(0, 10, (4, 6))
@@ -217,13 +193,6 @@ def test_embedding_dropout_equals_masking_the_matrix():
     torch.manual_seed(3)
     mask = functional.dropout(torch.ones(10), 0.5)
     torch.testing.assert_close(ours, (matrix * mask[:, None])[ids])
-
-
-@pytest.mark.parametrize("p", [-0.1, 1.0])
-@pytest.mark.parametrize("place", NAMES)
-def test_wrong_probabilities_are_refused(place, p):
-    with pytest.raises(ValueError, match="at least 0 and below 1"):
-        only(**{place: p})
 
 
 def test_dropouts_scale():
@@ -247,13 +216,6 @@ def test_tied_weights_are_one_parameter_counted_once():
     assert not torch.allclose(both, ours.body.embedding.weight.grad)  # it came from both uses
 
 
-def test_training_keeps_the_tie():
-    ours = model(Dropouts().times(0.2))
-    ids = torch.randint(4, V, (200,))
-    fit(ours, StreamLoss(), StreamSampler(ids, 2, 8), 3, progress=False)
-    assert ours.head.weight is ours.body.embedding.weight
-
-
 def test_saved_and_loaded_the_weights_are_the_same_and_still_tied(tmp_path):
     ours, other = model(), AWDLanguageModel(AWDConfig.tiny(V, NO_NOISE))
     save_weights(ours, tmp_path / "lm.safetensors")
@@ -263,39 +225,7 @@ def test_saved_and_loaded_the_weights_are_the_same_and_still_tied(tmp_path):
     assert other.head.weight is other.body.embedding.weight
 
 
-def test_a_file_of_another_model_names_what_is_missing_and_extra(tmp_path):
-    ours = model()
-    save_weights(ours, tmp_path / "lm.safetensors")
-    with pytest.raises(ValueError, match="extra: .*head.bias") as caught:
-        load_weights(ours.body, tmp_path / "lm.safetensors")
-    assert "missing: " in str(caught.value) and "layers.0.weight_hh_l0" in str(caught.value)
-    smaller = AWDLanguageModel(AWDConfig(V, 8, 12, 2))
-    with pytest.raises(ValueError, match=r"extra: .*body\.layers\.2\.weight_hh_l0"):
-        load_weights(smaller, tmp_path / "lm.safetensors")
-    larger = AWDLanguageModel(AWDConfig(V, 8, 12, 4))
-    with pytest.raises(ValueError, match=r"missing: .*body\.layers\.3\.weight_hh_l0"):
-        load_weights(larger, tmp_path / "lm.safetensors")
-
-
 # --- the state -----------------------------------------------------------------------------------
-
-
-def test_the_state_is_carried_over_pieces_and_detached():
-    ours, loss = model(), StreamLoss()
-    ids = torch.arange(4, V).repeat(6)
-    pieces = StreamSampler(ids, 2, 8)
-    loss(ours, pieces.batch(0))
-    carried = loss.state
-    assert len(carried) == 6 and not any(part.requires_grad for part in carried)
-    again = loss(ours, pieces.batch(1))
-    batch = pieces.batch(1)
-    expected = functional.cross_entropy(
-        ours(batch.inputs, carried)[0].flatten(0, 1), batch.targets.flatten()
-    )
-    torch.testing.assert_close(again, expected)
-    fresh = functional.cross_entropy(ours(batch.inputs)[0].flatten(0, 1), batch.targets.flatten())
-    assert not torch.allclose(again, fresh)
-    again.backward()  # the graph of the first piece is not needed
 
 
 def test_a_killed_training_goes_on_to_the_last_bit(tmp_path):
@@ -336,23 +266,14 @@ def test_it_learns_a_text_by_heart():
     assert history.losses[0] > 2.5 and sum(history.losses[-10:]) / 10 < 0.7
 
 
-@pytest.mark.parametrize(
-    ("read", "said"),
-    [
-        (torch.zeros(3, dtype=torch.long), r"\(batch, length\)"),
-        (torch.zeros(3, 0, dtype=torch.long), r"\(3, 0\)"),
-        (torch.full((1, 2), V), "ids 0 to 19"),
-    ],
-)
-def test_wrong_tokens_say_what_was_expected(read, said):
-    with pytest.raises(ValueError, match=said):
-        model()(read)
-
-
-def test_building_takes_sizes_of_at_least_one():
+def test_wrong_tokens_and_sizes_are_refused():
+    with pytest.raises(ValueError, match="ids 0 to 19"):
+        model()(torch.full((1, 2), V))
     with pytest.raises(ValueError, match="layers must be"):
         AWDConfig(V, layers=0)
-    torch.manual_seed(0)
-    body = AWDBody(AWDConfig.tiny(V))
-    assert body.embedding.weight.abs().max() <= 0.1
-    assert awd_lstm.AWDConfig(V, 8, 12, 1).sizes() == [(8, 8)]
+
+
+def test_sizes_and_first_weights():
+    assert AWDConfig(V, 8, 12, 1).sizes() == [(8, 8)]
+    embedding = model().body.embedding.weight
+    assert embedding.abs().max() <= 0.1 and embedding.std().item() == pytest.approx(0.058, rel=0.1)

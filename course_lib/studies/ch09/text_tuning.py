@@ -9,9 +9,10 @@ from course_lib.studies.ch09.tasks import Texts
 from course_lib.studies.engine.core import Config, device
 from course_lib.text.bpe import BPE
 from course_lib.training import loop, schedules
-from course_lib.transfer import freezing
+from course_lib.transfer import classify, freezing
+from course_lib.transfer.classify import TextSampler
 from course_lib.ulmfit import classifier as ulmfit_classifier
-from course_lib.ulmfit.classifier import TextClassifier, TextSampler
+from course_lib.ulmfit.classifier import TextClassifier
 from course_lib.ulmfit.model import AWDBody
 
 BATCH = 32
@@ -79,7 +80,7 @@ def tune(
     torch.manual_seed(seed)
     loop.fit(
         model,
-        ulmfit_classifier.classification_loss,
+        classify.loss,
         sampler,
         steps,
         optimizer=freezing.tuner(model, grouped, rates),
@@ -92,5 +93,5 @@ def tune(
 
 def score(model: TextClassifier, texts: Texts) -> float:
     """Accuracy averaged over the classes."""
-    guesses = ulmfit_classifier.predict(model, texts.ids).argmax(dim=-1).tolist()
+    guesses = classify.predict(model, texts.ids).argmax(dim=-1).tolist()
     return tasks.averaged(guesses, texts.labels)

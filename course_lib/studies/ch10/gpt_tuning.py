@@ -11,10 +11,12 @@ and 500 labels (topics: 300), of 5e-5 to 3e-3.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from course_lib.gpt import classifier as gpt_classifier
-from course_lib.gpt.classifier import GPTClassifier, TuningLoss, marks_for, one_text, two_texts
+from course_lib.gpt.classifier import GPTClassifier, marks_for, one_text, tuning_loss, two_texts
 from course_lib.gpt.model import GPTBody, adamw
 from course_lib.studies.ch09 import language_models as lm
 from course_lib.studies.ch09 import tasks
@@ -23,8 +25,8 @@ from course_lib.studies.ch10 import gpt_models
 from course_lib.studies.engine.core import Config, Metrics, Study, device
 from course_lib.text.bpe import BPE
 from course_lib.training import loop, schedules
-from course_lib.ulmfit import classifier as ulmfit_classifier
-from course_lib.ulmfit.classifier import TextSampler
+from course_lib.transfer import classify
+from course_lib.transfer.classify import TextSampler
 
 BATCH = 16
 LONGEST, LONGEST_PAIR = 66, 96  # tokens of a text and of a pair, with marks
@@ -67,7 +69,7 @@ def tune(
     torch.manual_seed(seed)
     loop.fit(
         model,
-        TuningLoss(auxiliary),
+        partial(tuning_loss, auxiliary=auxiliary),
         TextSampler(few.ids, few.labels, BATCH, seed),
         steps,
         optimizer=adamw(model, rate, DECAY),
@@ -81,7 +83,7 @@ def tune(
 def score(model: GPTClassifier, texts: Texts) -> float:
     """Accuracy averaged over the classes; the model computes in 16 bits."""
     with torch.autocast(device(), torch.bfloat16):
-        guesses = ulmfit_classifier.predict(model, texts.ids).argmax(dim=-1).tolist()
+        guesses = classify.predict(model, texts.ids).argmax(dim=-1).tolist()
     return tasks.averaged(guesses, texts.labels)
 
 

@@ -35,7 +35,7 @@ def held_out(model: BertForPreTraining, tokens: WordPiece, count: int | None = N
     """
     texts = small_bert.pieces(small_bert.articles("validation", count), tokens)
     if model.config.causal:
-        sampler = pre_training.NextSampler(texts, 50, seed=0)
+        sampler = pre_training.NextTokenSampler(texts, 50, seed=0)
     else:
         sampler = pre_training.MaskedSampler(texts, tokens, 50, seed=0, mix=(1.0, 0.0, 0.0))
     batches = [sampler.batch(step) for step in range(len(sampler))]

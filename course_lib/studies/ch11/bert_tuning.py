@@ -18,8 +18,8 @@ from course_lib.studies.ch09.tasks import Texts
 from course_lib.studies.engine.core import device
 from course_lib.text.wordpiece import WordPiece
 from course_lib.training import loop, schedules
-from course_lib.ulmfit import classifier as ulmfit_classifier
-from course_lib.ulmfit.classifier import TextSampler
+from course_lib.transfer import classify
+from course_lib.transfer.classify import TextSampler
 
 LONGEST, LONGEST_PAIR = 64, 96  # tokens of a text and of a pair that are read, marks included
 SUBSET = 500  # fixed test reviews that a notebook can judge live
@@ -67,7 +67,7 @@ def tune(
     torch.manual_seed(seed)
     loop.fit(
         model,
-        ulmfit_classifier.classification_loss,
+        classify.loss,
         TextSampler(few.ids, few.labels, batch, seed),
         steps,
         optimizer=torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=WEIGHT_DECAY),

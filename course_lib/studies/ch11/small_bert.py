@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from course_lib.bert.model import BertConfig, BertForPreTraining, init_bert_
-from course_lib.bert.pre_training import MaskedSampler, NextSampler, masked_loss
+from course_lib.bert.pre_training import MaskedSampler, NextTokenSampler, masked_loss
 from course_lib.data import reviews, wikipedia
 from course_lib.studies.engine import artifacts
 from course_lib.studies.engine.core import Config, device
@@ -91,7 +91,7 @@ def pretrain(
 ) -> loop.History:
     """Hidden words for a model that sees both sides, the next word for one that does not."""
     sampler = (
-        NextSampler(texts, BATCH, seed)
+        NextTokenSampler(texts, BATCH, seed)
         if model.config.causal
         else MaskedSampler(texts, tokens, BATCH, seed)
     )
