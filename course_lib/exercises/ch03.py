@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_tensor
+from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_tensor, named
 
 # --- 3.1 chance_of_no_mistake ---------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ def bootstrap_interval(values: Tensor, draws: Tensor, confidence: float = 0.95) 
 # apart, so any rule for quantiles is near enough, and other draws than these are not.
 @bootstrap_interval.same_as_answer("the interval", atol=0.015, rtol=0.0)
 def both_ends():
-    for sentences, confidence in ((20, {}), (12, {"confidence": 0.8}), (30, {"confidence": 0.5})):
+    for sentences, confidence in ((20, 0.95), (12, 0.8), (30, 0.5)):
         skewed = torch.randn(sentences).exp()
         values = 3 + (skewed - skewed.mean()) / skewed.std() * sentences**0.5
         yield values, torch.randint(sentences, (5000, sentences)), confidence
@@ -219,7 +219,7 @@ def padding_stays_on_the_right():
     yield padded([6, 2, 5, 1], 7)
     yield padded([3, 8, 5], 8)
     for pad in (11, 1, 5):
-        yield padded([4, 1, 6, 5], 7, pad), {"pad": pad}
+        yield padded([4, 1, 6, 5], 7, pad), named(pad=pad)
     yield padded([3, 4], 5, -1), -1
 
 
