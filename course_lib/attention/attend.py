@@ -161,7 +161,7 @@ def _four_dimensions(
     if queries.dim() < 4:
         given = (queries[None], keys[None], values[None])
         return _four_dimensions(*given, mask, causal, dropout)[0]
-    if mask is not None and mask.dim() < 4:
+    if mask is not None:
         # Not expanded: the kernels broadcast a mask without writing it out as (…, T, S).
         mask = mask[(None,) * (4 - mask.dim())]
     return F.scaled_dot_product_attention(

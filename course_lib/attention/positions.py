@@ -52,7 +52,7 @@ def sinusoidal(
             f"width is {width}, expected an even number: each frequency fills two places, "
             "a sine and a cosine."
         )
-    position = torch.arange(start, start + length, dtype=torch.double)  # (T,)
+    position = torch.arange(start, start + length)  # (T,)
     frequency = 10000.0 ** -(torch.arange(0, width, 2, dtype=torch.double) / width)  # (D / 2,)
     angle = position[:, None] * frequency  # (T, D / 2)
     table = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)  # (T, D)

@@ -55,8 +55,6 @@ class _Cell(nn.Module):
 class RNNCell(_Cell):
     """The plain recurrent cell (Elman 1990): h' = tanh(W_ih x + b_ih + W_hh h + b_hh)."""
 
-    gates = 1
-
     def forward(self, inputs: Tensor, state: Tensor | None = None) -> Tensor:
         """One step: inputs (B, E) and state (B, D) to the next state (B, D)."""
         self._check(inputs)

@@ -63,7 +63,7 @@ class Seq2SeqConfig:
     @classmethod
     def lab(cls, source_vocab: int, target_vocab: int, **changes) -> Self:
         """D = 128, E = 64: about 250 000 parameters with the vocabulary of the lab."""
-        return replace(cls(source_vocab, target_vocab, width=128, embedding=64), **changes)
+        return cls(source_vocab, target_vocab, **changes)
 
 
 class DecoderState(NamedTuple):

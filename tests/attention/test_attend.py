@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from course_lib.attention.attend import (
@@ -57,8 +56,6 @@ def test_attend_equals_loops_over_the_formula(name):
     score, own = SCORES[name](), name in ("additive", "general")
     score = score.double() if own else score
     queries, keys, values = inputs(keys=6 if own else 4, values=7)
-    if name == "general":
-        score.query.weight = nn.Parameter(torch.randn(6, 4, dtype=torch.double))
     mask = torch.rand(2, 3, 5) < 0.6
     mask[0, 1] = False
     context, weights = attend(queries, keys, values, mask, score=score)
@@ -70,6 +67,8 @@ def test_attend_equals_loops_over_the_formula(name):
             assert weights[b, t].tolist() == pytest.approx(expected, abs=1e-12)
             mean = sum((w * v for w, v in zip(expected, values[b], strict=True)), torch.zeros(7))
             torch.testing.assert_close(context[b, t], mean.double())
+    more = attend(queries[None], keys[None], values[None], mask, score)  # a dimension for heads
+    torch.testing.assert_close(more, (context[None], weights[None]))
     if name == "additive":  # U k can be made once for all queries
         again = attend(queries, score.prepare(keys), values, mask, score.from_prepared)
         torch.testing.assert_close(again, (context, weights))

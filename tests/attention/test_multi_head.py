@@ -8,7 +8,8 @@ from course_lib.attention.attend import attend
 from course_lib.attention.masks import causal_mask, to_torch_key_padding
 from course_lib.attention.multi_head import MultiHeadAttention
 from tests.memory import largest_tensor
-from tests.torch_twins import check_equal, copy, pairs_of_attention, shake
+from tests.twins import check_equal, shake
+from tools.bench import twins
 
 D, H = 12, 3
 BOTH = pytest.mark.parametrize("need_weights", [True, False])
@@ -42,11 +43,11 @@ def inputs(t=4, s=5, batch=2):
 def test_equals_torch_on_copied_weights(mask, bias, need_weights):
     layer, given = build(bias), inputs()
     twin = nn.MultiheadAttention(D, H, bias=bias, batch_first=True).double()
-    copy(pairs_of_attention(layer, twin))
+    twins.copy(twins.of_attention(layer, twin))
     ours, masks = MASKS[mask]
     out, weights = layer(*given, ours, need_weights=need_weights)
     expected, their_weights = twin(*given, average_attn_weights=False, **masks)
-    check_equal(out, expected, given, pairs_of_attention(layer, twin))
+    check_equal(out, expected, given, twins.of_attention(layer, twin))
     assert weights is None or need_weights
     if need_weights:
         torch.testing.assert_close(weights, their_weights)
@@ -106,6 +107,7 @@ def test_prepared_keys_give_the_same():
         assert [x.shape for x in given] == [(2, H, 5, D // H)] * 2
         ours = layer.from_prepared(queries, *given, CAUSAL, need_weights=True)
         torch.testing.assert_close(ours, expected)
+    assert layer.from_prepared(queries, *given, CAUSAL)[1] is None
 
 
 @pytest.mark.parametrize("masked", [True, False])
@@ -135,7 +137,8 @@ def test_nothing_is_stored_and_inputs_stay():
 def test_parameter_names():
     parts = ("query", "key", "value", "output")
     expected = [f"{part}.{kind}" for part in parts for kind in ("weight", "bias")]
-    assert list(build().state_dict()) == expected
+    assert list(MultiHeadAttention(1, 1).state_dict()) == expected  # of the smallest, with bias
+    assert list(build(bias=False).state_dict()) == expected[::2]
 
 
 @pytest.mark.parametrize(("width", "heads"), [(12, 5), (12, 0), (0, 1), (4, 8), (12, -3)])

@@ -41,6 +41,7 @@ def test_k_further_is_a_fixed_rotation(k):
         block = [[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]]
         matrix[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = torch.tensor(block, dtype=torch.double)
     torch.testing.assert_close(table[:-k] @ matrix.T, table[k:])
+    assert table[0].tolist() == [0, 1] * 4  # positions are counted from 0
 
 
 @pytest.mark.parametrize("dtype", [torch.double, torch.half, torch.bfloat16])

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from course_lib.attention.attend import attend
 from course_lib.attention.translator import AttentionConfig, AttentionEncoderDecoder
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
-from tests.translator_promises import PROMISES, ROWS, SIZES, batch, targets
+from tests.translator_promises import LONG, PROMISES, ROWS, SIZES, batch, targets
 
 SCORES = ("additive", "dot", "general", "scaled_dot")
 VARIANTS = {
@@ -55,8 +55,8 @@ def test_the_query_is_the_top_state_before_the_word(model):
 
 def test_weights_and_predictions_move_with_the_encoder_states(model):
     target = targets(4)[:1]
-    state = model.init_state(batch(ROWS[:1]))
-    states, last = model.encoder(batch(ROWS[:1]))
+    state = model.init_state(batch([LONG]))
+    states, last = model.encoder(batch([LONG]))
     # Only the states move: the first state of the decoder, which also knows the source, does not.
     moved = model.decoder.init_state(states.flip(1), last, torch.ones(1, 5, dtype=torch.bool))
     assert torch.equal(moved.hidden, state.hidden)
@@ -72,7 +72,7 @@ def test_weights_and_predictions_move_with_the_encoder_states(model):
 def test_another_source_moves_the_weights_and_a_blind_score_is_found(model):
     """A tutorial computed its weights from the decoder alone, one for each source position, for
     years (pytorch/tutorials issue 2121). The shapes are right and the loss falls."""
-    states, last = model.encoder(batch(ROWS[:1]))
+    states, last = model.encoder(batch([LONG]))
     changed = states.clone()
     changed[:, 2] = -changed[:, 2]  # one source word says something else
 

@@ -5,7 +5,7 @@ import torch
 
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig, reverse_rows
 from course_lib.support.checks import source_lengths
-from tests.translator_promises import PROMISES, ROWS, SIZES, batch
+from tests.translator_promises import LONG, PROMISES, ROWS, SIZES, batch
 
 VARIANTS = {
     "plain": {},
@@ -44,7 +44,7 @@ def test_a_state_belongs_to_its_word(model):
 def test_the_vector_handed_over():
     for changes in VARIANTS.values():
         encoder = build(**changes).encoder
-        states, last = encoder(batch(ROWS[:1]))
+        states, last = encoder(batch([LONG]))
         if encoder.bridge is None:
             end = states[0, 0] if changes.get("reverse_source") else states[0, -1]
         else:  # each direction ends at the other side
@@ -84,12 +84,14 @@ def test_reverse_rows_keeps_padding_and_undoes_itself():
     rows, lengths = batch([[5, 6, 7], [8]]), torch.tensor([3, 1])
     assert reverse_rows(rows, lengths).tolist() == [[7, 6, 5], [8, 0, 0]]
     assert torch.equal(reverse_rows(reverse_rows(rows, lengths), lengths), rows)
+    assert reverse_rows(rows.to("meta"), lengths.to("meta")).device.type == "meta"
 
 
 def test_no_gradient_reaches_the_embedding_of_padding():
     model = build()
     model(batch(), torch.tensor([[1, 2], [1, 3], [1, 0]])).sum().backward()
     for side in (model.encoder, model.decoder):
+        assert side.embedding.weight[0].abs().max() == 0
         assert side.embedding.weight.grad[0].abs().max() == 0
     assert model.encoder.embedding.weight.grad[5].abs().max() > 0
 
@@ -118,7 +120,9 @@ def test_config_is_validated(changes, message):
 
 
 def test_presets():
-    assert Seq2SeqConfig.lab(110, 90) == Seq2SeqConfig(110, 90)
+    same = Seq2SeqConfig(110, 90, 128, 64, 1, 0.0, False, False)
+    assert len({Seq2SeqConfig.lab(110, 90), Seq2SeqConfig(110, 90), same}) == 1
+    assert Seq2SeqConfig(12, 9, width=33).width == 33  # odd where one direction reads
     assert 200_000 < sum(
         p.numel() for p in EncoderDecoder(Seq2SeqConfig.lab(110, 110)).parameters()
     )

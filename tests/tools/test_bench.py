@@ -23,6 +23,7 @@ from tools.bench import (
     pairs,
     recurrent,
     transformer,
+    twins,
 )
 
 
@@ -103,7 +104,7 @@ def test_our_transformer_and_torchs_compute_the_same():
     torch.manual_seed(0)
     ours = Transformer(TransformerConfig.tiny(9, 11))
     theirs = transformer.TorchTransformer(ours)
-    transformer.copy_weights(ours, theirs.stacks)
+    twins.copy(twins.of_stacks(ours, theirs.stacks))
     source, target = torch.tensor([[4, 5, 6], [7, 0, 0]]), torch.tensor([[1, 4], [1, 5]])
     torch.testing.assert_close(ours(source, target), theirs(source, target))
     sizes = [sum(p.numel() for p in model.parameters()) for model in (ours, theirs)]
@@ -118,7 +119,7 @@ def test_a_training_step_is_timed_on_equal_work(monkeypatch):
     monkeypatch.setitem(transformer.SIZES, "lab", TINY)
     result = transformer.training_step("lab", pairs=1)
     assert result.target == 1.0 and result.name.startswith("training step / nn.Transformer")
-    monkeypatch.setattr(transformer, "copy_weights", lambda *models: None)
+    monkeypatch.setattr(twins, "copy", lambda pairs: None)
     monkeypatch.setattr(transformer, "compare", lambda *arguments: pytest.fail("it was timed"))
     with pytest.raises(AssertionError, match="not close"):
         transformer.training_step("lab", pairs=1)

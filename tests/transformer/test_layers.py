@@ -7,7 +7,8 @@ from torch import nn
 from course_lib.attention.masks import causal_mask, to_torch_key_padding
 from course_lib.transformer.feed_forward import FeedForward
 from course_lib.transformer.layers import DecoderLayer, EncoderLayer, Residual
-from tests.torch_twins import check_equal, copy, pairs_of_layers, shake
+from tests.twins import check_equal, shake
+from tools.bench import twins
 
 D, H, F = 12, 3, 20
 NORMS = pytest.mark.parametrize("norm", ["pre", "post"])
@@ -33,7 +34,7 @@ def test_layer_equals_torch(kind, norm, activation, masked):
     options = {"dropout": 0.0, "norm_first": norm == "pre", "activation": activation}
     twin = getattr(nn, f"Transformer{kind.__name__}")
     theirs = twin(D, H, F, batch_first=True, **options).double()
-    copy(pairs_of_layers(ours, theirs))
+    twins.copy(twins.of_layers(ours, theirs))
     x, states = given = inputs()
     if kind is EncoderLayer:
         given = [states]
@@ -44,7 +45,7 @@ def test_layer_equals_torch(kind, norm, activation, masked):
     else:
         out = ours(x, states, *(MASKS if masked else ())).x
         expected = theirs(x, states, **(TORCH_MASKS if masked else {}))
-    check_equal(out, expected, given, pairs_of_layers(ours, theirs))
+    check_equal(out, expected, given, twins.of_layers(ours, theirs))
 
 
 @NORMS

@@ -11,8 +11,9 @@ from course_lib.attention.masks import causal_mask, to_torch_key_padding
 from course_lib.attention.positions import sinusoidal
 from course_lib.decoding import search
 from course_lib.transformer.model import Transformer, TransformerConfig
-from tests.torch_twins import check_equal, copy, pairs_of_layers, pairs_of_modules, shake
 from tests.translator_promises import PROMISES, ROWS, SIZES, batch, targets
+from tests.twins import check_equal, shake
+from tools.bench import twins
 
 VARIANTS = {
     "pre": {},
@@ -49,15 +50,7 @@ def test_stacks_equal_torch(norm, masked):
     theirs = nn.Transformer(32, 2, 2, 2, 64, **options).double()
     if norm == "post":  # torch normalizes the last layer's result once more; the paper does not
         theirs.encoder.norm = theirs.decoder.norm = None
-
-    def pairs():
-        for mine, other in (model.encoder, theirs.encoder), (model.decoder, theirs.decoder):
-            for a, b in zip(mine.layers, other.layers, strict=True):
-                yield from pairs_of_layers(a, b)
-            if norm == "pre":
-                yield from pairs_of_modules(mine.norm, other.norm)
-
-    copy(pairs())
+    twins.copy(twins.of_stacks(model, theirs))
     x, y = (torch.randn(2, n, 32, dtype=torch.double, requires_grad=True) for n in (5, 4))
     real = torch.tensor([[True] * 5, [True] * 3 + [not masked] * 2])
     mask, padding = real[:, None, None], to_torch_key_padding(real)
@@ -66,7 +59,7 @@ def test_stacks_equal_torch(norm, masked):
     masks = {"src_key_padding_mask": padding, "memory_key_padding_mask": padding}
     expected = theirs(x, y, tgt_mask=~causal_mask(4), **masks)
     assert state.length == 4
-    check_equal(out, expected, [x, y], pairs())
+    check_equal(out, expected, [x, y], twins.of_stacks(model, theirs))
 
 
 @torch.no_grad()

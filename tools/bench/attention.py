@@ -89,7 +89,7 @@ def explicit_path(length: int, padded: bool, pairs: int, *, backward: bool = Fal
 
 
 def decoding_step(score: str, rounds: int) -> Exponent:
-    """One target word of ``SENTENCES`` sentences, over the length of their source."""
+    """One target word of `SENTENCES` sentences, over the length of their source."""
     torch.manual_seed(0)
     model = AttentionEncoderDecoder(AttentionConfig.lab(VOCABULARY, VOCABULARY, score=score)).eval()
     tokens = torch.ones(SENTENCES, dtype=torch.long)
@@ -121,7 +121,7 @@ def exponent(
     fitted_from: int,
     target: float,
 ) -> Exponent:
-    """The slope for ``times``, a row a round and a column a length, in seconds."""
+    """The slope for `times`, a row a round and a column a length, in seconds."""
     upper = [i for i, length in enumerate(lengths) if length >= fitted_from]
     logs = np.log([lengths[i] for i in upper])
     slopes = [float(np.polyfit(logs, np.log([row[i] for i in upper]), 1)[0]) for row in times]

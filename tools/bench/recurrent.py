@@ -1,4 +1,4 @@
-"""The training step of chapter 02 and the cells of chapter 01 against bare ``torch.nn``."""
+"""The training step of chapter 02 and the cells of chapter 01 against bare `torch.nn`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCH = 64
 
 
 class BareEncoderDecoder(nn.Module):
-    """The model of ``course_lib.recurrent.encoder_decoder`` at its plainest: no checks, no
+    """The model of `course_lib.recurrent.encoder_decoder` at its plainest: no checks, no
     options."""
 
     def __init__(self, config: Seq2SeqConfig) -> None:
@@ -64,7 +64,7 @@ def bare_steps(model: nn.Module, optimizer: torch.optim.Optimizer, batches: list
 
 
 def training_step(pairs: int) -> Result:
-    """Case 1, on lab sentences with the ``lab`` sizes."""
+    """Case 1, on lab sentences with the `lab` sizes."""
     sentences = lab.generate(STEPS * BATCH, seed=0)
     sides = list(zip(*((" ".join(p.source), " ".join(p.target)) for p in sentences), strict=True))
     source, target = (WordTokenizer.train(list(side), style="lab") for side in sides)
@@ -92,7 +92,7 @@ def training_step(pairs: int) -> Result:
 
 
 def ours_in_bare_order(model: EncoderDecoder) -> list[nn.Parameter]:
-    """Parameters of ``EncoderDecoder`` in the order of ``BareEncoderDecoder``."""
+    """Parameters of `EncoderDecoder` in the order of `BareEncoderDecoder`."""
     encoder, decoder = model.encoder, model.decoder
     modules = [
         encoder.embedding,

@@ -1,4 +1,4 @@
-"""Our Transformer against ``nn.Transformer``; decoding with and without kept keys and values."""
+"""Our Transformer against `nn.Transformer`; decoding with and without kept keys and values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from course_lib.attention.multi_head import MultiHeadAttention
 from course_lib.data import lab
 from course_lib.data.batching import PairSampler
 from course_lib.decoding.search import WithoutCache, greedy
@@ -17,8 +16,8 @@ from course_lib.studies.ch07.one_budget import TRANSFORMER
 from course_lib.text.words import EOS, PAD
 from course_lib.training.loop import fit
 from course_lib.training.losses import translation_loss
-from course_lib.transformer.layers import DecoderLayer, EncoderLayer
 from course_lib.transformer.model import Transformer, TransformerConfig
+from tools.bench import twins
 from tools.bench.pairs import Result, check_same_work, compare
 from tools.bench.recurrent import bare_steps
 
@@ -32,7 +31,7 @@ STEADY = 1.25  # most that a token at position 256 may cost, in tokens at positi
 
 
 class TorchTransformer(nn.Module):
-    """``nn.Transformer`` between our embeddings and our output layer, with the same masks."""
+    """`nn.Transformer` between our embeddings and our output layer, with the same masks."""
 
     def __init__(self, ours: Transformer) -> None:
         super().__init__()
@@ -61,27 +60,8 @@ class TorchTransformer(nn.Module):
         return self.output(x)
 
 
-def copy_weights(ours: Transformer, theirs: nn.Transformer) -> None:
-    """Let the layers of both start from the same point."""
-    with torch.no_grad():
-        for one, other in zip(ours.encoder.layers, theirs.encoder.layers, strict=True):
-            _copy_attention(one.self_attention, other.self_attn)
-            other.norm1.load_state_dict(one.self_residual.norm.state_dict())
-            other.norm2.load_state_dict(one.feed_residual.norm.state_dict())
-            _copy_feed_forward(one, other)
-        for one, other in zip(ours.decoder.layers, theirs.decoder.layers, strict=True):
-            _copy_attention(one.self_attention, other.self_attn)
-            _copy_attention(one.source_attention, other.multihead_attn)
-            other.norm1.load_state_dict(one.self_residual.norm.state_dict())
-            other.norm2.load_state_dict(one.source_residual.norm.state_dict())
-            other.norm3.load_state_dict(one.feed_residual.norm.state_dict())
-            _copy_feed_forward(one, other)
-        theirs.encoder.norm.load_state_dict(ours.encoder.norm.state_dict())
-        theirs.decoder.norm.load_state_dict(ours.decoder.norm.state_dict())
-
-
 def training_step(size: str, pairs: int) -> Result:
-    """Lab sentences through ``fit``, against the same batches through the loop written by hand."""
+    """Lab sentences through `fit`, against the same batches through the loop written by hand."""
     sentences = lab.generate(STEPS * BATCH, seed=0)
     source, target = tokenizers(sentences)
     sampler = PairSampler(encode(sentences, source, target), BATCH, seed=0)
@@ -91,7 +71,7 @@ def training_step(size: str, pairs: int) -> Result:
     ours, shared = Transformer(config), Transformer(config)
     shared.load_state_dict(ours.state_dict())
     theirs = TorchTransformer(shared)
-    copy_weights(ours, theirs.stacks)
+    twins.copy(twins.of_stacks(ours, theirs.stacks))
     optimizers = [torch.optim.Adam(model.parameters(), lr=1e-3) for model in (ours, theirs)]
 
     def step_ours() -> None:
@@ -145,7 +125,7 @@ def decoding(
 
 @torch.no_grad()
 def late_token(size: dict[str, int], late: int, early: int, pairs: int) -> Result:
-    """One word with kept keys and values, at position ``late`` / at position ``early``."""
+    """One word with kept keys and values, at position `late` / at position `early`."""
     model, source = writer(size), source_of(1)
     tokens, states = torch.tensor([EOS + 1]), {}
     for position in (late, early):
@@ -166,15 +146,3 @@ def late_token(size: dict[str, int], late: int, early: int, pairs: int) -> Resul
         CALLS,
         STEADY,
     )
-
-
-def _copy_attention(ours: MultiHeadAttention, theirs: nn.MultiheadAttention) -> None:
-    maps = (ours.query, ours.key, ours.value)
-    theirs.in_proj_weight.copy_(torch.cat([one.weight for one in maps]))
-    theirs.in_proj_bias.copy_(torch.cat([one.bias for one in maps]))
-    theirs.out_proj.load_state_dict(ours.output.state_dict())
-
-
-def _copy_feed_forward(ours: EncoderLayer | DecoderLayer, theirs: nn.Module) -> None:
-    theirs.linear1.load_state_dict(ours.feed_forward.hidden.state_dict())
-    theirs.linear2.load_state_dict(ours.feed_forward.output.state_dict())
