@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.overrides import TorchFunctionMode
 
 from course_lib.exercises.engine.core import (
     REGISTRY,
@@ -15,10 +17,24 @@ from course_lib.exercises.engine.core import (
     expect,
     expect_close,
     expect_equal,
-    expect_tensor,
     expect_type,
-    expect_unchanged,
+    named,
 )
+
+
+class Calls(TorchFunctionMode):
+    """A context that notes the names of torch's functions that are called in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        self.names.add(getattr(function, "__name__", ""))
+        return function(*args, **(kwargs or {}))
+
 
 # --- 0.1 shapes -----------------------------------------------------------------------------------
 
@@ -53,48 +69,31 @@ def five_tuples(answer):
 
 
 @shapes.case
-def broadcasting(answer):
-    for place, letter in enumerate("ab"):
-        expect_equal(tuple(answer[place]), shapes.answer[place], f"shape {letter}")
+def each_shape(answer):
+    for letter, shape, expected in zip("abcde", answer, shapes.answer, strict=True):
+        expect_equal(tuple(shape), expected, f"shape {letter}")
 
 
-@shapes.case
-def products_and_sums(answer):
-    for place, letter in ((2, "c"), (3, "d")):
-        expect_equal(tuple(answer[place]), shapes.answer[place], f"shape {letter}")
-
-
-@shapes.case
-def looking_up_rows(answer):
-    expect_equal(tuple(answer[4]), shapes.answer[4], "shape e")
-
-
-@shapes.mistake("five_tuples")
-def as_numbers():
-    return [4, 4, 2, 2, 2]
-
-
-@shapes.mistake("broadcasting", says="An axis of length 1 stretches; it does not stay 1.")
-def ones_do_not_stretch():
-    return [(4, 3), (4, 1), (2, 5, 7), (2, 5), (2, 6, 8)]
-
-
-@shapes.mistake(
-    "products_and_sums",
-    says="The axis that both factors share is summed over: it is gone from the product.",
+shapes.mistake(
+    "each_shape",
+    "An axis of length 1 stretches; it does not stay 1.",
+    "(4, 3),  # (4, 1) -> (4, 1),  # (4, 1)",
 )
-def inner_axis_kept():
-    return [(4, 3), (4, 3), (2, 5, 3, 7), (2, 5), (2, 6, 8)]
-
-
-@shapes.mistake("products_and_sums", says="Without `keepdim` the summed axis disappears.")
-def summed_axis_kept():
-    return [(4, 3), (4, 3), (2, 5, 7), (2, 5, 1), (2, 6, 8)]
-
-
-@shapes.mistake("looking_up_rows", says="Each number of the index brings a whole row with it.")
-def lookup_without_rows():
-    return [(4, 3), (4, 3), (2, 5, 7), (2, 5), (2, 6)]
+shapes.mistake(
+    "each_shape",
+    "The axis that both factors share is summed over: it is gone from the product.",
+    "(2, 5, 7), -> (2, 5, 3, 7),",
+)
+shapes.mistake(
+    "each_shape",
+    "Without `keepdim` the summed axis disappears.",
+    "(2, 5),  # the -> (2, 5, 1),  # the",
+)
+shapes.mistake(
+    "each_shape",
+    "Each number of the index brings a whole row with it.",
+    "(2, 6, 8) -> (2, 6)",
+)
 
 
 # --- 0.2 centered ---------------------------------------------------------------------------------
@@ -112,73 +111,35 @@ def centered(table: Tensor) -> Tensor:
     return table - table.mean(dim=1, keepdim=True)
 
 
-@centered.case
-def keeps_the_shape(answer):
-    expect_tensor(answer(torch.randn(4, 4)), (4, 4))
+@centered.same_as_answer("the centered table", grad=True)
+def rows_around_zero():
+    yield torch.randn(4, 4) + 10 * torch.arange(4.0)[:, None]
+    yield 3 * torch.randn(3, 5) - 7
+    yield torch.randn(1, 6)
+    yield torch.randn(5, 1)
 
 
-@centered.case
-def leaves_its_argument_alone(answer):
-    table = torch.randn(4, 4)
-    before = table.clone()
-    answer(table)
-    expect_unchanged(table, before, "the table")
-
-
-@centered.case
-def rows_have_mean_zero(answer):
-    table = torch.randn(4, 4) + 10 * torch.arange(4.0)[:, None]
-    result = answer(table)
-    largest = result.mean(1).abs().max()
-    expect(largest < 1e-4, f"A row still has a mean of size {largest:.2g}.", result)
-
-
-@centered.case
-def values(answer):
-    table = torch.randn(3, 5)
-    expect_close(answer(table), centered.answer(table))
-
-
-@centered.mistake("keeps_the_shape")
-def only_the_means(table):
-    return table.mean(1, keepdim=True)
-
-
-@centered.mistake("leaves_its_argument_alone")
-def in_place(table):
-    table -= table.mean(1, keepdim=True)
-    return table
-
-
-@centered.mistake(
-    "rows_have_mean_zero", says="You subtract the mean of each *column*. A row runs along axis 1."
+centered.mistake(
+    "rows_around_zero",
+    "You subtract the mean of each *column*. A row runs along axis 1.",
+    "dim=1, keepdim=True -> dim=0",
 )
-def columns(table):
-    return table - table.mean(0)
-
-
-@centered.mistake(
-    "rows_have_mean_zero",
-    says="Each row loses the mean of *another* row: a vector (N,) is laid along the last axis. In "
-    "a square table nothing complains; in any other the shapes clash.",
+centered.mistake(
+    "rows_around_zero",
+    "Each row loses the mean of *another* row: a vector (N,) is laid along the last axis. In a "
+    "square table nothing complains; in any other the shapes clash.",
+    ", keepdim=True ->",
 )
-def without_keepdim(table):
-    return table - table.mean(1)
-
-
-@centered.mistake("rows_have_mean_zero", says="You subtract one mean, that of the whole table.")
-def one_mean(table):
-    return table - table.mean()
-
-
-@centered.mistake("values", says="The mean is right; you also changed the spread of the rows.")
-def standardized(table):
-    return (table - table.mean(1, keepdim=True)) / table.std(1, keepdim=True)
-
-
-@centered.alternative
-def row_by_row(table):
-    return torch.stack([row - row.sum() / len(row) for row in table])
+centered.mistake(
+    "rows_around_zero",
+    "You subtract one mean, that of the whole table.",
+    "dim=1, keepdim=True ->",
+)
+centered.mistake(
+    "rows_around_zero",
+    "The mean is right; you also changed the spread of the rows.",
+    lambda table: (table - table.mean(1, keepdim=True)) / table.std(1, keepdim=True),
+)
 
 
 # --- 0.3 similarities -----------------------------------------------------------------------------
@@ -198,59 +159,37 @@ def similarities(queries: Tensor, keys: Tensor) -> Tensor:
     return queries @ keys.transpose(1, 2)
 
 
-@similarities.case
-def one_score_a_pair(answer):
-    expect_tensor(answer(torch.randn(2, 3, 4), torch.randn(2, 5, 4)), (2, 3, 5))
+@similarities.same_as_answer("the dot products", grad=True)
+def one_score_a_pair():
+    yield torch.randn(2, 3, 4), torch.randn(2, 4, 4)
+    yield torch.randn(3, 2, 5), torch.randn(3, 6, 5)
+    yield torch.randn(1, 4, 2), torch.randn(1, 1, 2)
+    yield torch.randn(4, 1, 3), torch.randn(4, 2, 3)
 
 
-@similarities.case
-def sentences_stay_apart(answer):
-    queries, keys = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
-    changed = keys.clone()
-    changed[1] += 1.0
-    before, after = answer(queries, keys)[0], answer(queries, changed)[0]
-    expect(
-        torch.allclose(before, after, atol=1e-5),
-        "Changing the keys of the second sentence changes the scores of the first.",
-    )
-
-
-@similarities.case
-def dot_products(answer):
-    queries, keys = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
-    expect_close(answer(queries, keys), similarities.answer(queries, keys))
-
-
-@similarities.mistake(
+similarities.mistake(
     "one_score_a_pair",
-    says="You pair every key with every query in that order: queries belong to the rows.",
+    "The keys are not transposed: you sum over the keys instead of over the width. With as many "
+    "keys as numbers in a key nothing complains.",
+    "keys.transpose(1, 2) -> keys",
 )
-def keys_first(queries, keys):
-    return keys @ queries.transpose(1, 2)
-
-
-@similarities.mistake("sentences_stay_apart")
-def over_all_sentences(queries, keys):
-    return queries @ keys.mean(0).T
-
-
-@similarities.mistake(
-    "dot_products",
-    says="You take the length into account: that is the cosine. Here a long vector scores higher.",
+similarities.mistake(
+    "one_score_a_pair",
+    "You pair every key with every query in that order: queries belong to the rows.",
+    "queries @ keys.transpose(1, 2) -> keys @ queries.transpose(1, 2)",
 )
-def cosine(queries, keys):
-    queries, keys = (x / x.norm(dim=-1, keepdim=True) for x in (queries, keys))
-    return queries @ keys.transpose(1, 2)
-
-
-@similarities.alternative
-def by_einsum(queries, keys):
-    return torch.einsum("btd,bsd->bts", queries, keys)
-
-
-@similarities.alternative
-def by_broadcasting(queries, keys):
-    return (queries[:, :, None, :] * keys[:, None, :, :]).sum(-1)
+similarities.mistake(
+    "one_score_a_pair",
+    "You divide by the lengths of the vectors: that is the cosine. Here a long vector scores "
+    "higher.",
+    "queries @ keys.transpose(1, 2) -> "
+    "torch.cosine_similarity(queries[:, :, None], keys[:, None], dim=-1)",
+)
+similarities.mistake(
+    "one_score_a_pair",
+    "You divide by the root of the width. Attention will do so later; a dot product does not.",
+    "keys.transpose(1, 2) -> keys.transpose(1, 2) / keys.shape[2] ** 0.5",
+)
 
 
 # --- 0.4 softmax ----------------------------------------------------------------------------------
@@ -273,107 +212,56 @@ def softmax(scores: Tensor, temperature: float = 1.0) -> Tensor:
     return exponentials / exponentials.sum(dim=-1, keepdim=True)
 
 
-@softmax.case
-def one_probability_a_score(answer):
-    expect_tensor(answer(torch.randn(3, 4)), (3, 4))
-    expect_tensor(answer(torch.randn(2, 3, 4)), (2, 3, 4))
+@softmax.same_as_answer("the probabilities", grad=True)
+def along_the_last_axis():
+    yield torch.randn(3, 3)
+    yield 2 * torch.randn(2, 3, 4)
+    yield torch.randn(5) - 3
+    yield torch.randn(2, 1)
+
+
+@softmax.same_as_answer("the probabilities", grad=True)
+def large_scores():
+    yield torch.tensor([[1000.0, 0.0], [0.0, -1000.0]])
+    yield torch.tensor([[1000.0, 999.0, 0.0], [-1000.0, -1001.0, -1002.0]])
+
+
+@softmax.same_as_answer("the probabilities", grad=True)
+def other_temperatures():
+    yield torch.randn(3, 4), 0.5
+    yield torch.randn(2, 5), named(temperature=2.0)
+    yield torch.randn(4, 2, 3), 0.1
+    yield torch.randn(6), 7
 
 
 @softmax.case
-def sums_to_one(answer):
-    expect_close(answer(torch.randn(3, 3)).sum(-1), torch.ones(3), "the sum along the last axis")
+def without_the_softmax_of_torch(answer):
+    with Calls() as calls:
+        answer(torch.randn(2, 3))
+    used = [name for name in calls.names if "softm" in name]
+    expect(not used, f"You call `{''.join(used[:1])}` of torch: write it yourself.", used)
 
 
-@softmax.case
-def only_differences_count(answer):
-    scores = torch.randn(3, 4)
-    expect_close(answer(scores + 2.0), answer(scores), "the result after adding 2 to all scores")
-
-
-@softmax.case
-def large_scores(answer):
-    probabilities = answer(torch.tensor([[1000.0, 0.0], [0.0, -1000.0]]))
-    expect_close(probabilities, torch.tensor([[1.0, 0.0], [1.0, 0.0]]), "softmax of large scores")
-
-
-@softmax.case
-def temperature_one(answer):
-    scores = torch.randn(3, 4)
-    expect_close(answer(scores), scores.softmax(-1))
-
-
-@softmax.case
-def other_temperatures(answer):
-    scores = torch.randn(3, 4)
-    for temperature in (0.5, 2.0):
-        expected = (scores / temperature).softmax(-1)
-        expect_close(
-            answer(scores, temperature), expected, f"the result at temperature {temperature}"
-        )
-
-
-@softmax.mistake("one_probability_a_score", says="You return the largest entry, not all of them.")
-def only_the_largest(scores, temperature=1.0):
-    return (scores / temperature).softmax(-1).amax(-1)
-
-
-@softmax.mistake("sums_to_one", says="You normalize over the *first* axis: the columns sum to 1.")
-def first_axis(scores, temperature=1.0):
-    return (scores / temperature).softmax(0)
-
-
-@softmax.mistake("sums_to_one", says="You divide by the sum over the *whole* tensor.")
-def whole_tensor(scores, temperature=1.0):
-    exponentials = (scores / temperature).exp()
-    return exponentials / exponentials.sum()
-
-
-@softmax.mistake("sums_to_one", says="Each score goes through a *sigmoid* of its own.")
-def sigmoid(scores, temperature=1.0):
-    return (scores / temperature).sigmoid()
-
-
-@softmax.mistake(
-    "only_differences_count",
-    says="Dividing by the sum is not enough: scores may be negative, and only their *differences* "
-    "may matter.",
+softmax.mistake(
+    "along_the_last_axis",
+    "You normalize over the *first* axis: the columns sum to 1.",
+    "exponentials.sum(dim=-1, -> exponentials.sum(dim=0,",
 )
-def no_exponential(scores, temperature=1.0):
-    positive = scores.abs()
-    return positive / positive.sum(-1, keepdim=True)
-
-
-@softmax.mistake(
+softmax.mistake(
+    "along_the_last_axis",
+    "You divide by the sum over the *whole* tensor. Each row is a distribution of its own.",
+    "scaled.amax(dim=-1, keepdim=True) -> scaled.amax() ;; .sum(dim=-1, keepdim=True) -> .sum()",
+)
+softmax.mistake(
     "large_scores",
-    says="The formula is right on paper. In float32 an exponential beyond about 88 overflows.",
+    "The formula is right on paper. In float32 an exponential beyond about 88 overflows.",
+    "(scaled - scaled.amax(dim=-1, keepdim=True)) -> scaled",
 )
-def overflowing(scores, temperature=1.0):
-    exponentials = (scores / temperature).exp()
-    return exponentials / exponentials.sum(-1, keepdim=True)
-
-
-@softmax.mistake("temperature_one", says="These are powers of 2; softmax uses powers of e.")
-def powers_of_two(scores, temperature=1.0):
-    return (scores * 0.6931472 / temperature).softmax(-1)
-
-
-@softmax.mistake("other_temperatures", says="The temperature has no effect.")
-def temperature_ignored(scores, temperature=1.0):
-    return scores.softmax(-1)
-
-
-@softmax.mistake(
+softmax.mistake(
     "other_temperatures",
-    says="Your temperature works the wrong way round: a high one must make the result *flatter*.",
+    "Your temperature works the wrong way round: a high one must make the result *flatter*.",
+    "scores / temperature -> scores * temperature",
 )
-def temperature_inverted(scores, temperature=1.0):
-    return (scores * temperature).softmax(-1)
-
-
-@softmax.alternative
-def by_logsumexp(scores, temperature=1.0):
-    scaled = scores / temperature
-    return (scaled - scaled.logsumexp(-1, keepdim=True)).exp()
 
 
 # --- 0.5 cross_entropy ----------------------------------------------------------------------------
@@ -397,104 +285,47 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return -log_probabilities[rows, targets].mean()
 
 
-def _guesses() -> tuple[Tensor, Tensor]:
-    return torch.randn(6, 5), torch.randint(5, (6,))
+@cross_entropy.same_as_answer("the loss", grad=True)
+def mean_over_the_rows():
+    for rows, words in ((6, 5), (2, 9), (1, 4), (30, 3)):
+        yield 2 * torch.randn(rows, words), torch.randint(words, (rows,))
+    yield torch.zeros(4, 7), torch.tensor([6, 0, 3, 3])  # a blind guess
+
+
+@cross_entropy.same_as_answer("the loss", grad=True)
+def hopeless_guess():
+    yield torch.tensor([[200.0, 0.0]]), torch.tensor([1])
+    yield torch.tensor([[0.0, 1.0, 1000.0], [3.0, -500.0, 2.0]]), torch.tensor([0, 1])
 
 
 @cross_entropy.case
-def one_number(answer):
-    expect_tensor(answer(*_guesses()), ())
+def without_the_cross_entropy_of_torch(answer):
+    with Calls() as calls:
+        answer(torch.randn(2, 3), torch.tensor([2, 0]))
+    used = [name for name in calls.names if "cross_entropy" in name]
+    expect(not used, "You call the cross-entropy of torch: write it yourself.", used)
 
 
-@cross_entropy.case
-def not_negative(answer):
-    loss = answer(*_guesses())
-    expect(loss > 0, "The loss is negative or zero, but −log p is positive for p < 1.", loss)
-
-
-@cross_entropy.case
-def uniform_guess(answer):
-    loss = answer(torch.zeros(6, 5), torch.arange(6) % 5)
-    expect_close(loss, torch.tensor(5.0).log(), "the loss of a blind guess")
-
-
-@cross_entropy.case
-def agrees_on_random_logits(answer):
-    logits, targets = _guesses()
-    expect_close(answer(logits, targets), cross_entropy.answer(logits, targets))
-
-
-@cross_entropy.case
-def hopeless_guess(answer):
-    loss = answer(torch.tensor([[200.0, 0.0]]), torch.tensor([1]))
-    expect(
-        torch.isfinite(loss),
-        "The loss is not finite where the right token has a very small probability. In float32 it "
-        "rounds to 0, and the logarithm of 0 is −∞.",
-    )
-    expect_close(loss, torch.tensor(200.0), "the loss of a hopeless guess")
-
-
-@cross_entropy.mistake("one_number", says="This is one loss a row. Training needs their mean.")
-def no_mean(logits, targets):
-    return -logits.log_softmax(-1)[torch.arange(len(targets)), targets]
-
-
-@cross_entropy.mistake("not_negative", says="The minus sign is missing.")
-def sign_forgotten(logits, targets):
-    return -cross_entropy.answer(logits, targets)
-
-
-@cross_entropy.mistake(
-    "not_negative", says="You average the *logits* of the targets; they are no probabilities yet."
+cross_entropy.mistake(
+    "mean_over_the_rows",
+    "You add the losses up; the mean does not grow with the number of rows.",
+    ".mean() -> .sum()",
 )
-def no_softmax(logits, targets):
-    return -logits[torch.arange(len(targets)), targets].mean()
-
-
-@cross_entropy.mistake(
-    "uniform_guess", says="You add the losses up; the mean does not grow with the number of rows."
+cross_entropy.mistake(
+    "mean_over_the_rows",
+    "You average the *logits* of the targets; they are no probabilities yet.",
+    ".log_softmax(dim=-1) ->",
 )
-def summed(logits, targets):
-    return len(targets) * cross_entropy.answer(logits, targets)
-
-
-@cross_entropy.mistake("uniform_guess", says="This is in *bits*; we use natural logarithms.")
-def in_bits(logits, targets):
-    return cross_entropy.answer(logits, targets) / 0.6931472
-
-
-@cross_entropy.mistake(
-    "uniform_guess", says="You average the probabilities of the targets; their *logarithms* count."
+cross_entropy.mistake(
+    "mean_over_the_rows",
+    "Your softmax runs over the rows instead of the vocabulary.",
+    "log_softmax(dim=-1) -> log_softmax(dim=0)",
 )
-def no_logarithm(logits, targets):
-    return 1 - logits.softmax(-1)[torch.arange(len(targets)), targets].mean()
-
-
-@cross_entropy.mistake(
-    "agrees_on_random_logits",
-    says="You take the logarithm of the mean probability. First the logarithm, then the mean.",
+cross_entropy.mistake(
+    "hopeless_guess",
+    "In float32 a very small probability rounds to 0, and the logarithm of 0 is −∞.",
+    ".log_softmax(dim=-1) -> .softmax(dim=-1).log()",
 )
-def logarithm_last(logits, targets):
-    return -logits.softmax(-1)[torch.arange(len(targets)), targets].mean().log()
-
-
-@cross_entropy.mistake(
-    "uniform_guess", says="Your softmax runs over the rows instead of the vocabulary."
-)
-def softmax_over_rows(logits, targets):
-    return -logits.log_softmax(0)[torch.arange(len(targets)), targets].mean()
-
-
-@cross_entropy.mistake("hopeless_guess")
-def softmax_then_log(logits, targets):
-    return -logits.softmax(-1)[torch.arange(len(targets)), targets].log().mean()
-
-
-@cross_entropy.alternative
-def by_logsumexp_and_gather(logits, targets):
-    chosen = logits.gather(1, targets[:, None]).squeeze(1)
-    return (logits.logsumexp(1) - chosen).mean()
 
 
 # --- 0.6 slope ------------------------------------------------------------------------------------
@@ -515,76 +346,54 @@ def slope(function: Callable[[Tensor], Tensor], point: Tensor) -> Tensor:
     return leaf.grad
 
 
-def _bowl(x: Tensor) -> Tensor:
-    return (x**2).sum() + (x[0] * x[1]).sin()
+def bowl(x: Tensor) -> Tensor:
+    return (x**2).sum() + (x[0] * x[1]).sin().sum()
 
 
-def _slope_of_bowl(x: Tensor) -> Tensor:
-    return 2 * x + (x[0] * x[1]).cos() * torch.stack([x[1], x[0], torch.tensor(0.0)])
+@slope.same_as_answer("the gradient")
+def right_slope():
+    yield bowl, torch.randn(3)
+    yield bowl, torch.randn(2, 4)
+    yield torch.exp, torch.randn(())
+    yield lambda x: (x[1:] ** 3).sum(), torch.randn(5)
+    yield lambda x: (x * x.detach()).sum(), torch.randn(3)  # only autograd sees half of it
 
 
-@slope.case
-def as_many_as_the_point(answer):
-    expect_tensor(answer(_bowl, torch.randn(3)), (3,))
-
-
-@slope.case
-def leaves_the_point_alone(answer):
-    point = torch.randn(3)
-    answer(_bowl, point)
-    expect(
-        not point.requires_grad and point.grad is None,
-        "After the call the point requires gradients or has one. It belongs to the caller.",
-    )
+def expect_own_gradients(plain: Tensor, learns: Tensor, what: str) -> None:
+    """The first tensor still has no `.grad`, and that of the second is still all ones."""
+    expect(plain.grad is None, f"After the call the {what} has a `.grad`. It had none before.")
+    kept = learns.grad is not None and torch.equal(learns.grad, torch.ones_like(learns))
+    expect(kept, f"After the call the {what} has another `.grad` than before.")
 
 
 @slope.case
-def same_answer_twice(answer):
-    point = torch.randn(3, requires_grad=True)
-    first = answer(_bowl, point).detach().clone()
-    expect_close(answer(_bowl, point), first, "the gradient at the second call")
+def point_of_somebody_else(answer):
+    plain, learns, computed = torch.randn(3), torch.randn(3), torch.randn(3, requires_grad=True) * 2
+    learns.requires_grad_().grad = torch.ones(3)
+    for point in (plain, learns, computed):
+        expected = slope.answer(bowl, point)
+        for time in ("first", "second"):
+            got = answer(bowl, point)
+            expect_close(got, expected, f"the gradient at the {time} call")
+        expect_own_gradients(plain, learns, "point")
 
 
-@slope.case
-def right_slope(answer):
-    point = torch.randn(3)
-    expect_close(answer(_bowl, point), _slope_of_bowl(point))
-
-
-@slope.mistake("as_many_as_the_point", says="This is the value of the function, not its slope.")
-def value_only(function, point):
-    return function(point)
-
-
-@slope.mistake("leaves_the_point_alone")
-def on_the_callers_tensor(function, point):
-    point.requires_grad_()
-    point.grad = None
-    function(point).backward()
-    return point.grad
-
-
-@slope.mistake(
-    "same_answer_twice",
-    says="`backward()` *adds* to `.grad`. What an earlier call left there is still in it.",
+slope.mistake(
+    "right_slope",
+    "This is the value of the function, not its slope.",
+    "return leaf.grad -> return function(point)",
 )
-def accumulating(function, point):
-    leaf = point if point.requires_grad else point.clone().requires_grad_()
-    function(leaf).backward()
-    return leaf.grad
-
-
-@slope.mistake("right_slope", says="A difference quotient is only close; autograd is exact.")
-def difference_quotient(function, point):
-    point = point.detach()
-    steps = 1e-3 * torch.eye(len(point))
-    return torch.stack([(function(point + step) - function(point)) / 1e-3 for step in steps])
-
-
-@slope.alternative
-def by_autograd_grad(function, point):
-    leaf = point.detach().requires_grad_()
-    return torch.autograd.grad(function(leaf), leaf)[0]
+slope.mistake(
+    "right_slope",
+    "You add up the slopes. The gradient has one number for each number of the point.",
+    "leaf.grad -> leaf.grad.sum()",
+)
+slope.mistake(
+    "point_of_somebody_else",
+    "`backward()` *adds* to `.grad`. What an earlier call left there is still in it.",
+    "point.detach().clone().requires_grad_() -> "
+    "point if point.requires_grad else point.clone().requires_grad_()",
+)
 
 
 # --- 0.7 descend ----------------------------------------------------------------------------------
@@ -611,109 +420,67 @@ def descend(
     return point
 
 
-def _valley(x: Tensor) -> Tensor:
+def valley(x: Tensor) -> Tensor:
     return 0.5 * (torch.tensor([1.0, 4.0]) * x**2).sum()
 
 
-@descend.case
-def a_point_like_the_start(answer):
-    end = answer(_valley, torch.tensor([2.0, 1.0]))
-    expect_tensor(end, (2,))
-    expect(not end.requires_grad, "The result still hangs on the whole computation: detach it.")
+@descend.same_as_answer("the point after one step")
+def one_step():
+    yield valley, torch.tensor([2.0, 1.0]), 0.1, 1
+    yield bowl, torch.randn(2, 3), 0.02, 1
+
+
+@descend.same_as_answer("the point at the end")
+def several_steps():
+    yield valley, torch.tensor([2.0, 1.0]), 0.1, 2
+    yield valley, torch.tensor([2.0, -3.0]), 0.3, 7
+    yield bowl, torch.randn(3), named(steps=5)
+    yield bowl, torch.randn(2, 2), named(rate=0.01)
+    yield lambda x: (x - 1) ** 4 / 4, torch.tensor(0.2)
+    yield valley, torch.randn(2), 0.2, 0
 
 
 @descend.case
-def leaves_the_start_alone(answer):
-    start = torch.tensor([2.0, 1.0])
-    answer(_valley, start)
-    expect_unchanged(start, torch.tensor([2.0, 1.0]), "the start")
+def start_of_somebody_else(answer):
+    plain, learns = torch.tensor([2.0, 1.0]), torch.tensor([2.0, 1.0], requires_grad=True)
+    learns.grad = torch.ones(2)
+    expected = descend.answer(valley, plain, 0.1, 3)
+    for start in (plain, learns):
+        end = answer(valley, start, 0.1, 3)
+        expect_close(end, expected, "the point at the end")
+        expect(not end.requires_grad, "The result still hangs on the whole computation: detach it.")
+        expect_own_gradients(plain, learns, "start")
 
 
 @descend.case
-def goes_downhill(answer):
-    start = torch.tensor([2.0, 1.0])
-    end = answer(_valley, start, 0.05, 3)
-    expect(_valley(end) < _valley(start), "The loss is not lower at the end than before.", end)
+def without_torch_optim(answer):
+    used = []
+    hook = register_optimizer_step_pre_hook(lambda *about: used.append(type(about[0]).__name__))
+    try:
+        answer(valley, torch.tensor([2.0, 1.0]))
+    finally:
+        hook.remove()
+    expect(not used, f"You use `{''.join(used[:1])}` of torch: write the step yourself.", used)
 
 
-@descend.case
-def one_step(answer):
-    expect_close(
-        answer(_valley, torch.tensor([2.0, 1.0]), 0.1, 1), torch.tensor([1.8, 0.6]), "one step"
-    )
-
-
-@descend.case
-def several_steps(answer):
-    start = torch.tensor([2.0, 1.0])
-    for steps in (2, 7):
-        expected = start * (1 - 0.1 * torch.tensor([1.0, 4.0])) ** steps
-        expect_close(answer(_valley, start, 0.1, steps), expected, f"the point after {steps} steps")
-
-
-@descend.mistake("a_point_like_the_start")
-def not_detached(loss, start, rate=0.1, steps=10):
-    return descend.answer(loss, start, rate, steps).requires_grad_()
-
-
-@descend.mistake("leaves_the_start_alone")
-def moves_the_start(loss, start, rate=0.1, steps=10):
-    start.copy_(descend.answer(loss, start, rate, steps))
-    return start
-
-
-@descend.mistake("goes_downhill", says="You climb: the gradient points *up*hill.")
-def uphill(loss, start, rate=0.1, steps=10):
-    return descend.answer(loss, start, -rate, steps)
-
-
-@descend.mistake("goes_downhill", says="The point has not moved at all.")
-def standing_still(loss, start, rate=0.1, steps=10):
-    return start.clone()
-
-
-@descend.mistake("one_step", says="You take one step too many.")
-def one_too_many(loss, start, rate=0.1, steps=10):
-    return descend.answer(loss, start, rate, steps + 1)
-
-
-@descend.mistake(
-    "goes_downhill",
-    says="You jump across the valley: your steps are longer than `rate` asks for.",
+descend.mistake(
+    "one_step",
+    "You climb: the gradient points *up*hill.",
+    "leaf - rate -> leaf + rate",
 )
-def rate_ignored(loss, start, rate=0.1, steps=10):
-    return descend.answer(loss, start, 1.0, steps)
-
-
-@descend.mistake(
+descend.mistake("one_step", "You take one step too many.", "range(steps) -> range(steps + 1)")
+descend.mistake(
     "several_steps",
-    says="One step is right, the next ones are too long: `backward()` adds to the gradient of the "
-    "step before.",
+    "One step is right, the next ones are too long: `backward()` adds to the gradient of the step "
+    "before.",
+    "point = (leaf - rate * leaf.grad).detach() -> point.data -= rate * leaf.grad",
 )
-def gradients_pile_up(loss, start, rate=0.1, steps=10):
-    leaf = start.clone().requires_grad_()
-    for _ in range(steps):
-        loss(leaf).backward()
-        leaf.data -= rate * leaf.grad
-    return leaf.detach()
-
-
-@descend.mistake(
-    "several_steps", says="You use the gradient at the *start* for all steps. It changes."
+descend.mistake(
+    "several_steps",
+    "You use the gradient at the *start* for all steps. It changes.",
+    "leaf = point.requires_grad_() -> leaf = start.detach().clone().requires_grad_() ;; "
+    "(leaf - rate -> (point - rate",
 )
-def one_gradient(loss, start, rate=0.1, steps=10):
-    first = descend.answer(loss, start, rate, 1)
-    return start + steps * (first - start)
-
-
-@descend.alternative
-def without_backward(loss, start, rate=0.1, steps=10):
-    point = start.clone().requires_grad_()
-    for _ in range(steps):
-        (gradient,) = torch.autograd.grad(loss(point), point)
-        with torch.no_grad():
-            point -= rate * gradient
-    return point.detach()
 
 
 # --- The last cell of the notebook ----------------------------------------------------------------

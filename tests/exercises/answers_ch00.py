@@ -1,0 +1,399 @@
+"""Answers to the exercises of chapter 00: more right ones and more wrong ones."""
+
+import torch
+from torch.nn import functional as F
+
+from course_lib.exercises.ch00 import (
+    centered,
+    cross_entropy,
+    descend,
+    shapes,
+    similarities,
+    slope,
+    softmax,
+)
+
+
+def similarities_by_loops(queries, keys):
+    scores = torch.zeros(len(queries), queries.shape[1], keys.shape[1])
+    for b in range(len(queries)):
+        for t in range(queries.shape[1]):
+            for s in range(keys.shape[1]):
+                scores[b, t, s] = queries[b, t].dot(keys[b, s])
+    return scores
+
+
+def softmax_by_rows(scores, temperature=1.0):
+    rows = []
+    for row in scores.reshape(-1, scores.shape[-1]):
+        powers = torch.exp((row - row.max().detach()) / temperature)
+        rows.append(powers / torch.sum(powers))
+    return torch.stack(rows).reshape(scores.shape)
+
+
+def softmax_by_logsumexp(scores, temperature=1.0):
+    scaled = scores / temperature
+    return (scaled - scaled.logsumexp(-1, keepdim=True)).exp()
+
+
+def entropy_by_rows(logits, targets):
+    total = 0.0
+    for row, target in zip(logits, targets.tolist(), strict=True):
+        shifted = row - row.max()
+        total = total + shifted.exp().sum().log() - shifted[target]
+    return total / len(targets)
+
+
+def slope_with_care(function, point):
+    with torch.enable_grad():
+        leaf = torch.tensor(point.tolist(), requires_grad=True)
+        value = function(leaf)
+    (gradient,) = torch.autograd.grad(value, leaf)
+    return gradient
+
+
+def descend_in_place(loss, start, rate=0.1, steps=10):
+    point = start.clone().detach().requires_grad_(True)
+    for _ in range(steps):
+        if point.grad is not None:
+            point.grad.zero_()
+        loss(point).backward()
+        with torch.no_grad():
+            point -= rate * point.grad
+    return point.detach()
+
+
+def descend_with_autograd(loss, start, rate=0.1, steps=10):
+    point = start.detach()
+    while steps > 0:
+        point = point.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(point), [point])
+        point, steps = point.data - gradient.mul(rate), steps - 1
+    return point
+
+
+RIGHT = {
+    shapes: [
+        lambda: tuple(shapes.answer),
+        lambda: [torch.Size(one) for one in shapes.answer],
+        lambda: [torch.zeros(one).shape for one in shapes.answer],
+    ],
+    centered: [
+        lambda table: torch.stack([row - row.sum() / len(row) for row in table]),
+        lambda table: (table.T - table.mean(1)).T,
+        lambda table: table - table.mean(-1)[:, None],
+        lambda table: table - torch.mean(table, 1).unsqueeze(1).expand_as(table),
+        lambda table: table @ (torch.eye(table.shape[1]) - 1 / table.shape[1]),
+    ],
+    similarities: [
+        similarities_by_loops,
+        lambda queries, keys: torch.einsum("btd,bsd->bts", queries, keys),
+        lambda queries, keys: (queries[:, :, None, :] * keys[:, None, :, :]).sum(-1),
+        lambda queries, keys: torch.bmm(queries, keys.mT),
+        lambda queries, keys: torch.stack([q @ k.T for q, k in zip(queries, keys, strict=True)]),
+    ],
+    softmax: [
+        softmax_by_rows,
+        softmax_by_logsumexp,
+        "scaled.amax(dim=-1, keepdim=True) -> scaled.max(-1, keepdim=True).values",
+        "exponentials / exponentials.sum(dim=-1, -> exponentials / torch.sum(exponentials, dim=-1,",
+    ],
+    cross_entropy: [
+        entropy_by_rows,
+        lambda logits, targets: (
+            logits.logsumexp(1) - logits.gather(1, targets[:, None]).squeeze(1)
+        ).mean(),
+        lambda logits, targets: F.nll_loss(F.log_softmax(logits, -1), targets),
+        lambda logits, targets: (
+            -(F.one_hot(targets, logits.shape[1]) * logits.log_softmax(1)).sum() / len(targets)
+        ),
+    ],
+    slope: [
+        slope_with_care,
+        lambda function, point: torch.autograd.functional.jacobian(function, point.detach()),
+        lambda function, point: torch.func.grad(function)(point.detach()),
+        "point.detach().clone().requires_grad_() -> point.clone().detach().requires_grad_(True)",
+        "point.detach().clone().requires_grad_() -> torch.nn.Parameter(point.detach().clone())",
+    ],
+    descend: [
+        descend_in_place,
+        descend_with_autograd,
+        lambda loss, start, rate=0.1, steps=10: descend_in_place(
+            loss, descend.answer(loss, start, rate, steps // 2), rate, steps - steps // 2
+        ),
+    ],
+}
+
+
+def accumulates_in_a_new_leaf(function, point):
+    leaf = point.requires_grad_()
+    function(leaf).backward()
+    return leaf.grad
+
+
+def leaves_a_gradient(function, point):
+    learns = point.requires_grad
+    point.requires_grad_()
+    before = point.grad
+    point.grad = None
+    function(point).backward()
+    gradient = point.grad
+    if not learns:
+        point.requires_grad_(False)
+    else:
+        point.grad = before
+    return gradient
+
+
+def clears_the_gradient(function, point):
+    leaf = point if point.requires_grad else point.clone().requires_grad_()
+    leaf.grad = None
+    leaf.retain_grad()
+    function(leaf).backward(inputs=[leaf])
+    gradient, leaf.grad = leaf.grad, None
+    return gradient
+
+
+def difference_quotient(function, point, step=1e-3):
+    point = point.detach()
+    gradient = torch.zeros_like(point)
+    for place in range(point.numel()):
+        moved = point.clone()
+        moved.view(-1)[place] += step
+        gradient.view(-1)[place] = (function(moved) - function(point)) / step
+    return gradient
+
+
+def central_quotient(function, point):
+    point = point.detach().double()
+    gradient = torch.zeros_like(point)
+    for place in range(point.numel()):
+        up, down = point.clone(), point.clone()
+        up.view(-1)[place] += 1e-5
+        down.view(-1)[place] -= 1e-5
+        gradient.view(-1)[place] = (function(up) - function(down)) / 2e-5
+    return gradient.float()
+
+
+def with_sgd(loss, start, rate=0.1, steps=10):
+    point = start.detach().clone().requires_grad_()
+    optimizer = torch.optim.SGD([point], lr=rate)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(point).backward()
+        optimizer.step()
+    return point.detach()
+
+
+def with_momentum(loss, start, rate=0.1, steps=10):
+    point, speed = start.detach().clone(), 0.0
+    for _ in range(steps):
+        speed = 0.9 * speed + slope.answer(loss, point)
+        point = point - rate * speed
+    return point
+
+
+def with_smaller_steps(loss, start, rate=0.1, steps=10):
+    point = start.detach().clone()
+    for step in range(steps):
+        point = point - rate / (step + 1) * slope.answer(loss, point)
+    return point
+
+
+def unit_steps(loss, start, rate=0.1, steps=10):
+    point = start.detach().clone()
+    for _ in range(steps):
+        gradient = slope.answer(loss, point)
+        point = point - rate * gradient / gradient.norm()
+    return point
+
+
+def until_it_stops(loss, start, rate=0.1, steps=10):
+    return descend.answer(loss, start, rate, max(steps, 200))
+
+
+def in_the_start(loss, start, rate=0.1, steps=10):
+    point = start.requires_grad_()
+    for _ in range(steps):
+        point.grad = None
+        loss(point).backward()
+        point.data -= rate * point.grad
+    return point.detach()
+
+
+def keeps_a_gradient(loss, start, rate=0.1, steps=10):
+    learns, point = start.requires_grad, start
+    for _ in range(steps):
+        point = point.detach().requires_grad_()
+        loss(point).backward()
+        point = point - rate * point.grad
+    if learns:
+        start.grad = point.detach() - start.detach()
+    return point.detach()
+
+
+WRONG = {
+    shapes: [
+        lambda: [4, 4, 2, 2, 2],
+        lambda: shapes.answer[:4],
+        lambda: [list(one) for one in shapes.answer],
+        lambda: shapes.answer[::-1],
+        lambda: dict(zip("abcde", shapes.answer, strict=True)),
+        lambda: "abcde",
+        "(4, 3),  # (4, 3) -> (4, 3, 3),  # (4, 3)",
+        "(4, 3),  # (4, 1) -> (1, 3),  # (4, 1)",
+        "(2, 5, 7), -> (2, 3, 7),",
+        "(2, 5, 7), -> (10, 7),",
+        "(2, 5),  # the -> (5, 7),  # the",
+        "(2, 5),  # the -> (2, 7),  # the",
+        "(2, 6, 8) -> (10, 8)",
+        "(2, 6, 8) -> (2, 6, 10)",
+        "(2, 6, 8) -> (12, 8)",
+        "(2, 6, 8) -> (2, 6, 10, 8)",
+    ],
+    centered: [
+        "table - table.mean(dim=1, keepdim=True) -> table.mean(dim=1, keepdim=True)",
+        "table - table.mean -> table.mean",
+        "table - table.mean -> table + table.mean",
+        "table.mean(dim=1, keepdim=True) -> table.median(dim=1, keepdim=True).values",
+        "table.mean(dim=1, keepdim=True) -> table.sum(dim=1, keepdim=True) / len(table)",
+        "table.mean(dim=1, keepdim=True) -> table.sum(dim=1, keepdim=True)",
+        "table.mean(dim=1, keepdim=True) -> table.mean(dim=1, keepdim=True).detach()",
+        "table.mean(dim=1, keepdim=True) -> table[0].mean()",
+        "table.mean(dim=1, keepdim=True) -> table.mean(dim=1, keepdim=True).round()",
+        "table.mean(dim=1, keepdim=True) -> table.amax(dim=1, keepdim=True)",
+        "return table - -> return table.detach() -",
+        "return table - -> table -= table.mean(dim=1, keepdim=True)\n    return table #",
+        "return table - table.mean(dim=1, keepdim=True) -> table -= table.mean(1, keepdim=True)",
+        "return table - table.mean(dim=1, keepdim=True) -> "
+        "return (table - table.mean(dim=1, keepdim=True)).tolist()",
+        "keepdim=True) -> keepdim=True, dtype=torch.float64)",
+        "return table - -> return table - table.mean(0, keepdim=True) -",
+        "return table - -> return table.view(-1, 4) -",
+    ],
+    similarities: [
+        "queries @ keys.transpose(1, 2) -> queries @ keys.mean(0).T",
+        "queries @ keys.transpose(1, 2) -> queries @ keys[0].T",
+        "queries @ keys.transpose(1, 2) -> torch.einsum('btd,csd->bts', queries, keys)",
+        "queries @ keys.transpose(1, 2) -> (queries @ keys.transpose(1, 2)).softmax(-1)",
+        "queries @ keys.transpose(1, 2) -> (queries @ keys.transpose(1, 2)).abs()",
+        "queries @ keys.transpose(1, 2) -> (queries @ keys.transpose(1, 2)).detach()",
+        "queries @ keys.transpose(1, 2) -> queries.detach() @ keys.transpose(1, 2)",
+        "queries @ keys.transpose(1, 2) -> (queries[:, :, None] * keys[:, None]).mean(-1)",
+        "queries @ keys.transpose(1, 2) -> -torch.cdist(queries, keys)",
+        "queries @ keys.transpose(1, 2) -> keys @ queries.transpose(1, 2)",
+        "keys.transpose(1, 2) -> keys.view(len(keys), keys.shape[2], -1)",
+        "keys.transpose(1, 2) -> keys.reshape(len(keys), -1, keys.shape[1])",
+        "keys.transpose(1, 2) -> keys.transpose(0, 1)",
+        "keys.transpose(1, 2) -> keys.permute(2, 1, 0)",
+        "keys.transpose(1, 2) -> keys.transpose(1, 2)[..., :4]",
+        "return queries -> keys *= 2\n    return queries",
+        "return queries -> keys.transpose_(1, 2)\n    return queries @ keys #",
+    ],
+    softmax: [
+        lambda scores, temperature=1.0: torch.softmax(scores / temperature, -1),
+        lambda scores, temperature=1.0: F.softmax(scores / temperature, dim=-1),
+        lambda scores, temperature=1.0: torch.nn.Softmax(-1)(scores / temperature),
+        lambda scores, temperature=1.0: (scores / temperature).log_softmax(-1).exp(),
+        lambda scores, temperature=1.0: (-scores / temperature).log_softmax(-1).exp(),
+        lambda scores, temperature=1.0: (scores / temperature).sigmoid(),
+        "return exponentials / exponentials.sum(dim=-1, keepdim=True) -> return exponentials",
+        "return exponentials / exponentials.sum(dim=-1, keepdim=True) -> "
+        "return (exponentials / exponentials.sum(dim=-1, keepdim=True)).amax(-1)",
+        "return exponentials / exponentials.sum(dim=-1, keepdim=True) -> "
+        "return (exponentials / exponentials.sum(dim=-1, keepdim=True)).log()",
+        "return exponentials / exponentials.sum(dim=-1, keepdim=True) -> "
+        "return (exponentials / exponentials.sum(dim=-1, keepdim=True)).detach()",
+        "sum(dim=-1, keepdim=True) -> sum(dim=-1)",
+        "sum(dim=-1, keepdim=True) -> sum(dim=1, keepdim=True)",
+        "exponentials.sum(dim=-1, keepdim=True) -> exponentials.norm(dim=-1, keepdim=True)",
+        "exponentials.sum(dim=-1, keepdim=True) -> (exponentials.sum(dim=-1, keepdim=True) + 1e-2)",
+        "keepdim=True)).exp() -> keepdim=True)).abs()",
+        "keepdim=True)).exp() -> keepdim=True)).exp2()",
+        "scaled.amax(dim=-1, keepdim=True) -> scaled.amax()",
+        "(scaled - scaled.amax(dim=-1, keepdim=True)) -> scaled.clamp(-80, 80)",
+        "(scaled - scaled.amax(dim=-1, keepdim=True)) -> scaled.double()",
+        "scaled.amax(dim=-1, keepdim=True) -> scaled.mean(dim=-1, keepdim=True)",
+        "scores / temperature -> scores",
+        "scores / temperature -> scores - temperature",
+        "scores / temperature -> scores / temperature**2",
+        "scores / temperature -> scores ;; return exponentials -> exponentials = exponentials / "
+        "temperature\n    return exponentials",
+        "scores / temperature -> scores.div_(temperature)",
+        "scores / temperature -> scores / scores.norm() / temperature",
+    ],
+    cross_entropy: [
+        lambda logits, targets: F.cross_entropy(logits, targets),
+        lambda logits, targets: torch.nn.CrossEntropyLoss()(logits, targets),
+        ".mean() ->",
+        "-log_probabilities[rows -> log_probabilities[rows",
+        ".mean() -> .mean().item()",
+        ".mean() -> .mean().detach()",
+        ".mean() -> .mean() / 0.6931472",
+        ".mean() -> .mean().exp()",
+        ".mean() -> .mean().unsqueeze(0)",
+        ".mean() -> .median()",
+        ".mean() -> .sum() / logits.numel()",
+        "-log_probabilities[rows, targets].mean() -> -log_probabilities.mean()",
+        "-log_probabilities[rows, targets].mean() -> -log_probabilities[:, targets].mean()",
+        "-log_probabilities[rows, targets].mean() -> -log_probabilities[0, targets[0]]",
+        "-log_probabilities[rows, targets].mean() -> 1 - log_probabilities.exp()[rows, targets]"
+        ".mean()",
+        "-log_probabilities[rows, targets].mean() -> -log_probabilities.exp()[rows, targets].mean()"
+        ".log()",
+        "-log_probabilities[rows, targets].mean() -> -log_probabilities.amax(-1).mean()",
+        "logits.log_softmax(dim=-1) -> (logits.softmax(-1) + 1e-8).log()",
+        "logits.log_softmax(dim=-1) -> logits.softmax(-1).clamp(min=1e-12).log()",
+        "logits.log_softmax(dim=-1) -> logits - logits.exp().sum(-1, keepdim=True).log()",
+        "logits.log_softmax(dim=-1) -> logits.log_softmax(-1).log_softmax(0)",
+        "logits.log_softmax(dim=-1) -> logits.sub_(logits.logsumexp(-1, keepdim=True))",
+    ],
+    slope: [
+        accumulates_in_a_new_leaf,
+        leaves_a_gradient,
+        clears_the_gradient,
+        difference_quotient,
+        central_quotient,
+        "return leaf.grad -> return -leaf.grad",
+        "return leaf.grad -> return leaf.grad.norm()",
+        "return leaf.grad -> return leaf.grad / leaf.grad.norm()",
+        "return leaf.grad -> return leaf.grad.tolist()",
+        "return leaf.grad -> return leaf.grad.flatten()",
+        "return leaf.grad -> return leaf",
+        "return leaf.grad -> return leaf.grad.sign()",
+        "return leaf.grad -> return leaf.grad[:3]",
+        "return leaf.grad -> return point.grad",
+        "return leaf.grad -> leaf.grad",
+        "function(leaf).backward() -> function(leaf.detach()).backward()",
+        "function(leaf).backward() -> function(leaf).backward(); function(leaf).backward()",
+        "point.detach().clone().requires_grad_() -> torch.ones_like(point).requires_grad_()",
+        "function(leaf).backward() -> torch.set_grad_enabled(False)\n    function(leaf).backward()",
+        "return leaf.grad -> torch.set_grad_enabled(False)\n    return leaf.grad",
+    ],
+    descend: [
+        with_sgd,
+        with_momentum,
+        with_smaller_steps,
+        unit_steps,
+        until_it_stops,
+        in_the_start,
+        keeps_a_gradient,
+        "rate * leaf.grad -> leaf.grad",
+        "rate * leaf.grad -> 0.1 * leaf.grad",
+        "rate * leaf.grad -> rate * leaf.grad.sign()",
+        "rate * leaf.grad -> rate * leaf.grad.mean()",
+        "rate * leaf.grad -> rate * loss(leaf)",
+        "range(steps) -> range(10)",
+        "range(steps) -> range(1, steps)",
+        "return point -> return point.requires_grad_()",
+        "return point -> return loss(point)",
+        "return point -> return [point]",
+        "        point = (leaf - rate * leaf.grad).detach() -> ",
+        ").detach() -> ).detach()\n        return point",
+        "return point -> start.copy_(point)\n    return point",
+        "point = start.detach().clone() -> point = torch.zeros_like(start)",
+        "point = start.detach().clone() -> path = [start.detach().clone()]; point = path[0] ;; "
+        ").detach() -> ).detach(); path.append(point) ;; return point -> return torch.stack(path)",
+        "return point -> torch.set_grad_enabled(False)\n    return point",
+    ],
+}
