@@ -151,10 +151,10 @@ def bootstrap_interval(values: Tensor, draws: Tensor, confidence: float = 0.95) 
 # apart, so any rule for quantiles is near enough, and other draws than these are not.
 @bootstrap_interval.same_as_answer("the interval", atol=0.015, rtol=0.0)
 def both_ends():
-    for sentences, confidence in ((20, 0.95), (12, 0.8), (30, 0.5)):
+    for sentences, given in ((20, {}), (12, {"confidence": 0.8}), (30, {"confidence": 0.5})):
         skewed = torch.randn(sentences).exp()
         values = 3 + (skewed - skewed.mean()) / skewed.std() * sentences**0.5
-        yield values, torch.randint(sentences, (5000, sentences)), confidence
+        yield values, torch.randint(sentences, (5000, sentences)), named(given)
 
 
 bootstrap_interval.mistake(

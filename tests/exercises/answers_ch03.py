@@ -285,6 +285,7 @@ WRONG = {
     ],
     bootstrap_interval: [
         spoils_the_values,
+        lambda values, draws, confidence=0.9: bootstrap_interval.answer(values, draws, confidence),
         "return torch.quantile -> means = means.flip(0)[:400]\n    return torch.quantile",
         "values[draws].mean(1) -> values[torch.randint(len(values), draws.shape)].mean(1)",
         "values[draws].mean(1) -> values[draws].mean(0)",
