@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-State = Tensor | tuple[Tensor, Tensor]
+Hidden = Tensor | tuple[Tensor, Tensor]  # h, of an LSTM (h, c)
 
 
 class _Cell(nn.Module):
@@ -33,7 +33,7 @@ class _Cell(nn.Module):
         self.bias_hh = nn.Parameter(torch.empty(rows))
         init_uniform_(self)
 
-    def zero_state(self, inputs: Tensor) -> State:
+    def zero_state(self, inputs: Tensor) -> Hidden:
         """The state before anything was read: zeros of shape (B, D)."""
         return inputs.new_zeros(inputs.shape[0], self.hidden_size)
 
@@ -110,8 +110,8 @@ class LSTMCell(_Cell):
 
 
 def unroll(
-    cell: RNNCell | GRUCell | LSTMCell, inputs: Tensor, state: State | None = None
-) -> tuple[Tensor, State]:
+    cell: RNNCell | GRUCell | LSTMCell, inputs: Tensor, state: Hidden | None = None
+) -> tuple[Tensor, Hidden]:
     """Apply one cell at every time step, from left to right.
 
     Args:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from course_lib.recurrent.cells import State, init_recurrent_
+from course_lib.recurrent.cells import Hidden, init_recurrent_
 from course_lib.support.checks import check_ids, check_sizes
 
 LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -86,13 +86,13 @@ class RNNLanguageModel(nn.Module):
             self.output.weight = self.embedding.weight
         init_language_model_(self)
 
-    def states(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def states(self, tokens: Tensor, state: Hidden | None = None) -> tuple[Tensor, Hidden]:
         """The hidden states of the last layer, (B, T, D), and the state to go on from."""
         check_ids(tokens, self.config.vocab_size, "tokens")
         embedded = self.embedding(tokens)  # (B, T, D)
         return self.rnn(self.dropout(embedded), state)
 
-    def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(self, tokens: Tensor, state: Hidden | None = None) -> tuple[Tensor, Hidden]:
         """Score the next token at every position.
 
         Args:
@@ -105,16 +105,16 @@ class RNNLanguageModel(nn.Module):
         hidden, state = self.states(tokens, state)
         return self.output(self.dropout(hidden)), state  # (B, T, V)
 
-    def init_state(self, prompt: Tensor) -> State | None:
+    def init_state(self, prompt: Tensor) -> Hidden | None:
         """The state after reading a prompt (B, T); a prompt without tokens gives None, zeros."""
         return None if prompt.shape[1] == 0 else self.states(prompt)[1]
 
-    def step(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def step(self, tokens: Tensor, state: Hidden | None) -> tuple[Tensor, Hidden]:
         """Read one token per row, (B,), and return log-probabilities (B, V) and the new state."""
         logits, state = self(tokens.unsqueeze(1), state)
         return logits[:, 0].log_softmax(dim=-1), state
 
-    def reorder(self, state: State | None, index: Tensor) -> State | None:
+    def reorder(self, state: Hidden | None, index: Tensor) -> Hidden | None:
         """The rows of the state that `index` names, for beam search."""
         return None if state is None else _map(state, lambda part: part.index_select(1, index))
 
@@ -134,7 +134,7 @@ def init_language_model_(model: RNNLanguageModel) -> None:
     init_recurrent_(model.rnn)
 
 
-def detach(state: State | None) -> State | None:
+def detach(state: Hidden | None) -> Hidden | None:
     """The same numbers, cut from the graph that computed them.
 
     Truncated backpropagation through time carries the state from one piece of a stream to the
@@ -143,7 +143,7 @@ def detach(state: State | None) -> State | None:
     return None if state is None else _map(state, Tensor.detach)
 
 
-def _map(state: State, change) -> State:
+def _map(state: Hidden, change) -> Hidden:
     if isinstance(state, tuple):
         return tuple(change(part) for part in state)
     return change(state)

@@ -10,7 +10,6 @@ Shapes: B streams side by side, T tokens of a piece, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,18 +17,13 @@ from torch.nn import functional
 
 from course_lib.data.batching import StreamSampler
 from course_lib.support.modes import evaluating
-from course_lib.text.words import BOS, EOS
+from course_lib.text.words import Tokenizer
 
 
-class Encodes(Protocol):
-    """Any tokenizer of `course_lib.text.words`."""
-
-    def encode(self, text: str) -> list[int]: ...
-
-
-def join(texts: Iterable[str], tokenizer: Encodes) -> Tensor:
-    """All texts as one row of ids (N,), each between a begin and an end mark."""
-    ids = [token for text in texts for token in (BOS, *tokenizer.encode(text), EOS)]
+def join(texts: Iterable[str], tokenizer: Tokenizer) -> Tensor:
+    """All texts as one row of ids (N,), each between the marks that the vocabulary has for them."""
+    begin, end = ([] if mark is None else [mark] for mark in tokenizer.specials[1:3])
+    ids = [token for text in texts for token in (*begin, *tokenizer.encode(text), *end)]
     if not ids:
         raise ValueError("join needs at least one text, got none.")
     return torch.tensor(ids)

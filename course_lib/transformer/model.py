@@ -87,7 +87,7 @@ class TransformerConfig:
     @classmethod
     def lab(cls, source_vocab: int, target_vocab: int, **changes) -> Self:
         """D = 128, 4 heads, 2 layers: about a million parameters, for the lab."""
-        return replace(cls(source_vocab, target_vocab), **changes)
+        return cls(source_vocab, target_vocab, **changes)
 
     @classmethod
     def base(cls, source_vocab: int, target_vocab: int, **changes) -> Self:

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from course_lib.data.batching import StreamSampler
 from course_lib.recurrent.language_model import RNNLanguageModel, RNNLanguageModelConfig
 from course_lib.recurrent.streams import join, nats_per_token, scored_places, token_nats
-from course_lib.text.words import WordTokenizer
+from course_lib.text.words import Specials, WordTokenizer
 from course_lib.training import loop, losses
 
 
@@ -28,6 +28,8 @@ def test_join_marks_every_text():
     tokenizer = WordTokenizer.train(["a b"])
     a, b = tokenizer.encode("a b")
     assert join(["a b", "b"], tokenizer).tolist() == [1, a, b, 2, 1, b, 2]
+    tokenizer.specials = Specials(None, None, 9)  # a vocabulary that knows an end only
+    assert join(["a b", "b"], tokenizer).tolist() == [a, b, 9, b, 9]
     with pytest.raises(ValueError, match="at least one text"):
         join([], tokenizer)
 

@@ -188,6 +188,8 @@ def test_presets():
     assert (base.width, base.heads, base.layers, base.hidden) == (512, 8, 6, 2048)
     assert base.norm == "post" and base.dropout == 0.1
     assert (TINY.width, TINY.heads, TINY.layers, TINY.hidden) == (32, 2, 2, 64)
-    assert TransformerConfig.lab(9, 9, layers=3) == TransformerConfig(9, 9, 128, 4, 3, 512, 0.0)
+    plain = TransformerConfig(9, 8, 128, 4, 2, 512, 0.0, "pre", "sinusoidal", 512, "target", "relu")
+    assert len({TransformerConfig.lab(9, 8), TransformerConfig(9, 8), plain}) == 1
+    assert TransformerConfig.lab(9, 8, layers=3) == replace(plain, layers=3)
     dropouts = [m.p for m in build(dropout=0.3).modules() if isinstance(m, nn.Dropout)]
     assert dropouts == [0.3] * (2 + 2 * 2 + 3 * 2)
