@@ -434,6 +434,7 @@ def one_step():
 def several_steps():
     yield valley, torch.tensor([2.0, 1.0]), 0.1, 2
     yield valley, torch.tensor([2.0, -3.0]), 0.3, 7
+    yield valley, torch.tensor([0.5, 1.0]), 0.6, 3  # steps too long: the loss grows
     yield bowl, torch.randn(3), named(steps=5)
     yield bowl, torch.randn(2, 2), named(rate=0.01)
     yield lambda x: (x - 1) ** 4 / 4, torch.tensor(0.2)

@@ -390,6 +390,8 @@ def expect_memory(answer: nn.Module, flags: list[int], steps: int) -> None:
         for name in SHAPES:
             getattr(cell, name).copy_(getattr(answer, name))
         values = torch.randint(2, (64, steps)).float() * 2 - 1
+        values[0], values[1] = 1.0, -1.0
+        values[:2, flags] *= -1  # here all the noise has the other sign
         raised = torch.zeros(64, steps)
         raised[:, flags] = 1.0
         states, _ = unroll(cell, torch.stack([values, raised], dim=2))

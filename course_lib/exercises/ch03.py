@@ -33,6 +33,7 @@ def number(value: Tensor | float) -> float:
 def all_words_right():
     yield torch.tensor([0.9, 0.6])
     yield from (0.5 + 0.5 * torch.rand(words) for words in (3, 7, 24, 1))
+    yield torch.full((24,), 0.97)
 
 
 @chance_of_no_mistake.same_as_answer("the chance", see=number)
@@ -269,7 +270,7 @@ def guess_from_training():
     for trained, tested, positions in ((9, 6, 4), (40, 7, 3), (7, 1, 2), (1, 20, 6), (23, 11, 1)):
         favorite, other = torch.randperm(60)[: 2 * positions].view(2, positions)
         train = torch.stack([torch.randperm(60)[:trained] for _ in range(positions)], dim=1)
-        train[-(trained // 3 + 1) :] = favorite  # every other word at most once: nothing is a tie
+        train[trained // 3 : 2 * trained // 3 + 1] = favorite  # others once at most: no tie
         test = torch.randint(60, (tested, positions))
         test = torch.where(torch.rand(tested, positions) < 0.4, favorite, test)
         yield train, torch.where(torch.rand(tested, positions) < 0.5, other, test)

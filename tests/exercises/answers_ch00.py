@@ -212,6 +212,11 @@ def until_it_stops(loss, start, rate=0.1, steps=10):
     return descend.answer(loss, start, rate, max(steps, 200))
 
 
+def never_uphill(loss, start, rate=0.1, steps=10):
+    points = [descend.answer(loss, start, rate, count) for count in range(steps + 1)]
+    return min(points, key=loss)
+
+
 def in_the_start(loss, start, rate=0.1, steps=10):
     point = start.requires_grad_()
     for _ in range(steps):
@@ -316,6 +321,7 @@ WRONG = {
         "scaled.amax(dim=-1, keepdim=True) -> scaled.mean(dim=-1, keepdim=True)",
         "scores / temperature -> scores",
         "scores / temperature -> scores - temperature",
+        lambda scores, temperature=2.0: softmax.answer(scores, temperature),
         "scores / temperature -> scores / temperature**2",
         "scores / temperature -> scores ;; return exponentials -> exponentials = exponentials / "
         "temperature\n    return exponentials",
@@ -376,6 +382,9 @@ WRONG = {
         with_smaller_steps,
         unit_steps,
         until_it_stops,
+        never_uphill,
+        lambda loss, start, rate=0.01, steps=10: descend.answer(loss, start, rate, steps),
+        lambda loss, start, rate=0.1, steps=9: descend.answer(loss, start, rate, steps),
         in_the_start,
         keeps_a_gradient,
         "rate * leaf.grad -> leaf.grad",

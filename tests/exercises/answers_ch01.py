@@ -328,6 +328,7 @@ WRONG = {
         lambda: torch_cell(bias=(-30, 1, 0, 9)),  # the usual forget bias
         lambda: torch_cell(bias=(-30, 4.2, 0, 9)),
         lambda: torch_cell(bias=(-2.5, 30, 0, 9)),  # a little noise at every step
+        lambda: torch_cell(bias=(-5, 5, 0, 9)),  # the same, where all noise has one sign
         lambda: torch_cell(bias=(-70, 30, 0, 9)),  # does not open at the flag
         lambda: torch_cell(bias=(-30, 70, 0, 9)),  # does not forget at the flag
         "[10.0, 0.0] -> [-10.0, 0.0]",

@@ -118,6 +118,7 @@ RIGHT = {
     ],
     last_states: [
         states_by_loop,
+        "lengths - 1 -> (source == 0).int().argmax(1) - 1",
         "lengths - 1 -> (source > 0).sum(1) - 1",
         lambda states, source: torch.stack(
             [row[mask.nonzero().max()] for row, mask in zip(states, source != 0, strict=True)]

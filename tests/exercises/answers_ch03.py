@@ -254,6 +254,7 @@ WRONG = {
         "accuracy.prod() -> accuracy[0] ** len(accuracy)",
         "accuracy.prod() -> accuracy.log().clamp_min(-1.0).sum().exp()",
         "accuracy.prod() -> accuracy[accuracy > 0].prod()",
+        "accuracy.prod() -> accuracy.unique().prod()",
         "return accuracy.prod() -> accuracy.log_()\n    return accuracy.sum().exp()",
     ],
     accuracy_by_length: [
@@ -339,6 +340,7 @@ WRONG = {
         "train_labels.mode(dim=0).values -> train_labels.max(dim=0).values",
         "train_labels.mode(dim=0).values -> train_labels.float().mean(dim=0).round()",
         "train_labels.mode(dim=0).values -> train_labels[0]",
+        "train_labels.mode(dim=0).values -> train_labels[-1]",
         "train_labels.mode(dim=0).values -> torch.cat([train_labels, test_labels]).mode(0).values",
         "train_labels.mode(dim=0).values -> train_labels[:, :1].mode(dim=0).values",
         "train_labels.mode(dim=0).values -> test_labels.mode(dim=0).values + 0",
