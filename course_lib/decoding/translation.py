@@ -57,11 +57,16 @@ class Translator:
 
     def encode(self, pairs: Sequence[Pair]) -> list[tuple[list[int], list[int]]]:
         """Source and target ids, without begin and end marks."""
-        return encode(pairs, self.source, self.target)
+        return [
+            (self.source.encode(_text(pair.source)), self.target.encode(_text(pair.target)))
+            for pair in pairs
+        ]
 
     def batch(self, pairs: Sequence[Pair]) -> Batch:
         """Padded ids on the model's device, targets between begin and end marks."""
-        return _batch(self.encode(pairs)).to(_device(self.model))
+        ids = self.encode(pairs)
+        targets = pad([[BOS, *target, EOS] for _, target in ids])
+        return Batch(pad([source for source, _ in ids]), targets).to(_device(self.model))
 
     def translate(
         self,
@@ -96,7 +101,15 @@ class Translator:
             For each pair the weights (T, S) of its real tokens: a row for each target token,
             without the one of the end mark, and a column for each source token.
         """
-        return weights_of(self.model, self.encode(pairs))
+        ids = self.encode(pairs)
+        found = [torch.empty(0)] * len(ids)
+        for indices in batches_by_length([source for source, _ in ids], AT_ONCE):
+            batch = self.batch([pairs[i] for i in indices])
+            with evaluating(self.model):
+                weights = self.model.with_weights(batch.source, batch.target[:, :-1])[1]
+            for row, i in zip(weights.cpu(), indices, strict=True):  # (T, S)
+                found[i] = row[: len(ids[i][1]), : len(ids[i][0])]
+        return found
 
     def perplexity(self, pairs: Sequence[Pair]) -> float:
         """Perplexity per target token, end marks included, of a model that is shown the truth.
@@ -134,36 +147,6 @@ def translate_ids(
     return written
 
 
-def weights_of(
-    model: nn.Module, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
-) -> list[Tensor]:
-    """As `Translator.attention_weights`, of pairs of ids."""
-    found = [torch.empty(0)] * len(pairs)
-    for indices in batches_by_length([source for source, _ in pairs], AT_ONCE):
-        batch = _batch([pairs[i] for i in indices]).to(_device(model))
-        with evaluating(model):
-            weights = model.with_weights(batch.source, batch.target[:, :-1])[1]
-        for row, i in zip(weights.cpu(), indices, strict=True):  # (T, S)
-            found[i] = row[: len(pairs[i][1]), : len(pairs[i][0])]
-    return found
-
-
-def encode(
-    pairs: Sequence[lab.Pair], source: WordTokenizer, target: WordTokenizer
-) -> list[tuple[list[int], list[int]]]:
-    """As `Translator.encode`."""
-    return [
-        (source.encode(_text(pair.source)), target.encode(_text(pair.target))) for pair in pairs
-    ]
-
-
-def translate(
-    model: nn.Module, source: WordTokenizer, target: WordTokenizer, pairs: Sequence[lab.Pair]
-) -> list[list[str]]:
-    """As `Translator.translate`."""
-    return Translator(model, source, target).translate(pairs)
-
-
 def score(written: Sequence[Sentence], pairs: Sequence[Pair]) -> dict[str, float | str]:
     """BLEU with its signature, and the share of sentences without a single wrong word."""
     texts = [_plain(sentence) for sentence in written]
@@ -185,10 +168,6 @@ def _text(sentence: Sentence) -> str:
 def _plain(sentence: Sentence) -> str:
     """As people write it."""
     return sentence if isinstance(sentence, str) else lab.detokenize(list(sentence))
-
-
-def _batch(pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Batch:
-    return Batch(pad([s for s, _ in pairs]), pad([[BOS, *t, EOS] for _, t in pairs]))
 
 
 def _device(model: nn.Module) -> torch.device:

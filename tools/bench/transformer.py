@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from course_lib.data import lab
 from course_lib.data.batching import PairSampler
 from course_lib.decoding.search import WithoutCache, greedy
-from course_lib.decoding.translation import encode, tokenizers
+from course_lib.decoding.translation import Translator, tokenizers
 from course_lib.studies.ch07.one_budget import TRANSFORMER
 from course_lib.text.words import EOS, PAD
 from course_lib.training.loop import fit
@@ -64,11 +64,11 @@ def training_step(size: str, pairs: int) -> Result:
     """Lab sentences through `fit`, against the same batches through the loop written by hand."""
     sentences = lab.generate(STEPS * BATCH, seed=0)
     source, target = tokenizers(sentences)
-    sampler = PairSampler(encode(sentences, source, target), BATCH, seed=0)
-    batches = [sampler.batch(step) for step in range(STEPS)]
     config = TransformerConfig(len(source), len(target), **SIZES[size])
     torch.manual_seed(0)
     ours, shared = Transformer(config), Transformer(config)
+    sampler = PairSampler(Translator(ours, source, target).encode(sentences), BATCH, seed=0)
+    batches = [sampler.batch(step) for step in range(STEPS)]
     shared.load_state_dict(ours.state_dict())
     theirs = TorchTransformer(shared)
     twins.copy(twins.of_stacks(ours, theirs.stacks))

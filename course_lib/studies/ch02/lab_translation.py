@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_lib.data import lab
-from course_lib.data.batching import pad
-from course_lib.decoding.translation import encode, translate
+from course_lib.decoding.translation import Translator, score
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
 from course_lib.recurrent.word_dictionary import WordDictionary, copy_source
 from course_lib.studies.engine import measure
-from course_lib.studies.engine.core import Config, Metrics, Study, device
-from course_lib.studies.engine.translators import encoded, fit, held_out, quality
-from course_lib.text.words import BOS, EOS, PAD, WordTokenizer
+from course_lib.studies.engine.core import Config, Metrics, Study
+from course_lib.studies.engine.translators import fit, held_out, untrained
+from course_lib.text.words import PAD
 
 POSITIONS = 8  # target positions for the accuracy by position
 
@@ -34,20 +33,15 @@ def by_words(translations: Sequence[Sequence[str]], pairs: Sequence[lab.Pair]) -
 
 
 @torch.no_grad()
-def forced_and_free(
-    model: nn.Module, source: WordTokenizer, target: WordTokenizer, pairs: Sequence[lab.Pair]
-) -> Metrics:
+def forced_and_free(translator: Translator, pairs: Sequence[lab.Pair]) -> Metrics:
     """Share of right words: with the reference as input, and with the model's own words.
 
     Both by target position and overall; `sentences` is the share with every word right.
     """
-    model.eval()
-    ids = encode(pairs, source, target)
-    sources = pad([s for s, _ in ids]).to(device())
-    targets = pad([[BOS, *t, EOS] for _, t in ids]).to(device())  # (B, T)
-    expected, real = targets[:, 1:], targets[:, 1:] != PAD
-    forced = model(sources, targets[:, :-1]).argmax(-1) == expected  # (B, T - 1)
-    state, token, own = model.init_state(sources), targets[:, 0], []
+    model, batch = translator.model.eval(), translator.batch(pairs)
+    expected, real = batch.target[:, 1:], batch.target[:, 1:] != PAD  # (B, T - 1)
+    forced = model(batch.source, batch.target[:, :-1]).argmax(-1) == expected
+    state, token, own = model.init_state(batch.source), batch.target[:, 0], []
     for _ in range(expected.shape[1]):
         log_probs, state = model.step(token, state)
         token = log_probs.argmax(-1)  # (B,)
@@ -65,27 +59,30 @@ def _shares(hits: Tensor, real: Tensor) -> Metrics:
     }
 
 
+def build(source_vocab: int, target_vocab: int) -> EncoderDecoder:
+    """The untrained model of all cells."""
+    return EncoderDecoder(Seq2SeqConfig.lab(source_vocab, target_vocab))
+
+
 def run(config: Config, seed: int) -> Metrics:
     """Train one model, score it and the two baselines on the same held-out sentences."""
     lengths, language = (config["shortest"], config["longest"]), config["target"]
     pairs = lab.generate(config["pairs"], seed=seed, lengths=lengths, target=language)
-    source, target, batches = encoded(pairs, seed)
-    torch.manual_seed(seed)
-    model = EncoderDecoder(Seq2SeqConfig.lab(len(source), len(target))).to(device())
-    history = fit(model, batches, config["steps"], config["lr"])
+    translator, batches = untrained(build, pairs, seed)
+    history = fit(translator.model, batches, config["steps"], config["lr"])
     test = held_out(config["test"], lengths, language)
     combination = held_out(config["test"], lengths, language, split="combination")
-    translations = translate(model, source, target, test)
+    translations = translator.translate(test)
     dictionary = WordDictionary.learn([(p.source, p.target) for p in pairs[:5000]])
     return {
         "loss": {"first": history.losses[0], "last": measure.last_loss(history.losses)},
-        "model": quality(translations, test),
+        "model": score(translations, test),
         "by_words": by_words(translations, test),
-        "combination": quality(translate(model, source, target, combination), combination),
-        "accuracy": forced_and_free(model, source, target, test),
-        "copy": quality([copy_source(pair.source) for pair in test], test),
-        "dictionary": quality([dictionary.translate(pair.source) for pair in test], test),
-        "parameters": measure.size(model),
+        "combination": score(translator.translate(combination), combination),
+        "accuracy": forced_and_free(translator, test),
+        "copy": score([copy_source(pair.source) for pair in test], test),
+        "dictionary": score([dictionary.translate(pair.source) for pair in test], test),
+        "parameters": measure.size(translator.model),
     }
 
 

@@ -15,7 +15,7 @@ studies the first seed's weights and tokenizers are kept for the notebooks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +28,7 @@ from course_lib.data import verses
 from course_lib.data.batching import PairSampler
 from course_lib.data.splits import Splits
 from course_lib.data.verses import VersePair
-from course_lib.decoding.translation import translate_ids
+from course_lib.decoding.translation import Translator
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
 from course_lib.recurrent.word_dictionary import WordDictionary
 from course_lib.studies.engine import artifacts, measure, translators
@@ -41,74 +41,59 @@ from course_lib.training.loop import History
 DICTIONARY_WORDS = 15  # the dictionary learns from the pairs whose English is this short
 WORDS = (1, 13, 19, 25, 31, 100)  # buckets of English words
 
-Build = Callable[[Config, BPE, BPE], nn.Module]
+Build = Callable[[Config, int, int], nn.Module]
 
 
 class Material(NamedTuple):
-    """What a cell reads: the verses of all parts, the training verses, tokenizers, batches."""
+    """What a cell reads: the verses of all parts, the training verses, and those in batches."""
 
     parts: Splits[VersePair]
     known: list[VersePair]
-    source: BPE
-    target: BPE
     batches: PairSampler
 
 
-def material(config: Config, seed: int) -> Material:
-    """Subwords are learned on the training verses; those that are short enough are trained on."""
+def untrained(config: Config, seed: int, build: Build) -> tuple[Translator, Material]:
+    """What `build` makes, with subwords of the training verses, and what it will read.
+
+    Of the training verses those that are short enough are trained on.
+    """
     parts = verses.split(verses.load("english", "french"))
     known = parts.train[: config["verses"]]
     source, target = (
         BPE.train(texts, config["merges"], min_count=5, fast=True)
         for texts in ((pair.source for pair in known), (pair.target for pair in known))
     )
-    ids = [
-        (source.encode(pair.source), target.encode(pair.target))
-        for pair in short(known, source, target, config["longest"])
-    ]
-    return Material(parts, known, source, target, PairSampler(ids, batch_size=BATCH, seed=seed))
+    torch.manual_seed(seed)
+    model = build(config, len(source), len(target)).to(device())
+    translator = Translator(model, source, target)
+    ids = translator.encode(short(known, translator, config["longest"]))
+    return translator, Material(parts, known, PairSampler(ids, batch_size=BATCH, seed=seed))
 
 
-def build(config: Config, source: BPE, target: BPE) -> nn.Module:
+def build(config: Config, source_vocab: int, target_vocab: int) -> nn.Module:
     """The untrained model of a cell."""
     names = ("width", "embedding", "dropout")
     sizes = {name: config[name] for name in names if name in config}
     if config.get("model") == "attention":
         sizes["score"] = config["score"]
-        return AttentionEncoderDecoder(AttentionConfig(len(source), len(target), **sizes))
-    return EncoderDecoder(Seq2SeqConfig(len(source), len(target), **sizes))
+        return AttentionEncoderDecoder(AttentionConfig(source_vocab, target_vocab, **sizes))
+    return EncoderDecoder(Seq2SeqConfig(source_vocab, target_vocab, **sizes))
 
 
-def train(
-    config: Config, seed: int, build: Build, read: Material
-) -> tuple[nn.Module, History, Metrics]:
-    """What `build` makes, trained on the batches of `read`; the metrics say how large it is."""
-    torch.manual_seed(seed)
-    model = build(config, read.source, read.target).to(device())
+def train(config: Config, model: nn.Module, batches: PairSampler) -> tuple[History, Metrics]:
+    """Train the model of a cell in place; the metrics say how large model and training are."""
     warmup = min(100, config["steps"] // 4)
-    history = fit(model, read.batches, config["steps"], config["lr"], warmup=warmup)
-    sizes = {"training_pairs": len(read.batches.pairs), "parameters": measure.size(model)}
-    return model, history, sizes
+    history = fit(model, batches, config["steps"], config["lr"], warmup=warmup)
+    return history, {"training_pairs": len(batches.pairs), "parameters": measure.size(model)}
 
 
-# --- translating ------------------------------------------------------------------------------
-
-
-def short(pairs: Sequence[VersePair], source: BPE, target: BPE, longest: int) -> list[VersePair]:
+def short(pairs: Sequence[VersePair], translator: Translator, longest: int) -> list[VersePair]:
     """The pairs with at most `longest` tokens on either side."""
-    return [
-        pair
-        for pair in pairs
-        if max(len(source.encode(pair.source)), len(target.encode(pair.target))) <= longest
-    ]
+    ids = translator.encode(pairs)
+    return [p for p, (s, t) in zip(pairs, ids, strict=True) if max(len(s), len(t)) <= longest]
 
 
-def translate(
-    model: nn.Module, source: BPE, target: BPE, sentences: Sequence[str], limit: int = 60
-) -> list[str]:
-    """Greedy translations of at most `limit` tokens, in the order of `sentences`."""
-    ids = [source.encode(sentence) for sentence in sentences]
-    return [target.decode(tokens) for tokens in translate_ids(model, ids, limit)]
+# --- the baseline -----------------------------------------------------------------------------
 
 
 def learn_dictionary(pairs: Sequence[VersePair]) -> WordDictionary:
@@ -135,46 +120,42 @@ def _words() -> WordTokenizer:
 
 def run_fixed_vector(config: Config, seed: int) -> Metrics:
     """Train on the short verses of the training books, score on the held-out ones."""
-    read = material(config, seed)
-    model, history, metrics = train(config, seed, build, read)
+    translator, read = untrained(config, seed, build)
+    history, metrics = train(config, translator.model, read.batches)
     metrics["loss"] = {"first": history.losses[0], "last": measure.last_loss(history.losses)}
     dictionary = learn_dictionary(read.known)
-    tests = {
-        "short": short(read.parts.test, read.source, read.target, config["longest"]),
-        "all": read.parts.test,
-    }
+    everything = read.parts.test
+    tests = {"short": short(everything, translator, config["longest"]), "all": everything}
     for name, test in tests.items():
         test = test[: config["test"]]
-        sentences = [pair.source for pair in test]
+        sentences, references = [p.source for p in test], [p.target for p in test]
         systems = {
-            "model": translate(model, read.source, read.target, sentences),
+            "model": translator.translate(sentences, limit=60),
             "dictionary": word_by_word(dictionary, sentences),
             "copy": sentences,
         }
-        references = [pair.target for pair in test]
         found = {system: bleu(texts, references) for system, texts in systems.items()}
         metrics[name] = {"verses": len(test), **found}
-    scores = {name: metrics[name] for name in tests}
-    FIXED_KEPT.keep(config, seed, model, scores, source=read.source, target=read.target)
+    translators.keep(FIXED_KEPT, config, seed, translator, {n: metrics[n] for n in tests})
     return metrics
 
 
-def load_fixed_vector(*, folder: Path = artifacts.CHECKPOINTS) -> tuple[EncoderDecoder, BPE, BPE]:
-    """The kept translator with a fixed vector, and its two tokenizers."""
-    return _load(FIXED_KEPT, folder)
+def load_fixed_vector(*, folder: Path = artifacts.CHECKPOINTS) -> Translator:
+    """The kept translator with a fixed vector."""
+    return translators.load_kept(FIXED_KEPT, BPE, partial(build, FIXED_KEPT.config), folder)
 
 
 # --- attention --------------------------------------------------------------------------------
 
 
-def quality(config: Config, model: nn.Module, read: Material) -> Metrics:
+def quality(config: Config, translator: Translator, read: Material) -> Metrics:
     """BLEU on validation and test verses, beside a dictionary, and by length."""
     dictionary = learn_dictionary(read.known)
     found: Metrics = {}
     for name in ("validation", "test"):
         chosen = getattr(read.parts, name)[:: config["every"]]
         sentences, references = [p.source for p in chosen], [p.target for p in chosen]
-        written = translate(model, read.source, read.target, sentences, limit=120)
+        written = translator.translate(sentences, limit=120)
         found[name] = {
             "verses": len(chosen),
             "model": bleu(written, references),
@@ -197,25 +178,18 @@ def _by_words(
     return found
 
 
-def run_attention(config: Config, seed: int) -> Metrics:
+def run_attention(config: Config, seed: int, build: Build = build) -> Metrics:
     """Train one translator and score it."""
-    read = material(config, seed)
-    model, history, metrics = train(config, seed, build, read)
-    scores = quality(config, model, read)
-    ATTENTION_KEPT.keep(config, seed, model, scores, source=read.source, target=read.target)
+    translator, read = untrained(config, seed, build)
+    history, metrics = train(config, translator.model, read.batches)
+    scores = quality(config, translator, read)
+    translators.keep(ATTENTION_KEPT, config, seed, translator, scores)
     return metrics | {"losses": measure.loss_curve(history.losses, 50)} | scores
 
 
-def load_attention(
-    *, folder: Path = artifacts.CHECKPOINTS
-) -> tuple[AttentionEncoderDecoder, BPE, BPE]:
-    """The kept translator with attention, and its two tokenizers."""
-    return _load(ATTENTION_KEPT, folder)
-
-
-def _load(kept: artifacts.Checkpoint, folder: Path) -> tuple[nn.Module, BPE, BPE]:
-    made = lambda source, target: build(kept.config, source, target)  # noqa: E731
-    return translators.load_kept(kept, BPE, made, folder=folder)
+def load_attention(*, folder: Path = artifacts.CHECKPOINTS) -> Translator:
+    """The kept translator with attention."""
+    return translators.load_kept(ATTENTION_KEPT, BPE, partial(build, ATTENTION_KEPT.config), folder)
 
 
 # --- the studies ------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from course_lib.data import lab
 from course_lib.data.batching import batches_by_length, pad
-from course_lib.decoding.translation import encode
+from course_lib.decoding.translation import Translator
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
 from course_lib.recurrent.probe import LinearProbe, majority_accuracy
 from course_lib.studies.engine import measure
@@ -24,11 +24,11 @@ from course_lib.studies.engine.translators import (
     LENGTHS,
     TEST_SEED,
     by_length,
-    encoded,
     fit,
     held_out,
+    untrained,
 )
-from course_lib.text.words import BOS, EOS, PAD, WordTokenizer
+from course_lib.text.words import PAD
 from course_lib.training.loop import History
 
 RANGES = [(low, low + 2) for low in range(4, 30, 3)] + [(31, 40)]  # the last: beyond training
@@ -36,23 +36,21 @@ PROBE_LENGTHS = (8, 16, 28)
 POSITIONS = 24  # target positions for the accuracy by position, in sentences of 25 words or more
 
 
-def train(
-    config: Config, seed: int
-) -> tuple[EncoderDecoder, WordTokenizer, WordTokenizer, History]:
+def train(config: Config, seed: int) -> tuple[Translator, History]:
     """Train the translator of one cell."""
+
+    def build(source_vocab: int, target_vocab: int) -> EncoderDecoder:
+        reading = {
+            "bidirectional": config["reading"] == "both",
+            "reverse_source": config["reading"] == "reversed",
+        }
+        width = config["width"]
+        return EncoderDecoder(Seq2SeqConfig.lab(source_vocab, target_vocab, width=width, **reading))
+
     pairs = lab.generate(config["pairs"], seed=seed, lengths=LENGTHS)
-    source, target, batches = encoded(pairs, seed)
-    torch.manual_seed(seed)
-    sizes = Seq2SeqConfig.lab(
-        len(source),
-        len(target),
-        width=config["width"],
-        bidirectional=config["reading"] == "both",
-        reverse_source=config["reading"] == "reversed",
-    )
-    model = EncoderDecoder(sizes).to(device())
-    history = fit(model, batches, config["steps"], 4e-3) if config["steps"] else History()
-    return model, source, target, history
+    translator, batches = untrained(build, pairs, seed)
+    steps = config["steps"]
+    return translator, fit(translator.model, batches, steps, 4e-3) if steps else History()
 
 
 def buckets() -> list[str]:
@@ -61,21 +59,16 @@ def buckets() -> list[str]:
 
 
 @torch.no_grad()
-def words_by_position(
-    model: EncoderDecoder, source: WordTokenizer, target: WordTokenizer, *, sentences: int
-) -> list[float]:
+def words_by_position(translator: Translator, *, sentences: int) -> list[float]:
     """Share of right next words at each target position, the reference given so far.
 
     Sentences of 25 to 30 English words. The reference prefix is given (teacher forcing), so one
     early mistake does not spoil the rest: this is accuracy per word, freed from its neighbors.
     """
-    model.eval()
-    test = held_out(sentences, (25, 30))
-    ids = encode(test, source, target)
-    sources = pad([s for s, _ in ids]).to(device())
-    targets = pad([[BOS, *t, EOS] for _, t in ids]).to(device())
-    right = model(sources, targets[:, :-1]).argmax(-1) == targets[:, 1:]  # (B, T - 1)
-    real = targets[:, 1:] != PAD
+    batch = translator.batch(held_out(sentences, (25, 30)))
+    expected = batch.target[:, 1:]  # (B, T - 1)
+    predicted = translator.model.eval()(batch.source, batch.target[:, :-1]).argmax(-1)
+    right, real = predicted == expected, expected != PAD
     return [right[:, t][real[:, t]].float().mean().item() for t in range(POSITIONS)]
 
 
@@ -90,19 +83,18 @@ def final_states(model: EncoderDecoder, sentences: Sequence[Sequence[int]]) -> T
     return states
 
 
-def probe(
-    model: EncoderDecoder, source: WordTokenizer, *, length: int, train_n: int, test_n: int
-) -> Metrics:
+def probe(translator: Translator, *, length: int, train_n: int, test_n: int) -> Metrics:
     """Which of the `length` source words can a linear probe read from the vector?"""
 
     def examples(n: int, split: str, seed: int) -> tuple[Tensor, Tensor]:
         pairs = lab.generate(n, seed=seed, lengths=(length, length), split=split)
-        sentences = [source.encode(" ".join(pair.source)) for pair in pairs]
-        return final_states(model, sentences), torch.tensor(sentences)  # (N, D), (N, length)
+        sentences = [source for source, _ in translator.encode(pairs)]
+        states = final_states(translator.model, sentences)
+        return states, torch.tensor(sentences)  # (N, D), (N, length)
 
     features, labels = examples(train_n, "train", 2_000_003)
     test_features, test_labels = examples(test_n, "test", TEST_SEED)
-    reader = LinearProbe(features.shape[1], length, len(source))
+    reader = LinearProbe(features.shape[1], length, len(translator.source))
     reader.fit(features, labels)
     return {
         "accuracy": reader.accuracy(test_features, test_labels).tolist(),
@@ -112,18 +104,18 @@ def probe(
 
 def run(config: Config, seed: int) -> Metrics:
     """Train one translator; measure its translations by length and probe its vector."""
-    model, source, target, history = train(config, seed)
+    translator, history = train(config, seed)
     n = config["sentences"]
     metrics: Metrics = {
         "probe": {
-            str(length): probe(model, source, length=length, train_n=10 * n, test_n=5 * n)
+            str(length): probe(translator, length=length, train_n=10 * n, test_n=5 * n)
             for length in PROBE_LENGTHS
         },
-        "parameters": measure.size(model),
+        "parameters": measure.size(translator.model),
     }
     if config["steps"]:
-        metrics |= by_length(model, source, target, sentences=n, ranges=RANGES)
-        metrics["words_by_position"] = words_by_position(model, source, target, sentences=3 * n)
+        metrics |= by_length(translator, sentences=n, ranges=RANGES)
+        metrics["words_by_position"] = words_by_position(translator, sentences=3 * n)
         metrics["training_loss"] = measure.last_loss(history.losses)
     return metrics
 

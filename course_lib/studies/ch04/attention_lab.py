@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,22 +26,14 @@ from torch import Tensor, nn
 from course_lib.attention.attend import Score
 from course_lib.attention.translator import AttentionConfig, AttentionEncoderDecoder
 from course_lib.data import lab
-from course_lib.data.batching import pad
-from course_lib.decoding.translation import encode, translate, weights_of
+from course_lib.decoding.translation import Translator, score
 from course_lib.evaluation import scores
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
 from course_lib.studies.ch03.bottleneck import RANGES
 from course_lib.studies.engine import artifacts, measure, translators
-from course_lib.studies.engine.core import Config, Metrics, Study, device
-from course_lib.studies.engine.translators import (
-    LENGTHS,
-    by_length,
-    encoded,
-    fit,
-    held_out,
-    quality,
-)
-from course_lib.text.words import BOS, PAD, WordTokenizer
+from course_lib.studies.engine.core import Config, Metrics, Study
+from course_lib.studies.engine.translators import LENGTHS, by_length, fit, held_out, untrained
+from course_lib.text.words import EOS, PAD, WordTokenizer
 from course_lib.training.loop import History
 
 STILL_LONGER = (41, 50)
@@ -54,13 +48,11 @@ def uniform(queries: Tensor, keys: Tensor) -> Tensor:
     return queries.new_zeros(*queries.shape[:-1], keys.shape[-2])
 
 
-def train(config: Config, seed: int) -> tuple[nn.Module, WordTokenizer, WordTokenizer, History]:
+def train(config: Config, seed: int) -> tuple[Translator, History]:
     """Train the translator of one cell."""
     pairs = lab.generate(config["pairs"], seed=seed, lengths=LENGTHS, target=config["language"])
-    source, target, batches = encoded(pairs, seed)
-    torch.manual_seed(seed)
-    model = build(config, len(source), len(target)).to(device())
-    return model, source, target, fit(model, batches, config["steps"], 4e-3)
+    translator, batches = untrained(partial(build, config), pairs, seed)
+    return translator, fit(translator.model, batches, config["steps"], 4e-3)
 
 
 def build(config: Config, source_vocab: int, target_vocab: int) -> nn.Module:
@@ -69,14 +61,14 @@ def build(config: Config, source_vocab: int, target_vocab: int) -> nn.Module:
         "bidirectional": config["reading"] == "both",
         "reverse_source": config["reading"] == "reversed",
     }
+    vocabularies = source_vocab, target_vocab
     if config["score"] == "none":
-        return EncoderDecoder(Seq2SeqConfig.lab(source_vocab, target_vocab, **reading))
-    named = "dot" if config["score"] == "uniform" else config["score"]
-    model = AttentionEncoderDecoder(
-        AttentionConfig.lab(source_vocab, target_vocab, score=named, **reading)
-    )
-    if config["score"] == "uniform":
-        model.decoder.score = uniform
+        return EncoderDecoder(Seq2SeqConfig.lab(*vocabularies, **reading))
+    if config["score"] != "uniform":
+        sizes = AttentionConfig.lab(*vocabularies, score=config["score"], **reading)
+        return AttentionEncoderDecoder(sizes)
+    model = AttentionEncoderDecoder(AttentionConfig.lab(*vocabularies, score="dot", **reading))
+    model.decoder.score = uniform
     return model
 
 
@@ -126,50 +118,32 @@ def edits(seed: int = 0) -> dict[str, Edit]:
 
 
 @torch.no_grad()
-def replaced_weights(
-    model: AttentionEncoderDecoder,
-    source: WordTokenizer,
-    target: WordTokenizer,
-    *,
-    sentences: int,
-    language: str,
-) -> Metrics:
+def replaced_weights(translator: Translator, *, sentences: int, language: str) -> Metrics:
     """What the model writes when it is sent elsewhere: for each edit, teacher forced and greedy.
 
     words: share of right next words, the reference so far given; unchanged: share of next words
     that are those with the model's own weights; exact_match: of greedy translations.
     """
-    model.eval()
+    model = translator.model.eval()
     test = held_out(sentences, (EDITED_LENGTH, EDITED_LENGTH), language)
-    ids = encode(test, source, target)
-    sources = pad([s for s, _ in ids]).to(device())
-    targets = pad([[BOS, *t] for _, t in ids]).to(device())
-    real = targets[:, 1:] != PAD  # (B, T - 1)
-    own = model(sources, targets[:, :-1]).argmax(-1)
+    batch = translator.batch(test)
+    inputs, expected = batch.target[:, :-1], batch.target[:, 1:]  # (B, T)
+    real = (expected != PAD) & (expected != EOS)
+    own = model(batch.source, inputs).argmax(-1)
     found: Metrics = {}
     for name, edit in edits().items():
         changed = with_edited_weights(model, edit)
-        written = changed(sources, targets[:, :-1]).argmax(-1)  # (B, T - 1)
-        hits = [
-            tuple(words) == pair.target
-            for words, pair in zip(translate(changed, source, target, test), test, strict=True)
-        ]
+        written = changed(batch.source, inputs).argmax(-1)  # (B, T)
+        translations = replace(translator, model=changed).translate(test)
         found[name] = {
-            "words": (written == targets[:, 1:])[real].float().mean().item(),
+            "words": (written == expected)[real].float().mean().item(),
             "unchanged": (written == own)[real].float().mean().item(),
-            "exact_match": sum(hits) / len(hits),
+            "exact_match": score(translations, test)["exact_match"],
         }
     return found
 
 
-def looks_and_gradients(
-    model: AttentionEncoderDecoder,
-    source: WordTokenizer,
-    target: WordTokenizer,
-    *,
-    sentences: int,
-    language: str,
-) -> Metrics:
+def looks_and_gradients(translator: Translator, *, sentences: int, language: str) -> Metrics:
     """Does the model look at the source words that its next word depends on?
 
     For each target word three source words: the one looked at most, the one whose embedding
@@ -179,25 +153,23 @@ def looks_and_gradients(
     Raises:
         ValueError: the model reads its source from the end; its embeddings come in that order.
     """
+    model = translator.model.eval()
     if model.config.reverse_source:
         raise ValueError(
             "the model reads its source from the end, so its gradients come in another order than "
             "its weights; expected a model that reads forward or both ways"
         )
-    model.eval()
-    test = held_out(sentences, (8, 16), language)
     counts = dict.fromkeys(("words", "look_is_gradient", "look_is_gold", "gradient_is_gold"), 0)
     embedding = model.encoder.embedding
-    embedded: list[Tensor] = []  # of the last call, (1, S, E)
-    for pair, (s, t) in zip(test, encode(test, source, target), strict=True):
-        inputs = torch.tensor([s], device=device())
-        [weights] = weights_of(model, [(s, t)])  # (T, S)
-        embedded.clear()
-        handle = embedding.register_forward_hook(lambda *args: embedded.append(args[-1]))
-        logits = model(inputs, torch.tensor([[BOS, *t[:-1]]], device=device()))  # (1, T, V)
+    for pair in held_out(sentences, (8, 16), language):
+        batch = translator.batch([pair])
+        [weights] = translator.attention_weights([pair])  # (T, S)
+        embedded: list[Tensor] = []  # (1, S, E)
+        handle = embedding.register_forward_hook(lambda *args, e=embedded: e.append(args[-1]))
+        logits = model(batch.source, batch.target[:, :-2])  # (1, T, V), without the end mark
         handle.remove()
         log_probs = logits[0].log_softmax(-1)
-        for position, word in enumerate(t):
+        for position, word in enumerate(batch.target[0, 1:-1].tolist()):
             [gradient] = torch.autograd.grad(
                 log_probs[position, word], embedded[0], retain_graph=True
             )
@@ -213,14 +185,9 @@ def looks_and_gradients(
     return {name: count / total for name, count in counts.items()}
 
 
-def alignment(
-    model: AttentionEncoderDecoder,
-    source: WordTokenizer,
-    target: WordTokenizer,
-    pairs: Sequence[lab.Pair],
-) -> Metrics:
+def alignment(translator: Translator, pairs: Sequence[lab.Pair]) -> Metrics:
     """Error rate of the hard links, and the mean weight on the right source words."""
-    weights = weights_of(model, encode(pairs, source, target))
+    weights = translator.attention_weights(pairs)
     links = [scores.hard_links(matrix) for matrix in weights]
     gold = [pair.alignment for pair in pairs]
     on_gold = [
@@ -235,44 +202,41 @@ def alignment(
 
 def run(config: Config, seed: int) -> Metrics:
     """Train one translator; measure its translations, its alignments and what hangs on them."""
-    model, source, target, history = train(config, seed)
+    translator, history = train(config, seed)
     n, language = config["sentences"], config["language"]
     ranges = [*RANGES, STILL_LONGER]
     asked = {"sentences": n, "language": language}
-    metrics = by_length(model, source, target, ranges=ranges, **asked)
+    metrics = by_length(translator, ranges=ranges, **asked)
     overall = held_out(2 * n, LENGTHS, language)
-    found = quality(translate(model, source, target, overall), overall)
+    found = score(translator.translate(overall), overall)
     metrics |= {
         "overall": {name: found[name] for name in ("bleu", "exact_match")},
         "losses": measure.loss_curve(history.losses, 50),
         "training_loss": measure.last_loss(history.losses),
-        "parameters": measure.size(model),
+        "parameters": measure.size(translator.model),
     }
     if config["score"] in SCORES:
-        metrics["alignment"] = alignment(model, source, target, overall)
+        metrics["alignment"] = alignment(translator, overall)
         metrics["alignment_by_length"] = {
-            f"{low}-{high}": alignment(model, source, target, held_out(n, (low, high), language))
+            f"{low}-{high}": alignment(translator, held_out(n, (low, high), language))
             for low, high in ranges
         }
-        metrics["replaced"] = replaced_weights(model, source, target, **asked)
+        metrics["replaced"] = replaced_weights(translator, **asked)
     if config["score"] in SCORES and config["reading"] != "reversed":
         asked["sentences"] = n // 4
-        metrics["agreement"] = looks_and_gradients(model, source, target, **asked)
+        metrics["agreement"] = looks_and_gradients(translator, **asked)
     for kept in KEPT.values():
         scores = {name: metrics.get(name) for name in ("overall", "alignment")}
-        kept.keep(config, seed, model, scores, source=source, target=target)
+        translators.keep(kept, config, seed, translator, scores)
     return metrics
 
 
 def load_translator(
     language: str = "french", *, folder: Path = artifacts.CHECKPOINTS
-) -> tuple[AttentionEncoderDecoder, WordTokenizer, WordTokenizer]:
-    """The kept model for "french" or "korean" with its two tokenizers."""
-
-    def untrained(source: WordTokenizer, target: WordTokenizer) -> nn.Module:
-        return build(KEPT[language].config, len(source), len(target))
-
-    return translators.load_kept(KEPT[language], WordTokenizer, untrained, folder=folder)
+) -> Translator:
+    """The kept translator into "french" or "korean"."""
+    kept = KEPT[language]
+    return translators.load_kept(kept, WordTokenizer, partial(build, kept.config), folder)
 
 
 def _cell(

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
 from course_lib.attention.masks import padding_mask
 from course_lib.data import lab
-from course_lib.data.batching import Batch, PairSampler
-from course_lib.decoding.translation import encode, tokenizers
-from course_lib.studies.engine.core import Config, Metrics, Study, device
+from course_lib.data.batching import Batch
+from course_lib.studies.engine.core import Config, Metrics, Study
+from course_lib.studies.engine.translators import untrained
 from course_lib.training import losses
 from course_lib.transformer.model import Transformer, TransformerConfig
 
@@ -34,11 +33,13 @@ LENGTHS, PAIRS, SENTENCES = (6, 17), 400, 32
 def build(norm: str, layers: int, seed: int) -> tuple[Transformer, Batch]:
     """A translation model with fresh weights, and a batch of lab sentences for it."""
     pairs = lab.generate(PAIRS, seed=seed, lengths=LENGTHS)
-    source, target = tokenizers(pairs)
-    batch = PairSampler(encode(pairs, source, target), batch_size=SENTENCES, seed=seed).batch(0)
-    torch.manual_seed(seed)
-    config = TransformerConfig(len(source), len(target), layers=layers, norm=norm, **SIZES)
-    return Transformer(config).to(device()), batch
+
+    def made(source_vocab: int, target_vocab: int) -> Transformer:
+        sizes = SIZES | {"layers": layers, "norm": norm}
+        return Transformer(TransformerConfig(source_vocab, target_vocab, **sizes))
+
+    translator, batches = untrained(made, pairs, seed, SENTENCES)
+    return translator.model, batches.batch(0)
 
 
 def measure(model: Transformer, batch: Batch) -> Metrics:

@@ -20,27 +20,20 @@ The Transformer of the first seed with the most steps is kept for the notebooks.
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from course_lib.attention.translator import AttentionConfig, AttentionEncoderDecoder
 from course_lib.data import lab
-from course_lib.decoding.translation import translate
+from course_lib.decoding.translation import Translator, score
 from course_lib.evaluation.intervals import Interval, t_interval
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
 from course_lib.studies.engine import artifacts, measure, translators
-from course_lib.studies.engine.core import Config, Metrics, Study, device
+from course_lib.studies.engine.core import Config, Metrics, Study
 from course_lib.studies.engine.record import Record
-from course_lib.studies.engine.translators import (
-    LENGTHS,
-    by_length,
-    encoded,
-    fit,
-    held_out,
-    quality,
-)
+from course_lib.studies.engine.translators import LENGTHS, by_length, fit, held_out, untrained
 from course_lib.text.words import WordTokenizer
 from course_lib.transformer.model import Transformer, TransformerConfig
 
@@ -71,10 +64,8 @@ def run(config: Config, seed: int) -> Metrics:
     """Train one translator; what it cost and how well it translates, by length and overall."""
     language, n, steps = config["language"], config["sentences"], config["steps"]
     pairs = lab.generate(config["pairs"], seed=seed, lengths=LENGTHS, target=language)
-    source, target, batches = encoded(pairs, seed)
-    torch.manual_seed(seed)
-    model = build(config["model"], len(source), len(target)).to(device())
-    started = time.process_time()
+    translator, batches = untrained(partial(build, config["model"]), pairs, seed)
+    model, started = translator.model, time.process_time()
     history = fit(model, batches, steps, config["lr"], warmup=min(50, steps // 4))
     cost = {
         "seconds": round(time.process_time() - started, 2),
@@ -83,25 +74,19 @@ def run(config: Config, seed: int) -> Metrics:
         "training_loss": measure.last_loss(history.losses),
     }
     overall = held_out(2 * n, LENGTHS, language)
-    found = quality(translate(model, source, target, overall), overall)
+    found = score(translator.translate(overall), overall)
     metrics = {
         "cost": cost,
         "overall": {name: found[name] for name in ("exact_match", "bleu")},
-        **by_length(model, source, target, sentences=n, ranges=RANGES, language=language),
+        **by_length(translator, sentences=n, ranges=RANGES, language=language),
     }
-    KEPT.keep(config, seed, model, metrics["overall"], source=source, target=target)
+    translators.keep(KEPT, config, seed, translator, metrics["overall"])
     return metrics
 
 
-def load_translator(
-    *, folder: Path = artifacts.CHECKPOINTS
-) -> tuple[Transformer, WordTokenizer, WordTokenizer]:
-    """The kept English→French Transformer of the lab with its two tokenizers."""
-
-    def untrained(source: WordTokenizer, target: WordTokenizer) -> nn.Module:
-        return build("transformer", len(source), len(target))
-
-    return translators.load_kept(KEPT, WordTokenizer, untrained, folder=folder)
+def load_translator(*, folder: Path = artifacts.CHECKPOINTS) -> Translator:
+    """The kept English→French Transformer of the lab."""
+    return translators.load_kept(KEPT, WordTokenizer, partial(build, "transformer"), folder)
 
 
 # --- reading the record -----------------------------------------------------------------------

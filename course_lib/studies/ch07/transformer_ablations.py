@@ -13,15 +13,12 @@ from __future__ import annotations
 
 from functools import partial
 
-import torch
-
 from course_lib.data import lab
-from course_lib.decoding.translation import encode, translate
-from course_lib.evaluation import scores
+from course_lib.decoding.translation import score
 from course_lib.studies.ch07.one_budget import TRANSFORMER
 from course_lib.studies.engine import measure
-from course_lib.studies.engine.core import Config, Metrics, Study, device
-from course_lib.studies.engine.translators import LENGTHS, encoded, fit, held_out, quality
+from course_lib.studies.engine.core import Config, Metrics, Study
+from course_lib.studies.engine.translators import LENGTHS, fit, held_out, untrained
 from course_lib.training import losses
 from course_lib.transformer.model import Transformer, TransformerConfig
 
@@ -49,23 +46,25 @@ VARIANTS: dict[str, Config] = {
 
 def run(config: Config, seed: int) -> Metrics:
     """Train one model; perplexity, BLEU and exact match on long test sentences."""
+
+    def build(source_vocab: int, target_vocab: int) -> Transformer:
+        sizes = {name: config[name] for name in SIZES}
+        return Transformer(TransformerConfig(source_vocab, target_vocab, max_length=128, **sizes))
+
     pairs = lab.generate(config["pairs"], seed=seed, lengths=LENGTHS)
-    source, target, batches = encoded(pairs, seed)
-    sizes = {name: config[name] for name in SIZES}
-    torch.manual_seed(seed)
-    model = Transformer(TransformerConfig(len(source), len(target), max_length=128, **sizes))
+    translator, batches = untrained(build, pairs, seed)
     loss = partial(losses.translation_loss, label_smoothing=config["smoothing"])
     warmup, steps = config["warmup"], config["steps"]
-    history = fit(model.to(device()), batches, steps, config["lr"], warmup=warmup, loss=loss)
+    history = fit(translator.model, batches, steps, config["lr"], warmup=warmup, loss=loss)
     test = held_out(config["sentences"], TESTED)
-    found = quality(translate(model, source, target, test), test)
+    found = score(translator.translate(test), test)
     return {
-        "perplexity": scores.translation_perplexity(model, encode(test, source, target)),
+        "perplexity": translator.perplexity(test),
         "bleu": found["bleu"],
         "exact_match": found["exact_match"],
         "losses": [round(loss, 4) for loss in measure.loss_curve(history.losses, 25)],
         "training_loss": measure.last_loss(history.losses),
-        "parameters": measure.size(model),
+        "parameters": measure.size(translator.model),
     }
 
 

@@ -13,30 +13,28 @@ from __future__ import annotations
 import time
 
 from course_lib.studies.ch02 import verse_translation
-from course_lib.studies.engine import measure, translators
+from course_lib.studies.engine import translators
 from course_lib.studies.engine.core import Config, Metrics, Study
-from course_lib.text.bpe import BPE
 from course_lib.transformer.model import Transformer, TransformerConfig
 
 
-def build(config: Config, source: BPE, target: BPE) -> Transformer:
+def build(config: Config, source_vocab: int, target_vocab: int) -> Transformer:
     """The untrained model of a cell."""
     sizes = {name: config[name] for name in ("width", "heads", "layers", "hidden", "dropout")}
-    return Transformer(TransformerConfig(len(source), len(target), **sizes))
+    return Transformer(TransformerConfig(source_vocab, target_vocab, **sizes))
 
 
 def run(config: Config, seed: int) -> Metrics:
     """Train one Transformer on verses of the training books, score it on held-out books."""
     started = time.process_time()
-    read = verse_translation.material(config, seed)
-    model, history, metrics = verse_translation.train(config, seed, build, read)
-    metrics["losses"] = measure.loss_curve(history.losses, 50)
-    metrics |= verse_translation.quality(config, model, read)
+    metrics = verse_translation.run_attention(config, seed, build)
     seconds = time.process_time() - started
+    translator, read = verse_translation.untrained(config, seed, build)
+    vocabularies = len(translator.source), len(translator.target)
     models = {
-        cell["model"]: verse_translation.build(cell, read.source, read.target)
+        cell["model"]: verse_translation.build(cell, *vocabularies)
         for cell in verse_translation.ATTENTION.cells
-    } | {"transformer": model}
+    } | {"transformer": translator.model}
     flops = {
         name: translators.flops(one, read.batches, config["steps"]) for name, one in models.items()
     }

@@ -17,8 +17,7 @@ import torch
 
 from course_lib.data import lab
 from course_lib.data.batching import PairSampler
-from course_lib.decoding.translation import encode, tokenizers, translate
-from course_lib.evaluation import scores
+from course_lib.decoding.translation import Translator, score, tokenizers
 from course_lib.support.files import write_atomically
 from course_lib.training import distributed, loop, losses, schedules
 from course_lib.transformer.model import Transformer, TransformerConfig
@@ -57,11 +56,11 @@ def run(options: argparse.Namespace, team: distributed.Team) -> None:
         hidden=2 * options.width,
         dropout=options.dropout,
     )
-    model = Transformer(config).to(team.device)
+    translator = Translator(Transformer(config).to(team.device), source, target)
     history = loop.fit(
-        model,
+        translator.model,
         partial(losses.translation_loss, label_smoothing=options.label_smoothing),
-        PairSampler(encode(pairs, source, target), options.batch, SEED),
+        PairSampler(translator.encode(pairs), options.batch, SEED),
         options.steps,
         lr=options.lr,
         schedule=schedules.cosine(options.steps, warmup=min(50, options.steps // 4)),
@@ -73,15 +72,13 @@ def run(options: argparse.Namespace, team: distributed.Team) -> None:
         return
     if options.losses is not None:
         write_atomically(options.losses, json.dumps(history.to_dict()).encode())
-    pairs = lab.generate(200, seed=TEST_SEED, lengths=LENGTHS, split="test")
-    texts = [lab.detokenize(words) for words in translate(model, source, target, pairs)]
-    hits = scores.exact_match(texts, [lab.detokenize(pair.target) for pair in pairs])
-    perplexity = scores.translation_perplexity(model, encode(pairs, source, target))
+    test = lab.generate(200, seed=TEST_SEED, lengths=LENGTHS, split="test")
+    right = score(translator.translate(test), test)["exact_match"]
     print(f"processes: {team.size}, on {team.device.type}")
     print(f"seconds per step: {history.seconds[-1] / options.steps:.3f}")
     print(f"training loss of the last step: {history.losses[-1]:.4f} nats per token")
-    print(f"test perplexity: {perplexity:.3f}")
-    print(f"test sentences translated without an error: {sum(hits)} of {len(hits)}")
+    print(f"test perplexity: {translator.perplexity(test):.3f}")
+    print(f"test sentences translated without an error: {round(right * len(test))} of {len(test)}")
 
 
 if __name__ == "__main__":

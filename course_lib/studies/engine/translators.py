@@ -1,7 +1,7 @@
-"""What the studies of chapters 2 to 7 share: a translator is fitted, kept, and scored.
+"""What the studies of chapters 2 to 7 share: a translator is fitted, scored, and kept.
 
-A study of the lab generates sentences (`lab.generate`), encodes them (`encoded`), fits a model
-(`fit`) and scores its translations (`quality`, `by_length`).
+A study of the lab generates sentences (`lab.generate`), takes a translator for them
+(`untrained`), fits it (`fit`) and scores what it writes (`score`, `by_length`).
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from course_lib.data import lab
 from course_lib.data.batching import Batch, PairSampler
-from course_lib.decoding.translation import encode, tokenizers, translate
+from course_lib.decoding.translation import Translator, score, tokenizers
 from course_lib.evaluation import scores
-from course_lib.studies.engine import artifacts
-from course_lib.studies.engine.core import Metrics
-from course_lib.studies.engine.measure import mean
-from course_lib.text.words import WordTokenizer
+from course_lib.studies.engine.artifacts import CHECKPOINTS, Checkpoint, Tokenizer
+from course_lib.studies.engine.core import Metrics, device
 from course_lib.training import loop, losses, schedules
 from course_lib.transformer.costs import training_flops
 
@@ -30,14 +29,17 @@ LAB = {  # what the card of a translator of the lab says
     "licence": "MIT",
     "limits": "Knows the words and the grammar of the lab and nothing else.",
 }
+Build = Callable[[int, int], nn.Module]  # sizes of the two vocabularies -> a new model
 
 
-def encoded(
-    pairs: Sequence[lab.Pair], seed: int
-) -> tuple[WordTokenizer, WordTokenizer, PairSampler]:
-    """The two tokenizers of lab pairs, and the pairs in batches."""
+def untrained(
+    build: Build, pairs: Sequence[lab.Pair], seed: int, batch_size: int = BATCH
+) -> tuple[Translator, PairSampler]:
+    """A translator with tokenizers for lab pairs, and these pairs in batches."""
     source, target = tokenizers(pairs)
-    return source, target, PairSampler(encode(pairs, source, target), batch_size=BATCH, seed=seed)
+    torch.manual_seed(seed)
+    translator = Translator(build(len(source), len(target)).to(device()), source, target)
+    return translator, PairSampler(translator.encode(pairs), batch_size, seed)
 
 
 def fit(
@@ -50,15 +52,8 @@ def fit(
     loss: Callable[[nn.Module, Batch], object] = losses.translation_loss,
 ) -> loop.History:
     """Train a translator in place: Adam, a warm-up, then half a cosine."""
-    return loop.fit(
-        model,
-        loss,
-        batches,
-        steps,
-        lr=lr,
-        schedule=schedules.cosine(steps, warmup=warmup),
-        progress=False,
-    )
+    schedule = schedules.cosine(steps, warmup=warmup)
+    return loop.fit(model, loss, batches, steps, lr=lr, schedule=schedule, progress=False)
 
 
 def flops(model: nn.Module, batches: PairSampler, steps: int) -> int:
@@ -78,14 +73,6 @@ def held_out(
     return lab.generate(count, seed=TEST_SEED, lengths=lengths, target=language, split=split)
 
 
-def quality(translations: Sequence[Sequence[str]], pairs: Sequence[lab.Pair]) -> Metrics:
-    """BLEU with its signature, and the share of sentences without a single wrong word."""
-    written = [lab.detokenize(list(words)) for words in translations]
-    references = [lab.detokenize(pair.target) for pair in pairs]
-    exact_match = mean(scores.exact_match(written, references))
-    return {**bleu(written, references), "exact_match": exact_match}
-
-
 def bleu(written: Sequence[str], references: Sequence[str]) -> Metrics:
     """BLEU with its signature."""
     result = scores.bleu(written, references)
@@ -93,9 +80,7 @@ def bleu(written: Sequence[str], references: Sequence[str]) -> Metrics:
 
 
 def by_length(
-    model: nn.Module,
-    source: WordTokenizer,
-    target: WordTokenizer,
+    translator: Translator,
     *,
     sentences: int,
     ranges: Sequence[tuple[int, int]],
@@ -105,26 +90,30 @@ def by_length(
     found: Metrics = {"exact_match": {}, "bleu": {}}
     for low, high in ranges:
         test = held_out(sentences, (low, high), language)
-        row = quality(translate(model, source, target, test), test)
+        row = score(translator.translate(test), test)
         for metric in ("exact_match", "bleu"):
             found[metric][f"{low}-{high}"] = row[metric]
     return found | {"signature": row["signature"]}
 
 
+def keep(
+    kept: Checkpoint, config: Metrics, seed: int, translator: Translator, scores: Metrics
+) -> None:
+    """As `Checkpoint.keep`, with both tokenizers."""
+    sides = {"source": translator.source, "target": translator.target}
+    kept.keep(config, seed, translator.model, scores, **sides)
+
+
 def load_kept(
-    kept: artifacts.Checkpoint,
-    kind: type[artifacts.Tokenizer],
-    build: Callable[[artifacts.Tokenizer, artifacts.Tokenizer], nn.Module],
-    *,
-    folder: Path = artifacts.CHECKPOINTS,
-) -> tuple[nn.Module, artifacts.Tokenizer, artifacts.Tokenizer]:
-    """A kept translator in evaluation mode, with the tokenizers of its source and target.
+    kept: Checkpoint, kind: type[Tokenizer], build: Build, folder: Path = CHECKPOINTS
+) -> Translator:
+    """A kept translator in evaluation mode.
 
     Raises:
         KeyError: the weights are not there.
         FileNotFoundError: a tokenizer is not there.
     """
     source, target = (kept.tokenizer(kind, side, folder=folder) for side in ("source", "target"))
-    model = build(source, target)
+    model = build(len(source), len(target))
     kept.load(model, folder=folder)
-    return model.eval(), source, target
+    return Translator(model.eval(), source, target)
