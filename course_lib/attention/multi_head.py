@@ -1,6 +1,6 @@
-"""The two halves of a Transformer layer: attention with several heads, and the feed-forward net.
+"""Attention with several heads: what carries numbers from position to position.
 
-Attention carries numbers from position to position; the feed-forward network works at each
+The other half of a Transformer layer, `course_lib.transformer.feed_forward`, works at each
 position by itself. Chapter 05 takes the recurrence away with the two; chapter 06 stacks them.
 
 Shapes: B batch, T positions that ask, S positions that are asked, D model width, H heads,
