@@ -135,11 +135,6 @@ centered.mistake(
     "You subtract one mean, that of the whole table.",
     "dim=1, keepdim=True ->",
 )
-centered.mistake(
-    "rows_around_zero",
-    "The mean is right; you also changed the spread of the rows.",
-    lambda table: (table - table.mean(1, keepdim=True)) / table.std(1, keepdim=True),
-)
 
 
 # --- 0.3 similarities -----------------------------------------------------------------------------
@@ -184,11 +179,6 @@ similarities.mistake(
     "higher.",
     "queries @ keys.transpose(1, 2) -> "
     "torch.cosine_similarity(queries[:, :, None], keys[:, None], dim=-1)",
-)
-similarities.mistake(
-    "one_score_a_pair",
-    "You divide by the root of the width. Attention will do so later; a dot product does not.",
-    "keys.transpose(1, 2) -> keys.transpose(1, 2) / keys.shape[2] ** 0.5",
 )
 
 
@@ -384,11 +374,6 @@ slope.mistake(
     "return leaf.grad -> return function(point)",
 )
 slope.mistake(
-    "right_slope",
-    "You add up the slopes. The gradient has one number for each number of the point.",
-    "leaf.grad -> leaf.grad.sum()",
-)
-slope.mistake(
     "point_of_somebody_else",
     "`backward()` *adds* to `.grad`. What an earlier call left there is still in it.",
     "point.detach().clone().requires_grad_() -> "
@@ -469,7 +454,6 @@ descend.mistake(
     "You climb: the gradient points *up*hill.",
     "leaf - rate -> leaf + rate",
 )
-descend.mistake("one_step", "You take one step too many.", "range(steps) -> range(steps + 1)")
 descend.mistake(
     "several_steps",
     "One step is right, the next ones are too long: `backward()` adds to the gradient of the step "

@@ -45,11 +45,6 @@ rnn_step.mistake(
 rnn_step.mistake("one_step", "The bias is missing from your sum.", "+ bias ->")
 rnn_step.mistake(
     "one_step",
-    "Your state lies between 0 and 1: that is the sigmoid. A plain RNN uses tanh.",
-    "torch.tanh -> torch.sigmoid",
-)
-rnn_step.mistake(
-    "one_step",
     "Nothing keeps your state within ±1: after the sum comes a nonlinearity.",
     "torch.tanh ->",
 )
@@ -213,12 +208,6 @@ clip_gradients.mistake(
 )
 clip_gradients.mistake(
     "one_factor_for_all",
-    "You stretch or shrink each tensor to the limit. The norm that counts is that of all tensors "
-    "together: then one factor shrinks them all, and the step keeps its direction.",
-    lambda gradients, limit: [one * (limit / one.norm()) for one in gradients],
-)
-clip_gradients.mistake(
-    "one_factor_for_all",
     "You cut single numbers at ±limit. That bounds each number, not the norm.",
     lambda gradients, limit: [one.clamp(-limit, limit) for one in gradients],
 )
@@ -259,11 +248,6 @@ sentence_vectors.mistake(
     "The shape is right and the rows are not: `view` and `reshape` do not swap axes, so a row "
     "holds numbers of several sentences.",
     "last.transpose(0, 1).flatten(1) -> last.reshape(last.shape[1], -1)",
-)
-sentence_vectors.mistake(
-    "layer_after_layer",
-    "Only one layer is left. The vector holds the states of all.",
-    "last.transpose(0, 1).flatten(1) -> last[-1]",
 )
 sentence_vectors.mistake(
     "layer_after_layer",
@@ -340,11 +324,6 @@ score_articles.mistake(
     "The state of one article is the start of the next: its first words are scored as if they "
     "continued the article before.",
     "scores = [] -> scores, state = [], None ;; logits, _ -> logits, state ;; None) -> state)",
-)
-score_articles.mistake(
-    "whatever_stands_before_it",
-    "There is one number for all articles; each has a score of its own.",
-    "return scores -> return [sum(scores) / len(scores)]",
 )
 
 

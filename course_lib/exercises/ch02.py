@@ -97,11 +97,6 @@ shifted.mistake(
     "model learns nothing about translation.",
     "target[:, 1:] -> target[:, :-1]",
 )
-shifted.mistake(
-    "one_column_apart",
-    "Nothing is shifted yet: the decoder would read each word that it must predict.",
-    "target[:, :-1], target[:, 1:] -> target, target",
-)
 
 
 # --- 2.2 last_states ------------------------------------------------------------------------------
@@ -143,13 +138,6 @@ last_states.mistake(
     "state_after_the_last_word",
     "That is the state after the *first* word.",
     "lengths - 1 -> 0",
-)
-last_states.mistake(
-    "state_after_the_last_word",
-    "That is the mean over the words, not the state after the last.",
-    lambda states, source: (
-        (states * (source != 0)[:, :, None]).sum(1) / (source != 0).sum(1)[:, None]
-    ),
 )
 
 

@@ -31,7 +31,6 @@ def number(value: Tensor | float) -> float:
 
 @chance_of_no_mistake.same_as_answer("the chance", see=number)
 def all_words_right():
-    yield torch.tensor([0.9, 0.6])
     yield from (0.5 + 0.5 * torch.rand(words) for words in (3, 7, 24, 1))
     yield torch.full((24,), 0.97)
 
@@ -45,9 +44,6 @@ chance_of_no_mistake.mistake(
     "all_words_right",
     "You average. A sentence of 24 words then looks as safe as a sentence of one.",
     ".prod() -> .mean()",
-)
-chance_of_no_mistake.mistake(
-    "all_words_right", "You look at the weakest word alone.", ".prod() -> .min()"
 )
 chance_of_no_mistake.mistake(
     "all_words_right",
@@ -175,11 +171,6 @@ bootstrap_interval.mistake(
     "You cut off 5 % at *each* end: that is a 90 % interval.",
     "(1 - confidence) / 2 -> 1 - confidence",
 )
-bootstrap_interval.mistake(
-    "both_ends",
-    "The interval is always that of 95 %, whatever `confidence` says.",
-    "(1 - confidence) / 2 -> 0.025",
-)
 
 
 # --- 3.4 reverse_source (find the bug) ------------------------------------------------------------
@@ -224,11 +215,6 @@ def padding_stays_on_the_right():
     yield padded([3, 4], 5, -1), -1
 
 
-reverse_source.mistake(
-    "without_padding",
-    "You turn the *batch* round: sentences, not words.",
-    "source.gather(1, index) -> source.flip(0)",
-)
 reverse_source.mistake(
     "padding_stays_on_the_right",
     "The padding now comes first, and the encoder reads it before any word.",
@@ -276,11 +262,6 @@ def guess_from_training():
         yield train, torch.where(torch.rand(tested, positions) < 0.5, other, test)
 
 
-majority_baseline.mistake(
-    "guess_from_training",
-    "Each position has its own accuracy; you average them away.",
-    ".mean(0) -> .mean()",
-)
 majority_baseline.mistake(
     "guess_from_training",
     "Your guess is the most frequent word of the *test* sentences, which a baseline has not seen.",

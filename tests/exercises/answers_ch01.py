@@ -186,18 +186,11 @@ def all_in_one_stream(model, articles):
 
 WRONG = {
     rnn_step: [
-        "torch.tanh( -> torch.relu(",
-        "torch.tanh(inputs -> 2 * torch.sigmoid(inputs",
-        "+ hidden @ weight_hh.T -> - hidden @ weight_hh.T",
+        "torch.tanh -> torch.sigmoid",
         "+ hidden @ weight_hh.T ->",
-        "inputs @ weight_ih.T + ->",
-        "+ bias) -> - bias)",
-        "+ bias) -> + 2 * bias)",
         "+ bias) -> + bias).sum(0)",
         "+ bias) -> + bias).detach()",
         "+ hidden @ -> + hidden.detach() @",
-        "+ bias) -> ) + bias",
-        "+ hidden @ weight_hh.T -> + hidden",
         "+ hidden @ weight_hh.T -> + hidden[:1] @ weight_hh.T",
         "(inputs @ weight_ih.T + hidden @ weight_hh.T + bias) -> "
         "(inputs @ weight_ih.T) + torch.tanh(hidden @ weight_hh.T + bias)",
@@ -208,16 +201,9 @@ WRONG = {
     ],
     corpus_perplexity: [
         "sum(nats) / sum(words) -> sum(nats) / len(words)",
-        "math.exp(sum(nats) / sum(words)) -> math.exp(sum(nats) // sum(words))",
-        "math.exp(sum(nats) / sum(words)) -> 10 ** (sum(nats) / sum(words))",
-        "sum(nats) / sum(words) -> -sum(nats) / sum(words)",
-        "sum(nats) / sum(words) -> sum(words) / sum(nats)",
         "sum(nats) / sum(words) -> nats[0] / words[0]",
-        "math.exp(sum(nats) / sum(words)) -> math.exp(sum(nats)) / sum(words)",
         "sum(nats) / sum(words) -> sum(nats) / (sum(words) - len(words) + 1)",
         "math.exp(sum(nats) / sum(words)) -> round(math.exp(sum(nats) / sum(words)))",
-        "sum(nats) / sum(words) -> sum(nats) / sum(words) * math.log(2)",
-        "math.exp(sum(nats) / sum(words)) -> [math.exp(n / w) for n, w in zip(nats, words)]",
         "math.exp(sum(nats) / sum(words)) -> math.prod("
         "math.exp(n / w) for n, w in zip(nats, words)) ** (1 / len(words))",
         "math.exp(sum(nats) / sum(words)) -> "
@@ -226,38 +212,26 @@ WRONG = {
     ],
     gru_step: [
         "torch.tanh(x_new + reset * h_new) -> torch.tanh(x_new + reset * hidden)",
-        "torch.tanh(x_new + reset * h_new) -> torch.tanh(x_new + h_new)",
-        "torch.tanh(x_new + reset * h_new) -> x_new + reset * h_new",
-        "torch.tanh(x_new + reset * h_new) -> torch.sigmoid(x_new + reset * h_new)",
-        "torch.tanh(x_new + reset * h_new) -> torch.tanh(reset * x_new + h_new)",
         "torch.tanh(x_new + reset * h_new) -> torch.tanh(x_new + (1 - reset) * h_new)",
-        "(1 - update) * new + update * hidden -> new + update * hidden",
         "(1 - update) * new + update * hidden -> (1 - update) * new + update * hidden.detach()",
         "(1 - update) * new + update * hidden -> (1 - update) * new + update * h_new",
-        "torch.sigmoid(x_update + h_update) -> torch.tanh(x_update + h_update)",
-        "torch.sigmoid(x_reset + h_reset) -> torch.sigmoid(x_reset * h_reset)",
         "torch.sigmoid(x_reset + h_reset) -> torch.sigmoid(x_reset + h_reset).detach()",
         "x_reset + h_reset -> x_reset",
         "x_reset, x_update, x_new = -> x_update, x_reset, x_new =",
         "from_input.chunk(3, dim=1) -> from_input.view(len(hidden), -1, 3).unbind(2)",
-        "from_input.chunk(3, dim=1) -> from_input.chunk(3, dim=0)",
         "h_reset, h_update, h_new = -> h_new, h_reset, h_update =",
-        "return (1 - update) * new + update * hidden -> return update",
         "return -> hidden.copy_(new)\n    return",
         lambda from_input, from_state, hidden: torch.tanh(
             (from_input + from_state)[:, -hidden.shape[1] :]
         ),
     ],
     clip_gradients: [
+        lambda gradients, limit: [one * (limit / one.norm()) for one in gradients],
         clips_in_place,
         equal_shares,
-        ".sum().sqrt() -> .sum()",
         ".sum().sqrt() -> .mean().sqrt()",
         ".square().sum() -> .square().mean()",
-        ".square().sum() -> .abs().sum()",
-        "(limit / norm).clamp(max=1.0) -> (norm / limit).clamp(max=1.0)",
         "(limit / norm).clamp(max=1.0) -> (limit / norm).clamp(min=1.0)",
-        "(limit / norm).clamp(max=1.0) -> limit / (norm + 1)",
         "(limit / norm).clamp(max=1.0) -> (2.0 / norm).clamp(max=1.0)",
         "(limit / norm).clamp(max=1.0) -> (1 / norm) if norm > limit else 1.0",
         "(limit / norm).clamp(max=1.0) -> 0.4 if norm > limit else 1.0",
@@ -269,25 +243,19 @@ WRONG = {
         "torch.stack([gradient.abs().max() for gradient in gradients]).max()",
         "torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt() -> "
         "gradients[0].norm()",
-        "[gradient * factor for gradient in gradients] -> [g * factor for g in gradients[:2]]",
         "[gradient * factor for gradient in gradients] -> "
         "torch.cat([gradient.flatten() * factor for gradient in gradients])",
-        "[gradient * factor for gradient in gradients] -> factor",
         "return [gradient * factor for gradient in gradients] -> "
         "if norm > limit: return [gradient * factor for gradient in gradients]",
     ],
     sentence_vectors: [
-        "last.transpose(0, 1).flatten(1) -> last.transpose(0, 1)",
-        "last.transpose(0, 1).flatten(1) -> last.mean(0)",
+        "last.transpose(0, 1).flatten(1) -> last[-1]",
         "last.transpose(0, 1).flatten(1) -> last.sum(0)",
-        "last.transpose(0, 1).flatten(1) -> last.flatten(1)",
         "last.transpose(0, 1).flatten(1) -> torch.cat([last[0], last[1]], dim=1)",
         "last.transpose(0, 1).flatten(1) -> torch.cat([last[0], last[-1]], dim=1)",
-        "last.transpose(0, 1).flatten(1) -> torch.cat(list(last), dim=0)",
         "last.transpose(0, 1).flatten(1) -> last.transpose(1, 2).reshape(last.shape[1], -1)",
         "last.transpose(0, 1).flatten(1) -> last.permute(1, 0, 2).reshape(5, -1)",
         "last.transpose(0, 1).flatten(1) -> last.transpose(0, 1).flatten(1).detach()",
-        "last.transpose(0, 1).flatten(1) -> list(last.transpose(0, 1).flatten(1))",
         "last.transpose(0, 1).flatten(1) -> last.transpose(0, 1).flatten(1).double()",
         "return -> last[0] = last[-1]\n    return",
     ],
@@ -295,15 +263,8 @@ WRONG = {
         empties_the_list,
         first_words_reset_only_once,
         all_in_one_stream,
-        "article[None, :-1] -> article[None, 1:]",
         "return scores -> return sum(scores) / len(scores)",
         "return scores -> return scores[::-1]",
-        "return scores -> return sorted(scores)",
-        "return scores -> return [-score for score in scores]",
-        "return scores -> return [2.718281828 ** score for score in scores]",
-        "return scores -> return [score / 0.6931 for score in scores]",
-        "return scores -> return dict(enumerate(scores))",
-        "article[1:]).item() -> article[1:], reduction='none').tolist()",
         "article[1:]) -> article[1:], reduction='sum') / len(article)",
         "article[1:]) -> article[1:].flip(0))",
         "scores = [] -> scores, state = [], None ;; logits, _ -> logits, state ;; "
@@ -318,7 +279,6 @@ WRONG = {
     latch: [
         lambda: LSTMCell(1, 1),
         lambda: LSTMCell(2, 1),
-        lambda: LSTMCell,
         lambda: nn.LSTM(2, 1),
         lambda: nn.LSTMCell(2, 1, bias=False),
         lambda: nn.GRUCell(2, 1),
@@ -329,13 +289,8 @@ WRONG = {
         lambda: torch_cell(bias=(-30, 4.2, 0, 9)),
         lambda: torch_cell(bias=(-2.5, 30, 0, 9)),  # a little noise at every step
         lambda: torch_cell(bias=(-5, 5, 0, 9)),  # the same, where all noise has one sign
-        lambda: torch_cell(bias=(-70, 30, 0, 9)),  # does not open at the flag
-        lambda: torch_cell(bias=(-30, 70, 0, 9)),  # does not forget at the flag
-        "[10.0, 0.0] -> [-10.0, 0.0]",
         "[10.0, 0.0] -> [0.0, 10.0]",
         "[0.0, 40.0] -> [40.0, 0.0] ;; [0.0, -40.0] -> [-40.0, 0.0]",
-        "[-20.0, 20.0, 0.0, 20.0] -> [-20.0, 20.0, 20.0, 0.0]",
-        "return cell -> return cell.weight_ih",
         "cell.bias_ih[:] -> cell.weight_hh[2] = -90.0\n        cell.bias_ih[:]",
     ],
 }
