@@ -8,10 +8,10 @@ from types import FrameType
 
 
 class StopRequest:
-    """Inside ``with``, turns Ctrl-C and SIGTERM into the attribute ``signal``.
+    """Inside `with`, turns Ctrl-C and SIGTERM into the attribute `signal`.
 
-    A second Ctrl-C interrupts at once. Python lets only the main thread handle signals;
-    elsewhere, and when not ``active``, this does nothing and ``signal`` stays None.
+    A second Ctrl-C interrupts at once. Python lets only the main thread handle signals; elsewhere,
+    and when not `active`, this does nothing and `signal` stays None.
     """
 
     def __init__(self, *, active: bool) -> None:
@@ -33,5 +33,5 @@ class StopRequest:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal == signal.SIGINT and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            signal.default_int_handler(number, frame)  # KeyboardInterrupt
         self.signal = number

@@ -16,7 +16,7 @@ tqdm.set_lock(threading.RLock())
 def progress_bar(total: int, label: str, *, show: bool = True, start: int = 0) -> tqdm:
     """A bar that appears only where somebody is watching, and clears itself when done.
 
-    It stays away when ``show`` is false, when the environment has ``COURSE_QUIET=1`` (set by
+    It stays away when `show` is false, when the environment has `COURSE_QUIET=1` (set by
     the book's build), when a notebook is executed by a program, and when standard error is
     not a terminal. So no bar ever lands in a notebook's stored outputs.
     """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors.torch
 import torch
@@ -14,25 +16,43 @@ from torch import Tensor, nn
 from course_lib.support.files import write_atomically
 
 
+class Checkpoint(NamedTuple):
+    """All that a run needs to go on, as `save_checkpoint` wrote it; `info` is the run's own."""
+
+    path: Path
+    info: Any
+    tensors: dict[str, Tensor]
+    optimizer: dict[str, Any]
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+        """Set model, optimizer and torch's random states; return what the run carried.
+
+        The model is unchanged where anything does not fit.
+        """
+        weights = _under("model.", self.tensors)
+        check_fit(weights, model.state_dict(), str(self.path), type(model).__name__)
+        device = _device(model)
+        with reading(self.path):
+            optimizer.load_state_dict(self.optimizer)
+            torch.set_rng_state(self.tensors["random.cpu"])
+            if device.type == "cuda" and "random.cuda" in self.tensors:
+                torch.cuda.set_rng_state(self.tensors["random.cuda"], device)
+        _copy_into(model, weights, self.path)
+        carried = _under("carried.", self.tensors)
+        return {name: tensor.to(device) for name, tensor in carried.items()}
+
+
 def save_weights(model: nn.Module, path: str | Path) -> None:
-    """Write the model's parameters and buffers to ``path`` atomically.
-
-    Tied parameters are stored once.
-
-    Raises:
-        OSError: the disk is full or the folder cannot be written; a former file stays.
-    """
+    """Write the model's parameters and buffers to `path` atomically; tied ones once."""
     write_atomically(path, safetensors.torch.save(_tensors_once(model)))
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
-    """Copy the weights of the safetensors file ``path`` into ``model``.
+    """Copy the weights of the safetensors file `path` into `model`.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is no whole safetensors file, or its names or shapes differ from
-            the model's; every missing, extra and misshapen name is listed. The model is
-            unchanged then.
+        ValueError: the file is damaged, or its names or shapes differ from the model's; every
+            missing, extra and misshapen name is listed. The model is unchanged then.
     """
     _copy_into(model, read_tensors(path), path)
 
@@ -41,99 +61,81 @@ def save_checkpoint(
     path: str | Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    info: dict[str, Any],
+    info: Any,
     carried: dict[str, Tensor],
 ) -> None:
     """Write all that a run needs to go on bit by bit: weights, optimizer, random states.
 
-    ``carried`` are tensors that the run hands from step to step, such as a recurrent state.
-    ``info`` is any JSON value. It travels in the header of the same safetensors file, so that
-    a kill between two files cannot leave weights of one step beside the step number of another.
-
-    Raises:
-        OSError: the disk is full or the folder cannot be written; the former checkpoint stays.
+    `carried` are tensors that the run hands from step to step, such as a recurrent state. `info` is
+    any JSON value. It travels in the header of the same safetensors file, so that a kill between
+    two files cannot leave weights of one step beside the step number of another.
     """
     tensors = {f"model.{name}": tensor for name, tensor in _tensors_once(model).items()}
     tensors |= {f"carried.{name}": tensor.detach().clone() for name, tensor in carried.items()}
     optimizer_state = optimizer.state_dict()
-    scalars: dict[str, dict[str, Any]] = {}
+    scalars: dict[int, dict[str, Any]] = {}
     for index, entries in optimizer_state["state"].items():
         for name, value in entries.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{index}.{name}"] = value.detach().clone()
             else:
-                scalars.setdefault(str(index), {})[name] = value
+                scalars.setdefault(index, {})[name] = value
     tensors["random.cpu"] = torch.get_rng_state()
-    if (device := _cuda_device(model)) is not None:
+    device = _device(model)
+    if device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(device)
-    header = {
-        "info": info,
-        "optimizer": {"scalars": scalars, "param_groups": optimizer_state["param_groups"]},
-    }
+    groups = optimizer_state["param_groups"]
+    header = {"info": info, "optimizer": {"scalars": scalars, "param_groups": groups}}
     metadata = {"run": json.dumps(header)}
     write_atomically(path, safetensors.torch.save(tensors, metadata=metadata))
 
 
-def read_info(path: str | Path) -> Any:
-    """The ``info`` that ``save_checkpoint`` stored in ``path``.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is damaged or is no checkpoint of a training run.
-    """
-    return _header(Path(path), _read(Path(path))[1])["info"]
-
-
-def load_checkpoint(
-    path: str | Path, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[Any, dict[str, Tensor]]:
-    """Restore model, optimizer and torch's random states; return ``info`` and ``carried``.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is damaged, is no checkpoint, or belongs to another model.
-    """
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """What `save_checkpoint` wrote."""
     path = Path(path)
-    tensors, metadata = _read(path)
-    header = _header(path, metadata)
-    _copy_into(model, _under("model.", tensors), path)
-    state: dict[int, dict[str, Any]] = {
-        int(index): dict(entries) for index, entries in header["optimizer"]["scalars"].items()
-    }
-    for key, tensor in _under("optimizer.", tensors).items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = tensor
-    groups = header["optimizer"]["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-    torch.set_rng_state(tensors["random.cpu"])
-    device = _cuda_device(model)
-    if device is not None and "random.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random.cuda"], device)
-    carried = _under("carried.", tensors)
-    return header["info"], {name: tensor.to(device or "cpu") for name, tensor in carried.items()}
+    with reading(path), safe_open(path, framework="pt") as file:
+        header = json.loads((file.metadata() or {})["run"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        scalars, groups = (header["optimizer"][part] for part in ("scalars", "param_groups"))
+        state = {int(index): dict(entries) for index, entries in scalars.items()}
+        for key, tensor in _under("optimizer.", tensors).items():
+            index, name = key.split(".", 1)
+            state.setdefault(int(index), {})[name] = tensor
+        return Checkpoint(path, header["info"], tensors, {"state": state, "param_groups": groups})
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file by name, whoever wrote it.
+    """The tensors of a safetensors file by name, whoever wrote it."""
+    with reading(path), safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
 
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: it is no whole safetensors file.
-    """
-    return _read(Path(path))[0]
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Inside, whatever does not go as with a whole file is said to be the fault of `path`."""
+    try:
+        yield
+    except (SafetensorError, LookupError, TypeError, AttributeError, ValueError, RuntimeError) as e:
+        raise ValueError(
+            f"{path} is no whole safetensors file, or not of this kind ({type(e).__name__}: {e}). "
+            f"Weights are for load_weights, a run goes on from its own checkpoint; or delete it."
+        ) from e
 
 
 def copy_tensors(
     tensors: dict[str, Tensor], state: dict[str, Tensor], source: str, kind: str
 ) -> None:
-    """Copy tensors into a model's ``state`` by name; nothing is copied unless everything fits.
+    """Copy tensors into a model's `state` by name; nothing is copied unless `check_fit` passes."""
+    check_fit(tensors, state, source, kind)
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            state[name].copy_(tensor)
 
-    ``state`` is a state dict, or views of one, for a file with another layout. Of tied tensors one
-    name is enough, and two must be equal. ``source`` and ``kind`` are what a message calls the
-    tensors and the model.
+def check_fit(tensors: dict[str, Tensor], state: dict[str, Tensor], source: str, kind: str) -> None:
+    """Refuse names that are missing or extra, other shapes, and numbers that are not finite.
 
-    Raises:
-        ValueError: names that are missing or extra, other shapes, numbers that are NaN or infinite.
+    `state` is a state dict, or views of one, for a file with another layout. Of tied tensors one
+    name is enough, and two must be equal. `source` and `kind` are what a message calls the tensors and the model.
     """
     both = [name for name in tensors if name in state]
     present: dict[tuple[Any, ...], str] = {}  # of tied tensors the first name
@@ -165,31 +167,6 @@ def copy_tensors(
             f"{source} does not fit this {kind}; {'; '.join(said)}. "
             f"Build the model with the configuration that the file was made with."
         )
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            state[name].copy_(tensor)
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights file at {path}; check the path, or train first")
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-            return tensors, file.metadata() or {}
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is no whole safetensors file ({error}); delete it and make it again"
-        ) from error
-
-
-def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
-    if "run" not in metadata:
-        raise ValueError(
-            f"{path} holds weights but no training state; "
-            f"read it with load_weights, or give the run another checkpoint path"
-        )
-    return json.loads(metadata["run"])
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -214,6 +191,5 @@ def _copy_into(model: nn.Module, tensors: dict[str, Tensor], path: str | Path) -
     copy_tensors(tensors, model.state_dict(), str(path), type(model).__name__)
 
 
-def _cuda_device(model: nn.Module) -> torch.device | None:
-    parameter = next(model.parameters(), None)
-    return parameter.device if parameter is not None and parameter.is_cuda else None
+def _device(model: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))

@@ -1,15 +1,15 @@
 """Several processes train one model together (data parallelism).
 
-``torchrun`` starts the same program several times and tells each process its rank, from 0 on, and
+`torchrun` starts the same program several times and tells each process its rank, from 0 on, and
 how many there are. Each holds the whole model. At every step each makes the same batch, computes
 the loss over its own rows of it, and all add up their gradients before the update; so the weights
 stay equal everywhere without being sent around. ::
 
     with distributed.join() as team:
         model.to(team.device)
-        fit(model, translation_loss, sampler, 200, team=team)
+        fit_resumable(model, translation_loss, sampler, 200, team=team)
 
-Without ``torchrun`` the same program is a team of one, and nothing here costs anything.
+Without `torchrun` the same program is a team of one, and nothing here costs anything.
 
 The mean over a batch is *not* the mean of the parts' means: with the rows of a batch shared out,
 one process may hold more words than another. Each part counts by its share of the words::
@@ -34,17 +34,7 @@ from course_lib.text.words import PAD
 
 
 def target_tokens(batch: Any) -> int:
-    """How many words ``translation_loss`` takes its mean over: of targets (B, T), all but the
-    begin marks and the padding.
-
-    Raises:
-        TypeError: the batch has no ``target``.
-    """
-    if not hasattr(batch, "target"):
-        raise TypeError(
-            f"a {type(batch).__name__} has no target whose words could be counted; say over how "
-            f"many things your loss is a mean: distributed.join(count=len) for one a row"
-        )
+    """Over how many words `translation_loss` takes its mean: all targets but begin and padding."""
     return int((batch.target[:, 1:] != PAD).sum())
 
 
@@ -56,8 +46,8 @@ class Team:
         rank: the number of this process, from 0 on.
         size: how many there are.
         device: where this process computes.
-        count: batch -> over how many things the loss is a mean: :func:`target_tokens` for
-            translation, ``len`` for one label a row.
+        count: batch -> over how many things the loss is a mean: `target_tokens` for translation,
+            `len` for one label a row.
     """
 
     rank: int = 0
@@ -66,48 +56,38 @@ class Team:
     count: Callable[[Any], int] = target_tokens
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """The model as the loss calls it, such that ``backward`` adds up all gradients.
+        """The model as the loss calls it, such that `backward` adds up all gradients.
 
         All processes start from the weights of rank 0.
-
-        Raises:
-            ValueError: the model is on another device than this process.
         """
         if self.size == 1:
             return model
-        device = next(model.parameters()).device
-        if device != self.device:
-            raise ValueError(
-                f"the model is on {device}, process {self.rank} works on {self.device}; move it "
-                f"with model.to(team.device) before training"
-            )
-        return DistributedDataParallel(
-            model, device_ids=[device] if device.type == "cuda" else None
-        )
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=devices)
 
     def loss(
         self, loss_fn: Callable[[nn.Module, Any], Tensor], model: nn.Module, batch: Any
     ) -> Tensor:
-        """The loss over this process's rows, weighted so that the mean over ranks is the loss.
+        """The loss of the whole batch, with the gradient of this process's rows.
 
-        The mean over ranks is what ``DistributedDataParallel`` makes of the gradients.
+        Weighted by our share of the words, so that the mean over ranks, which is what
+        `DistributedDataParallel` makes of the gradients, is the gradient of the whole batch.
         """
         if self.size == 1:
             return loss_fn(model, batch)
         part = self.share(batch)
         mean = loss_fn(model, batch if part is None else part)
         weight = 0.0 if part is None else self.count(part) / self.count(batch)
-        return mean * (weight * self.size)
+        ours = mean * (weight * self.size)
+        whole = torch.stack(self._gather(ours.detach())).mean()
+        return whole.to(ours.device) + (ours - ours.detach())
 
     def share(self, batch: Any) -> Any | None:
-        """Every ``size``-th row of a batch, from row ``rank`` on; None where no row is left.
+        """Every `size`-th row of a batch, from row `rank` on; None where no row is left.
 
         A batch is a tensor (B, …), or a dataclass or named tuple of such tensors (other fields
         stay as they are). Rows next to each other have similar lengths, so that dealing them out
         gives everybody about as many words.
-
-        Raises:
-            TypeError: a batch of another kind.
         """
         tensors = _tensors(batch)
         rows = {len(tensor) for tensor in tensors.values()}
@@ -123,12 +103,6 @@ class Team:
             return mine[""]
         return replace(batch, **mine) if is_dataclass(batch) else batch._replace(**mine)
 
-    def mean(self, loss: Tensor) -> float:
-        """The mean over ranks of a number, the same everywhere."""
-        if self.size == 1:
-            return loss.item()
-        return sum(part.item() for part in self._gather(loss.detach())) / self.size
-
     def signal(self, number: int | None) -> int | None:
         """The signal that some process got, the largest if there are several; None if nobody."""
         if self.size == 1:
@@ -136,11 +110,7 @@ class Team:
         return max(int(n) for n in self._gather(torch.tensor(number or 0))) or None
 
     def sees(self, path: Path) -> bool:
-        """Whether a file is there, for all processes alike.
-
-        Raises:
-            ValueError: only some of the processes see it.
-        """
+        """Whether a file is there; an error where only some of the processes see it."""
         if self.size == 1:
             return path.exists()
         seen = [bool(s) for s in self._gather(torch.tensor(int(path.exists())))]
@@ -160,7 +130,7 @@ class Team:
         if self.device.type == "cuda":
             states["cuda"] = torch.cuda.get_rng_state(self.device)
         return {
-            f"rank.{rank}.{kind}": state
+            f"team.rank.{rank}.{kind}": state
             for kind, own in states.items()
             for rank, state in enumerate(self._gather(own))
             if rank > 0
@@ -169,17 +139,18 @@ class Team:
     def spread_randomness(self, states: dict[str, Tensor]) -> None:
         """Give each rank its own random numbers, or all would drop out the same units.
 
-        Rank 0 keeps its state. The others take theirs from ``states`` as :meth:`random_states`
-        gave them, or draw a new seed where there is none.
+        Rank 0 keeps its state. The others take theirs from `states` as `random_states` gave them,
+        or draw a new seed where there is none.
         """
         if self.rank == 0:
             return
-        if f"rank.{self.rank}.cpu" not in states:
+        ours = f"team.rank.{self.rank}"
+        if f"{ours}.cpu" not in states:
             torch.manual_seed(int(torch.randint(2**62, (self.rank,))[-1]))
             return
-        torch.set_rng_state(states[f"rank.{self.rank}.cpu"])
-        if self.device.type == "cuda" and f"rank.{self.rank}.cuda" in states:
-            torch.cuda.set_rng_state(states[f"rank.{self.rank}.cuda"], self.device)
+        torch.set_rng_state(states[f"{ours}.cpu"].cpu())
+        if self.device.type == "cuda" and f"{ours}.cuda" in states:
+            torch.cuda.set_rng_state(states[f"{ours}.cuda"].cpu(), self.device)
 
     def _gather(self, value: Tensor) -> list[Tensor]:
         """The tensors of all ranks, in their order, on the CPU."""
@@ -194,24 +165,14 @@ ALONE = Team()
 
 @contextmanager
 def join(count: Callable[[Any], int] = target_tokens) -> Iterator[Team]:
-    """Join the other processes that ``torchrun`` started; without it, a team of one.
+    """Join the other processes that `torchrun` started; without it, a team of one.
 
-    A GPU for each process where there are GPUs (``nccl``), else the CPU (``gloo``).
-
-    Args:
-        count: see :class:`Team`.
-
-    Raises:
-        ValueError: more processes on this machine than GPUs.
+    A GPU for each process where there are GPUs (`nccl`), else the CPU (`gloo`). `count`: see
+    `Team`.
     """
     rank, size, local = (int(os.environ.get(n, d)) for n, d in _VARIABLES)
     device = torch.device("cpu")
     if torch.cuda.is_available():
-        if local >= (there := torch.cuda.device_count()):
-            raise ValueError(
-                f"process {local} of this machine needs a GPU of its own and there are {there}; "
-                f"start with torchrun --nproc-per-node {there}"
-            )
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
     if size == 1:

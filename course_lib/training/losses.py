@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,20 +16,16 @@ def sequence_loss(
 ) -> Tensor:
     """Mean cross-entropy in nats per real token; logits (B, T, V), targets (B, T) -> scalar.
 
-    Positions whose target is ``pad`` do not count.
-
-    Raises:
-        ValueError: the shapes do not match, or there is no real token.
+    Positions whose target is `pad` do not count. Logits in 16 bits are summed up in 32.
     """
-    if logits.dim() != 3 or logits.shape[:2] != targets.shape:
+    real = targets != pad
+    if logits.dim() != 3 or logits.shape[:2] != targets.shape or not real.any():
         raise ValueError(
-            f"logits have shape {tuple(logits.shape)} and targets {tuple(targets.shape)}; "
-            f"expected (B, T, V) and (B, T)"
+            f"logits have shape {tuple(logits.shape)} and targets {tuple(targets.shape)}, "
+            f"{int(real.sum())} of them real; expected (B, T, V) and (B, T), and not only padding"
         )
-    if not (targets != pad).any():
-        raise ValueError(f"every target is padding (id {pad}): there is nothing to learn from")
     return F.cross_entropy(
-        logits.flatten(0, 1),  # (B * T, V)
+        logits.flatten(0, 1).to(torch.promote_types(logits.dtype, torch.float32)),  # (B * T, V)
         targets.flatten(),  # (B * T,)
         ignore_index=pad,
         label_smoothing=label_smoothing,
@@ -38,13 +35,13 @@ def sequence_loss(
 def translation_loss(model: nn.Module, batch: Any, *, label_smoothing: float = 0.0) -> Tensor:
     """Teacher forcing: the model reads the target up to t and is scored on token t + 1.
 
-    ``batch`` has ``source`` (B, S) and ``target`` (B, T), each row BOS … EOS; both are moved
-    to the model's device.
+    `batch` has `source` (B, S) and `target` (B, T), each row BOS … EOS; both are moved to the
+    model's device.
 
-    With ``label_smoothing`` ε the right token should get 1 - ε and all V tokens, the right one
+    With `label_smoothing` ε the right token should get 1 - ε and all V tokens, the right one
     too, ε / V more each (Szegedy et al. 2016; ε = 0.1 in Vaswani et al. 2017, section 5.4). Give
-    it to ``fit`` as ``functools.partial(translation_loss, label_smoothing=0.1)``, and measure
-    perplexity without: ``evaluate.translation_perplexity``.
+    it to `fit` as `functools.partial(translation_loss, label_smoothing=0.1)`, and measure
+    perplexity without: `Translator.perplexity`.
     """
     device = next(model.parameters()).device
     source, target = batch.source.to(device), batch.target.to(device)
@@ -56,9 +53,9 @@ class StreamLoss:
     """Language-model loss over streams, with the recurrent state carried from piece to piece.
 
     Truncated backpropagation through time: the state goes on, the gradient stops at the border
-    of a piece. The model is called as ``model(inputs (B, T), state) -> (logits (B, T, V),
-    state)``; ``batch`` has ``inputs``, ``targets`` and ``fresh`` (the streams begin again). One
-    object belongs to one run; ``fit`` keeps its state in the checkpoint.
+    of a piece. The model is called as `model(inputs (B, T), state) -> (logits (B, T, V),
+    state)`; `batch` has `inputs`, `targets` and `fresh` (the streams begin again). One object
+    belongs to one run; `fit_resumable` keeps its state in the checkpoint.
     """
 
     def __init__(self) -> None:
@@ -76,6 +73,6 @@ class StreamLoss:
         return {str(n): part for n, part in enumerate(parts) if part is not None}
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
-        """Take up a state that ``state_dict`` gave."""
+        """Take up a state that `state_dict` gave."""
         parts = tuple(tensors[name] for name in sorted(tensors))
         self.state = parts if len(parts) > 1 else next(iter(parts), None)

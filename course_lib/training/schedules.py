@@ -17,14 +17,14 @@ def constant() -> Schedule:
     return lambda step: 1.0
 
 
+CONSTANT = constant()
+
+
 def warmup_linear(warmup: int, total: int) -> Schedule:
-    """Rise linearly over ``warmup`` steps, then fall linearly to reach 0 at step ``total``.
+    """Rise linearly over `warmup` steps, then fall linearly to reach 0 at step `total`.
 
     Source: Devlin et al. (2018), appendix A.2. The first step already has the rate
-    1/``warmup``: a first step at rate 0 would be wasted.
-
-    Raises:
-        ValueError: unless 0 <= warmup < total.
+    1/`warmup`: a first step at rate 0 would be wasted.
     """
     _check_phases(warmup, total)
 
@@ -37,16 +37,11 @@ def warmup_linear(warmup: int, total: int) -> Schedule:
 
 
 def warmup_inverse_sqrt(warmup: int) -> Schedule:
-    """Rise linearly over ``warmup`` steps, then fall with the inverse square root of the step.
+    """Rise linearly over `warmup` steps, then fall with the inverse square root of the step.
 
     Source: Vaswani et al. (2017), equation 3, divided by its peak (reached at step
-    ``warmup``), so that the optimizer's rate is the peak rate. The paper counts from 1.
-
-    Raises:
-        ValueError: warmup < 1.
+    `warmup`), so that the optimizer's rate is the peak rate. The paper counts from 1.
     """
-    if warmup < 1:
-        raise ValueError(f"warmup is {warmup}; expected at least 1 step")
 
     def multiplier(step: int) -> float:
         count = step + 1
@@ -56,16 +51,11 @@ def warmup_inverse_sqrt(warmup: int) -> Schedule:
 
 
 def cosine(total: int, *, warmup: int = 0, floor: float = 0.0) -> Schedule:
-    """Rise linearly over ``warmup`` steps, then follow half a cosine from 1 to ``floor``.
+    """Rise linearly over `warmup` steps, then follow half a cosine from 1 to `floor`.
 
     Source: Loshchilov & Hutter (2017), equation 5, one cycle without restarts.
-
-    Raises:
-        ValueError: unless 0 <= warmup < total and 0 <= floor <= 1.
     """
     _check_phases(warmup, total)
-    if not 0.0 <= floor <= 1.0:
-        raise ValueError(f"floor is {floor}; expected a multiplier between 0 and 1")
 
     def multiplier(step: int) -> float:
         if step < warmup:
@@ -77,25 +67,14 @@ def cosine(total: int, *, warmup: int = 0, floor: float = 0.0) -> Schedule:
 
 
 def slanted_triangular(total: int, *, cut_frac: float = 0.1, ratio: float = 32.0) -> Schedule:
-    """A short rise from 1/``ratio`` to 1, then a long fall back to 1/``ratio``.
+    """A short rise from 1/`ratio` to 1, then a long fall back to 1/`ratio`.
 
-    Source: Howard & Ruder (2018), equation 3 (T = ``total``). The paper divides the falling
+    Source: Howard & Ruder (2018), equation 3 (T = `total`). The paper divides the falling
     part by cut · (1/cut_frac − 1), which is T − cut whenever T · cut_frac is whole. Otherwise
     it would fall below the smallest rate before the end, so T − cut is used throughout.
-
-    Raises:
-        ValueError: unless 0 < cut_frac < 1, ratio >= 1 and the rise has at least one step.
     """
-    if not 0.0 < cut_frac < 1.0:
-        raise ValueError(f"cut_frac is {cut_frac}; expected a fraction between 0 and 1")
-    if ratio < 1.0:
-        raise ValueError(f"ratio is {ratio}; expected at least 1 (peak rate / smallest rate)")
     cut = math.floor(total * cut_frac + 1e-9)  # 0.29 * 100 is 28.999… in floating point
-    if cut < 1:
-        raise ValueError(
-            f"total={total} steps with cut_frac={cut_frac} leave no step to rise; "
-            f"use at least {math.ceil(1 / cut_frac)} steps"
-        )
+    _check_phases(cut, total)
 
     def multiplier(step: int) -> float:
         step = min(step, total)
