@@ -68,19 +68,24 @@ class Team:
     def loss(
         self, loss_fn: Callable[[nn.Module, Any], Tensor], model: nn.Module, batch: Any
     ) -> Tensor:
-        """The loss of the whole batch, with the gradient of this process's rows.
-
-        Weighted by our share of the words, so that the mean over ranks, which is what
-        `DistributedDataParallel` makes of the gradients, is the gradient of the whole batch.
-        """
+        """The loss of the whole batch, with the gradient of this process's part of it."""
         if self.size == 1:
             return loss_fn(model, batch)
-        part = self.share(batch)
-        mean = loss_fn(model, batch if part is None else part)
-        weight = 0.0 if part is None else self.count(part) / self.count(batch)
-        ours = mean * (weight * self.size)
-        whole = torch.stack(self._gather(ours.detach())).mean()
-        return whole.to(ours.device) + (ours - ours.detach())
+        part = self.part(loss_fn, model, batch)
+        whole = torch.stack(self._gather(part.detach())).mean()
+        return whole.to(part.device) + (part - part.detach())
+
+    def part(
+        self, loss_fn: Callable[[nn.Module, Any], Tensor], model: nn.Module, batch: Any
+    ) -> Tensor:
+        """The loss over this process's rows, weighted so that the mean over ranks is the loss.
+
+        The mean over ranks is what `DistributedDataParallel` makes of the gradients.
+        """
+        rows = self.share(batch)
+        mean = loss_fn(model, batch if rows is None else rows)
+        weight = 0.0 if rows is None else self.count(rows) / self.count(batch)
+        return mean * (weight * self.size)
 
     def share(self, batch: Any) -> Any | None:
         """Every `size`-th row of a batch, from row `rank` on; None where no row is left.

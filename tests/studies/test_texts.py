@@ -292,7 +292,7 @@ def test_each_way_to_tune_does_what_its_name_says(monkeypatch, few, way):
         rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
         seen.append((rates, isinstance(sampler, freezing.Unfreezing), schedule(0), schedule(6)))
 
-    monkeypatch.setattr(tuning.loop, "fit", watched)
+    monkeypatch.setattr(tuning.resumable, "fit_resumable", watched)
     tuning.tune(body(), few, few_labels.WAYS[way], 0, steps=12, rate=0.1)
     [(rates, unfreezing, first, middle)] = seen
     assert unfreezing == ("freez" in way or way == "all")

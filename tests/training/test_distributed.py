@@ -22,6 +22,7 @@ from course_lib.training import distributed
 from course_lib.training.distributed import ALONE, Team, target_tokens
 from course_lib.training.loop import fit
 from course_lib.training.losses import translation_loss
+from course_lib.training.resumable import fit_resumable
 from tests.training.two_processes import Slow, loss_fn, model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +90,7 @@ def parts(batch, size, count=target_tokens):
     """The loss and gradients of the whole batch, put together from all ranks in one process."""
     net = model()
     losses = [
-        Team(rank, size, count=count).loss(translation_loss, net, batch) for rank in range(size)
+        Team(rank, size, count=count).part(translation_loss, net, batch) for rank in range(size)
     ]
     loss = sum(losses) / size
     return loss.item(), torch.autograd.grad(loss, list(net.parameters()))
@@ -177,21 +178,6 @@ def test_without_torchrun_there_is_a_team_of_one(monkeypatch):
     assert torch.equal(torch.get_rng_state(), before) and ALONE.random_states() == {}
 
 
-def test_more_processes_than_gpus_are_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setenv("LOCAL_RANK", "2")
-    with pytest.raises(ValueError, match="process 2 .* there are 2; .* --nproc-per-node 2"):
-        with distributed.join():
-            pass
-
-
-def test_a_model_on_another_device_is_named():
-    team = Team(1, 2, torch.device("cuda", 1))
-    with pytest.raises(ValueError, match=r"is on cpu, process 1 works on cuda:1; .*team\.device"):
-        fit(model(), loss_fn, Slow(), 2, team=team)
-
-
 # --- two processes ------------------------------------------------------------------------------
 
 
@@ -219,7 +205,7 @@ def test_one_process_goes_on_where_two_stopped(ran, tmp_path):
     path = tmp_path / "plain.safetensors"
     path.write_bytes((ran / path.name).read_bytes())
     expected = fit(model(), loss_fn, Slow(), 20, lr=1e-2)
-    resumed = fit(model(seed=5), loss_fn, Slow(), 20, lr=1e-2, checkpoint=path)
+    resumed = fit_resumable(model(seed=5), loss_fn, Slow(), 20, lr=1e-2, checkpoint=path)
     assert resumed.losses == pytest.approx(expected.losses, abs=1e-5)
 
 

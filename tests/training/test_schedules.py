@@ -81,17 +81,10 @@ def test_slanted_triangular_never_leaves_its_range(total):
     assert max(values) == 1.0
 
 
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (lambda: schedules.warmup_linear(10, 10), "warmup=10 and total=10"),
-        (lambda: schedules.warmup_inverse_sqrt(0), "at least 1"),
-        (lambda: schedules.cosine(10, floor=2.0), "between 0 and 1"),
-        (lambda: schedules.slanted_triangular(5), "at least 10 steps"),
-        (lambda: schedules.slanted_triangular(100, cut_frac=1.0), "cut_frac is 1.0"),
-        (lambda: schedules.slanted_triangular(100, ratio=0.5), "ratio is 0.5"),
-    ],
-)
-def test_errors_say_what_was_expected(make, said):
-    with pytest.raises(ValueError, match=said):
-        make()
+@pytest.mark.parametrize("warmup", [-1, 10, 11])
+def test_phases_that_do_not_fit_are_refused(warmup):
+    for make in (schedules.warmup_linear, lambda w, t: schedules.cosine(t, warmup=w)):
+        with pytest.raises(ValueError, match=f"warmup={warmup} and total=10; expected 0 <= warmup"):
+            make(warmup, 10)
+        with pytest.raises(ValueError, match="total=10"):
+            schedules.slanted_triangular(10, cut_frac=warmup / 10)

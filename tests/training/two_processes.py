@@ -16,8 +16,9 @@ import torch
 from course_lib.data.batching import PairSampler
 from course_lib.training import distributed
 from course_lib.training.checkpoint import save_weights
-from course_lib.training.loop import TrainingDiverged, TrainingStopped, fit
+from course_lib.training.loop import TrainingDiverged
 from course_lib.training.losses import translation_loss
+from course_lib.training.resumable import TrainingStopped, fit_resumable
 from course_lib.transformer.model import Transformer, TransformerConfig
 
 STEPS = 24
@@ -54,18 +55,18 @@ def run(scenario, team, folder):
     seed = team.rank  # each process starts from other weights: those of rank 0 must count
     if scenario == "plain":
         net, path = model(seed=seed), folder / "plain.safetensors"
-        history = fit(net, loss_fn, Slow(), 12, lr=1e-2, checkpoint=path, team=team)
+        history = fit_resumable(net, loss_fn, Slow(), 12, lr=1e-2, checkpoint=path, team=team)
     elif scenario == "per-process means":
         net = model(seed=seed)
         by_sentence = distributed.Team(team.rank, team.size, team.device, count=len)
-        history = fit(net, loss_fn, Slow(), 12, lr=1e-2, team=by_sentence)
+        history = fit_resumable(net, loss_fn, Slow(), 12, lr=1e-2, team=by_sentence)
     elif scenario in ("dropout", "interrupted"):
         net = model(dropout=0.2, seed=seed)
         path = folder / "run.safetensors" if scenario == "interrupted" else None
         pause = float(os.environ.get("PAUSE", 0))
         sampler = Slow(pause)
         torch.manual_seed(1)  # the same in all processes: the team must spread them out
-        history = fit(net, loss_fn, sampler, STEPS, checkpoint=path, every=4, team=team)
+        history = fit_resumable(net, loss_fn, sampler, STEPS, checkpoint=path, every=4, team=team)
     elif scenario in ("diverged", "asked to stop"):
         return troubled(scenario, team, folder)
     else:
@@ -88,9 +89,11 @@ def troubled(scenario, team, folder):
         return loss_fn(net, batch)
 
     try:
-        fit(model(), loss, Slow(), 12, checkpoint=folder / f"{scenario}.safetensors", team=team)
+        fit_resumable(
+            model(), loss, Slow(), 12, checkpoint=folder / f"{scenario}.safetensors", team=team
+        )
     except (TrainingDiverged, TrainingStopped) as error:
-        return {"step": error.step, "error": str(error)}
+        return {"error": str(error)}
 
 
 def refused(scenario, team, folder):
@@ -103,7 +106,7 @@ def refused(scenario, team, folder):
         if team.rank == 0:
             path.touch()
     try:
-        fit(model(), loss, Slow(), 12, checkpoint=path, team=team)
+        fit_resumable(model(), loss, Slow(), 12, checkpoint=path, team=team)
     except ValueError as error:
         return {"error": str(error)}
 

@@ -10,6 +10,7 @@ from course_lib.recurrent.language_model import detach
 from course_lib.training.checkpoint import load_weights, save_weights
 from course_lib.training.loop import fit
 from course_lib.training.losses import StreamLoss
+from course_lib.training.resumable import fit_resumable
 from course_lib.ulmfit.model import (
     AWDConfig,
     AWDLanguageModel,
@@ -237,7 +238,7 @@ def test_a_killed_training_goes_on_to_the_last_bit(tmp_path):
         for steps in halves:
             ours = ours if len(halves) == 1 else model(Dropouts().times(0.5))
             torch.manual_seed(steps if path.exists() else 9)  # the checkpoint's state wins
-            fit(ours, StreamLoss(), pieces, steps, checkpoint=path, every=1, progress=False)
+            fit_resumable(ours, StreamLoss(), pieces, steps, checkpoint=path, every=1)
         runs.append(ours)
     for one, other in zip(*(run.parameters() for run in runs), strict=True):
         assert torch.equal(one, other)

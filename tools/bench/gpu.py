@@ -4,8 +4,8 @@
 
 The reference is what a fast small repository does: fused queries, keys and values, torch's causal
 attention, tied output layer, ``torch.compile``, bfloat16, fused AdamW, and a loop that never asks
-the GPU for a number. Ours is ``GPT`` in ``train.fit``, as it stands and compiled. All read the same
-batches with the same weights. The record is a part of the page "How fast is it".
+the GPU for a number. Ours is `GPT` in `fit_resumable`, as it stands and compiled. All read the
+same batches with the same weights. The record is a part of the page "How fast is it".
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from course_lib.gpt.windows import WindowSampler, window_loss
 from course_lib.studies.engine.environment import describe
 from course_lib.support.files import write_atomically
 from course_lib.text.words import EOS
-from course_lib.training.loop import fit
+from course_lib.training.resumable import fit_resumable
 from tools.bench.pairs import median_interval
 
 RECORD = Path(__file__).with_name("gpu.json")
@@ -145,7 +145,7 @@ def measure(config: GPTConfig, rounds: int = ROUNDS) -> dict[str, Any]:
         torch.testing.assert_close(eager(one), reference(one), rtol=0.05, atol=0.05)
 
     def ours(model: nn.Module, optimizer: torch.optim.Optimizer) -> Callable[[], None]:
-        return lambda: fit(
+        return lambda: fit_resumable(
             model, window_loss, sampler, STEPS, optimizer=optimizer, progress=False, bf16=True
         )
 

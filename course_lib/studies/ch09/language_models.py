@@ -22,7 +22,7 @@ from course_lib.recurrent.streams import join, nats_per_token
 from course_lib.studies.engine import artifacts
 from course_lib.studies.engine.core import Config, Metrics, device
 from course_lib.text.bpe import BPE
-from course_lib.training import loop, losses, schedules
+from course_lib.training import losses, resumable, schedules
 from course_lib.transfer import freezing
 from course_lib.ulmfit import classifier as ulmfit_classifier
 from course_lib.ulmfit.model import AWDConfig, AWDLanguageModel, Dropouts
@@ -107,7 +107,7 @@ def learn(
     else:
         optimizer = torch.optim.Adam(model.parameters(), lr=rate)
         schedule = schedules.cosine(steps, warmup=min(100, steps // 5), floor=0.02)
-    loop.fit(
+    resumable.fit_resumable(
         model,
         losses.StreamLoss(),
         StreamSampler(ids, STREAMS, LENGTH),

@@ -8,7 +8,7 @@ from course_lib.studies.ch09 import tasks
 from course_lib.studies.ch09.tasks import Texts
 from course_lib.studies.engine.core import Config, device
 from course_lib.text.bpe import BPE
-from course_lib.training import loop, schedules
+from course_lib.training import resumable, schedules
 from course_lib.transfer import classify, freezing
 from course_lib.transfer.classify import TextSampler
 from course_lib.ulmfit import classifier as ulmfit_classifier
@@ -78,7 +78,7 @@ def tune(
         "triangular": schedules.slanted_triangular(steps),
     }[way["schedule"]]
     torch.manual_seed(seed)
-    loop.fit(
+    resumable.fit_resumable(
         model,
         classify.loss,
         sampler,

@@ -20,7 +20,7 @@ from course_lib.studies.ch09 import language_models as lm
 from course_lib.studies.engine import artifacts
 from course_lib.studies.engine.core import Config, Metrics, device
 from course_lib.text.bpe import BPE
-from course_lib.training import loop, schedules
+from course_lib.training import loop, resumable, schedules
 
 CONTEXT = 128
 BATCH = lm.STREAMS * lm.LENGTH // CONTEXT  # 12: as many tokens a step as in chapter 09
@@ -55,7 +55,7 @@ def learn(
     progress: bool = False,
 ) -> loop.History:
     """Train a language model on a text, in place: AdamW, warm-up, half a cosine, clipped."""
-    return loop.fit(
+    return resumable.fit_resumable(
         model,
         window_loss,
         WindowSampler(ids, BATCH, CONTEXT, seed),

@@ -24,7 +24,7 @@ from course_lib.studies.ch09.tasks import Texts
 from course_lib.studies.ch10 import gpt_models
 from course_lib.studies.engine.core import Config, Metrics, Study, device
 from course_lib.text.bpe import BPE
-from course_lib.training import loop, schedules
+from course_lib.training import resumable, schedules
 from course_lib.transfer import classify
 from course_lib.transfer.classify import TextSampler
 
@@ -67,7 +67,7 @@ def tune(
     classes = max(few.labels) + 1
     model = gpt_classifier.classifier(body, classes, seed, copied=copied).to(device())
     torch.manual_seed(seed)
-    loop.fit(
+    resumable.fit_resumable(
         model,
         partial(tuning_loss, auxiliary=auxiliary),
         TextSampler(few.ids, few.labels, BATCH, seed),

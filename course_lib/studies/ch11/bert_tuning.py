@@ -17,7 +17,7 @@ from course_lib.studies.ch09 import tasks
 from course_lib.studies.ch09.tasks import Texts
 from course_lib.studies.engine.core import device
 from course_lib.text.wordpiece import WordPiece
-from course_lib.training import loop, schedules
+from course_lib.training import resumable, schedules
 from course_lib.transfer import classify
 from course_lib.transfer.classify import TextSampler
 
@@ -65,7 +65,7 @@ def tune(
     classes = max(few.labels) + 1
     model = bert_classifier.classifier(body, classes, tokens.sep, seed, copied=copied).to(device())
     torch.manual_seed(seed)
-    loop.fit(
+    resumable.fit_resumable(
         model,
         classify.loss,
         TextSampler(few.ids, few.labels, batch, seed),

@@ -32,7 +32,7 @@ from course_lib.studies.engine import artifacts
 from course_lib.studies.engine.core import Config, Metrics, Study, device
 from course_lib.text.wordpiece import WordPiece, words
 from course_lib.text.words import PAD
-from course_lib.training import loop, schedules
+from course_lib.training import resumable, schedules
 
 STEPS, BATCH, RATE = 500, 32, 2e-3
 COUNT = 1000  # sentences to judge on
@@ -184,7 +184,7 @@ def run(config: Config, seed: int) -> Metrics:
         small, pieces, _ = small_bert.load_kept()
         return summary(scores_of(small, pieces, asked, known), asked, known, frequent)
     steps = config["steps"]
-    history = loop.fit(
+    history = resumable.fit_resumable(
         model,
         masked_loss,
         MaskedSampler(small_bert.training_pieces(tokens, config), tokens, BATCH, seed),

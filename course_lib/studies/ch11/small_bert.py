@@ -21,7 +21,7 @@ from course_lib.data import reviews, wikipedia
 from course_lib.studies.engine import artifacts
 from course_lib.studies.engine.core import Config, device
 from course_lib.text.wordpiece import Marked, WordPiece
-from course_lib.training import loop, schedules
+from course_lib.training import loop, resumable, schedules
 
 VOCABULARY = 4000
 LENGTH = 64  # tokens of a piece, marks included
@@ -95,7 +95,7 @@ def pretrain(
         if model.config.causal
         else MaskedSampler(texts, tokens, BATCH, seed)
     )
-    return loop.fit(
+    return resumable.fit_resumable(
         model,
         masked_loss,
         sampler,

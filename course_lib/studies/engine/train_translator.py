@@ -19,7 +19,7 @@ from course_lib.data import lab
 from course_lib.data.batching import PairSampler
 from course_lib.decoding.translation import Translator, score, tokenizers
 from course_lib.support.files import write_atomically
-from course_lib.training import distributed, loop, losses, schedules
+from course_lib.training import distributed, losses, resumable, schedules
 from course_lib.transformer.model import Transformer, TransformerConfig
 
 LENGTHS = (6, 17)  # words of a sentence
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace, team: distributed.Team) -> None:
         dropout=options.dropout,
     )
     translator = Translator(Transformer(config).to(team.device), source, target)
-    history = loop.fit(
+    history = resumable.fit_resumable(
         translator.model,
         partial(losses.translation_loss, label_smoothing=options.label_smoothing),
         PairSampler(translator.encode(pairs), options.batch, SEED),
