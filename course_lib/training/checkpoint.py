@@ -131,11 +131,13 @@ def copy_tensors(
         for name, tensor in tensors.items():
             state[name].copy_(tensor)
 
+
 def check_fit(tensors: dict[str, Tensor], state: dict[str, Tensor], source: str, kind: str) -> None:
     """Refuse names that are missing or extra, other shapes, and numbers that are not finite.
 
     `state` is a state dict, or views of one, for a file with another layout. Of tied tensors one
-    name is enough, and two must be equal. `source` and `kind` are what a message calls the tensors and the model.
+    name is enough, and two must be equal. `source` and `kind` are what a message calls the tensors
+    and the model.
     """
     both = [name for name in tensors if name in state]
     present: dict[tuple[Any, ...], str] = {}  # of tied tensors the first name
@@ -175,7 +177,9 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _storage(tensor: Tensor) -> tuple[Any, ...]:
-    return (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
+    """The same for two names of one tensor; what has no storage stands for itself."""
+    place = tensor.data_ptr() or id(tensor)
+    return (place, tuple(tensor.shape), tensor.stride(), tensor.dtype)
 
 
 def _tensors_once(model: nn.Module) -> dict[str, Tensor]:
@@ -183,7 +187,7 @@ def _tensors_once(model: nn.Module) -> dict[str, Tensor]:
     kept: dict[tuple[Any, ...], str] = {}
     state = model.state_dict()
     for name, tensor in state.items():
-        kept.setdefault(_storage(tensor) if tensor.numel() else (name,), name)
+        kept.setdefault(_storage(tensor), name)
     return {name: state[name].detach().clone().contiguous() for name in kept.values()}
 
 
