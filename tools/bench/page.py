@@ -192,8 +192,8 @@ def _gpu(gpu: dict[str, Any]) -> list[str]:
         "course's `GPT` in the course's `fit_resumable`. The ratio is that of the times, ours to "
         f"the reference's, median of {gpu['rounds']} rounds in turn with a 95 % bootstrap "
         "interval. The share of the peak counts forward and backward pass, attention included, "
-        f"against {gpu['peak'] / 1e12:,.0f} TFLOP a second, the maker's figure for dense 16-bit products. "
-        f"Measured on: {environment['device']}; {_machine(environment)}.",
+        f"against {gpu['peak'] / 1e12:,.0f} TFLOP a second, the maker's figure for dense 16-bit "
+        f"products. Measured on: {environment['device']}; {_machine(environment)}.",
         _table(["model and loop", "tokens a second", "share of the peak", "ratio of times"], rows),
     ]
 
