@@ -1,14 +1,17 @@
 """Curves with bands: drawn in one panel or several, said in words, and as the rows of a table."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from course_lib.evaluation.intervals import Interval
-from course_lib.figures.plots import COLORS, CYCLE, band, plt
+from course_lib.figures.plots import COLORS, CYCLE, band, plt, table
 
 
 @dataclass
@@ -25,11 +28,37 @@ class Curves:
     lines: Mapping[str, Sequence[Interval]]
     colors: Sequence[str] = CYCLE
 
+    @classmethod
+    def read(
+        cls,
+        record: Any,
+        metric: str,
+        x: Sequence[Any],
+        lines: Mapping[str, Mapping[str, Any]],
+        colors: Sequence[str] = CYCLE,
+        along: str = "",
+    ) -> Curves:
+        """Means with their t-intervals over seeds, from the `record` of a study.
+
+        A line says what fills the fields of `metric`, and which configuration is meant:
+        `accuracy.{way}.{x}` and `{"way": "frozen", "source": "letters"}`. The position fills
+        `{x}`, or is the value of the key `along`.
+        """
+        fields = {name for _, name, *_ in Formatter().parse(metric)}
+
+        def at(line: Mapping[str, Any], place: Any) -> Interval:
+            given = {**line, along or "x": place}
+            select = {key: value for key, value in given.items() if key not in {*fields, "x"}}
+            return record.interval(metric.format(**given), **select)
+
+        read = {name: [at(line, place) for place in x] for name, line in lines.items()}
+        return cls(x, read, colors)
+
     def draw(
         self,
         axes: Axes,
         *,
-        ticks: Sequence[str] | None = None,
+        ticks: Mapping[float, str] | None = None,
         level: float | None = None,
         legend: Mapping[str, Any] | None = None,
         **settings: Any,
@@ -38,19 +67,21 @@ class Curves:
 
         Args:
             axes: where to draw.
-            ticks: texts at the positions; a logarithmic axis has its numbers there by itself.
+            ticks: texts by place; without, a logarithmic axis has a number at each position.
             level: where a dotted line goes across, such as what guessing gives.
             legend: how to place it, with the arguments of Matplotlib; none by default.
             settings: labels, scales and limits, for `axes.set`.
         """
         places = self.x
         if any(isinstance(x, str) for x in places):
-            places, ticks = range(len(places)), self.x
+            places, ticks = range(len(places)), dict(enumerate(self.x))
         for (name, found), color in zip(self.lines.items(), self.colors, strict=False):
             band(axes, places[: len(found)], found, name, color)
         axes.set(**settings)
-        if ticks or settings.get("xscale") == "log":
-            axes.set_xticks(places, ticks or [f"{x:,}" for x in places])
+        if not ticks and settings.get("xscale") == "log":
+            ticks = {x: f"{x:,}" for x in places}
+        if ticks:
+            axes.set_xticks(list(ticks), list(ticks.values()))
             axes.minorticks_off()
         if level is not None:
             axes.axhline(level, color=COLORS["ink"], linewidth=1, linestyle=":")
@@ -78,9 +109,10 @@ class Curves:
             lines.append(form.format(name=name, points=", ".join(points), **ends))
         return sep.join(lines)
 
-    def rows(self) -> list[tuple[str | Interval, ...]]:
-        """One row for each line: its name and its intervals."""
-        return [(name, *found) for name, found in self.lines.items()]
+    def table(self, first: str, column: str, caption: str, form: str = ".2f") -> None:
+        """Display the lines as rows; `column` writes the head of a position, `{x} labels`."""
+        rows = [(name, *found) for name, found in self.lines.items()]
+        table(rows, [first, *(column.format(x=x) for x in self.x)], caption, form)
 
 
 def panels(

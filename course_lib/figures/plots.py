@@ -200,20 +200,23 @@ def table(
         caption: one paragraph with light Markdown; begin it with `**Table 3.1**`.
         form: how floats and intervals are written: `.2f` two digits, `+.2f` with their sign.
     """
-    caption = require_text(caption, "caption")
-    names = list(header)
+    caption, names = require_text(caption, "caption"), list(header)
     cells = [[written(value, form) for value in row] for row in rows]
-    columns = list(zip(names, *cells, strict=True))
+    text = "\n".join(" | ".join(row) for row in [[plain(name) for name in names], *cells])
+    emit(grid(cells, names, caption), f"{plain(caption)}\n{text}")
+
+
+def grid(cells: Sequence[Sequence[str]], names: Sequence[str], caption: str = "") -> str:
+    """A table as HTML, in a box that scrolls by keyboard where it is wide."""
     number = re.compile(r"[-−+<>≤≥≈]?\s?\d")
+    columns = list(zip(names, *cells, strict=True))
     right = [bool(cells) and all(map(number.match, column[1:])) for column in columns]
     sides = [f"text-align:{'right' if numeric else 'left'};{_CELL}" for numeric in right]
     head = "".join(
         f'<th scope="col" style="{side}">{markdown_light(name)}</th>'
         for name, side in zip(names, sides, strict=True)
     )
-    sides = [
-        side + ";white-space:nowrap" * numeric for side, numeric in zip(sides, right, strict=True)
-    ]
+    sides = [f"{s};white-space:nowrap" if r else s for s, r in zip(sides, right, strict=True)]
     body = "".join(
         "<tr>"
         + "".join(
@@ -223,15 +226,16 @@ def table(
         + "</tr>"
         for row in cells
     )
-    markup = (
-        '<table style="border-collapse:collapse;margin:.6em 0">'
-        '<caption style="caption-side:top;text-align:left;padding:.3em 0">'
-        f"{markdown_light(caption)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+    if caption:
+        above = "caption-side:top;text-align:left;padding:.3em 0"
+        caption = f'<caption style="{above}">{markdown_light(caption)}</caption>'
     wide = max(sum(map(len, row)) for row in [names, *cells]) > 30
-    text = "\n".join(" | ".join(row) for row in [[plain(name) for name in names], *cells])
-    emit(scrollable(markup, "Wide table" * wide, "am-table"), f"{plain(caption)}\n{text}")
+    return scrollable(
+        f'<table style="border-collapse:collapse;margin:.6em 0">{caption}'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
+        "Wide table" * wide,
+        "am-table",
+    )
 
 
 def written(value: object, form: str) -> str:

@@ -60,12 +60,25 @@ def test_panels_have_titles_and_one_legend():
 def test_lines_are_said(options, words):
     curves = Curves([1, 10, 1000], {"GRU": GRU, "LSTM": GRU[:2]})
     assert curves.said(**options).startswith(words)
-    assert curves.rows() == [("GRU", *GRU), ("LSTM", *GRU[:2])]
 
 
-def test_a_table_writes_intervals(shown):
-    plots.table([("GRU", *GRU[:2])], ["a", "b", "c"], "T", "+.1f")
-    assert "GRU | +0.5 [+0.4, +0.6] | +0.2 [+0.1, +0.4]" in shown[0]["text/plain"]
+def test_a_table_has_the_positions_as_columns(shown):
+    Curves([1, 1000], {"GRU": GRU[:2]}).table("cell", "{x:,} words", "T", "+.1f")
+    cells = ["cell | 1 words | 1,000 words", "GRU | +0.5 [+0.4, +0.6] | +0.2 [+0.1, +0.4]"]
+    assert shown[0]["text/plain"] == "\n".join(["T", *cells])
+
+
+def test_lines_are_read_from_a_record():
+    class Record:
+        def interval(self, metric, **select):
+            return metric, select
+
+    lines = {"GRU": {"way": "free", "cell": "gru"}}
+    read = Curves.read(Record(), "right.{way}.{x}", [4, 8], lines)
+    assert read.x == [4, 8]
+    assert read.lines["GRU"] == [(f"right.free.{x}", {"cell": "gru"}) for x in (4, 8)]
+    along = Curves.read(Record(), "right.{way}", [4, 8], lines, along="words")
+    assert along.lines["GRU"][1] == ("right.free", {"cell": "gru", "words": 8})
 
 
 def test_verdicts_follow_the_ends_of_an_interval():
