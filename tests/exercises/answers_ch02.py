@@ -5,6 +5,7 @@ from collections import Counter
 import torch
 from torch.nn import functional as F
 
+from course_lib.decoding.search import greedy as greedy_of_the_course
 from course_lib.exercises.ch02 import (
     clipped_precision,
     greedy,
@@ -143,7 +144,12 @@ RIGHT = {
         ),
         "logits.argmax(dim=-1) -> logits.softmax(-1).max(-1).indices",
     ],
-    greedy: [each_sentence_alone, drops_rows_that_ended, pads_rows_that_ended],
+    greedy: [
+        greedy_of_the_course,
+        each_sentence_alone,
+        drops_rows_that_ended,
+        pads_rows_that_ended,
+    ],
     translation_score: [
         "expected == 0 -> (target[:, :-1] == 0) | (target[:, :-1] == 2)",
         score_step_by_step,

@@ -43,7 +43,7 @@ def shares_by_bucketize(correct, lengths, edges):
 def interval_by_numpy(values, draws, confidence=0.95):
     means = values.numpy()[draws.numpy()].mean(1)
     tail = 50 * (1 - confidence)
-    return torch.tensor(np.percentile(means, [tail, 100 - tail]), dtype=torch.float32)
+    return torch.from_numpy(np.percentile(means.astype(float), [tail, 100 - tail]))
 
 
 def interval_by_rank(values, draws, confidence=0.95):
