@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -53,32 +54,23 @@ def by_length(
         confidence: the level of the intervals.
 
     Returns:
-        One `Bucket` per pair of neighboring edges.
-
-    Raises:
-        ValueError: not as many lengths as values, edges that do not increase, or a length
-            outside all buckets (no sentence is dropped in silence).
+        One `Bucket` per pair of neighboring edges. No sentence is dropped in silence.
     """
     data, sizes = _numbers(values), np.asarray(lengths)
-    if len(data) != len(sizes):
-        raise ValueError(f"Got {len(data)} values but {len(sizes)} lengths; one each is needed.")
-    if len(edges) < 2 or any(b <= a for a, b in zip(edges, edges[1:], strict=False)):
-        raise ValueError(f"edges are {list(edges)}, expected two or more that increase.")
-    outside = sizes[(sizes < edges[0]) | (sizes >= edges[-1])]
-    if len(outside):
+    buckets = [(low, high, (sizes >= low) & (sizes < high)) for low, high in pairwise(edges)]
+    if len(data) != len(sizes) or sum(int(inside.sum()) for *_, inside in buckets) != len(data):
         raise ValueError(
-            f"{len(outside)} sentences lie outside the buckets, one of length {outside[0]}. "
-            f"The edges must cover {sizes.min()} to {sizes.max()}; the last edge is exclusive."
+            f"{len(data)} values, {len(sizes)} lengths of {min(sizes)} to {max(sizes)} and edges "
+            f"{list(edges)}: one length for each value is needed, in one bucket. The edges must "
+            "increase, and the last one is exclusive."
         )
-    buckets = []
-    for low, high in zip(edges, edges[1:], strict=False):
-        inside = data[(sizes >= low) & (sizes < high)]
-        if len(inside):
-            interval = bootstrap_interval(inside, seed=seed, confidence=confidence)
-        else:
-            interval = Interval(math.nan, math.nan, math.nan)
-        buckets.append(Bucket(low, high, len(inside), interval.mean, interval))
-    return buckets
+    found = []
+    for low, high, inside in buckets:
+        interval = Interval(math.nan, math.nan, math.nan)
+        if inside.any():
+            interval = bootstrap_interval(data[inside], seed=seed, confidence=confidence)
+        found.append(Bucket(low, high, int(inside.sum()), interval.mean, interval))
+    return found
 
 
 def bootstrap_interval(
@@ -95,14 +87,8 @@ def bootstrap_interval(
         seed: number of the resampling.
         confidence: the level, between 0 and 1.
         samples: how many times the values are drawn anew.
-
-    Raises:
-        ValueError: no values, one that is not finite, or a level outside (0, 1).
     """
     data = _numbers(values)
-    _check_confidence(confidence)
-    if samples < 1:
-        raise ValueError(f"samples is {samples}, expected at least 1.")
     generator = np.random.default_rng(seed)
 
     def resampled_means(count: int) -> np.ndarray:
@@ -122,14 +108,8 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     Args:
         values: one number per seed, two at least.
         confidence: the level, between 0 and 1.
-
-    Raises:
-        ValueError: fewer than two values, one that is not finite, or a level outside (0, 1).
     """
-    data = _numbers(values)
-    _check_confidence(confidence)
-    if len(data) < 2:
-        raise ValueError("A t interval needs at least two values. Run more seeds.")
+    data = _numbers(values, least=2)
     error = data.std(ddof=1) / math.sqrt(len(data))
     half = float(stats.t.ppf((1 + confidence) / 2, df=len(data) - 1) * error)
     mean = float(data.mean())
@@ -146,15 +126,12 @@ def geometric(values: Sequence[float]) -> Interval:
     return Interval(*map(math.exp, t_interval([math.log(value) for value in values])))
 
 
-def _numbers(values: Sequence[float]) -> np.ndarray:
+def _numbers(values: Sequence[float], least: int = 1) -> np.ndarray:
     data = np.asarray(values, dtype=float)
-    if data.ndim != 1 or len(data) == 0:
-        raise ValueError(f"Expected one row of values, got shape {data.shape}.")
-    if not np.isfinite(data).all():
-        raise ValueError("A value is NaN or infinite. Look at the run that produced it.")
+    if data.ndim != 1 or len(data) < least or not np.isfinite(data).all():
+        raise ValueError(
+            f"Expected one row of {least} or more finite values, got shape {data.shape} with "
+            f"{int((~np.isfinite(data)).sum())} that are NaN or infinite. Look at the runs that "
+            "produced them."
+        )
     return data
-
-
-def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}, expected a number between 0 and 1.")

@@ -17,9 +17,7 @@ from course_lib.evaluation.scores import (
     exact_match,
     hard_links,
     perplexity,
-    translation_perplexity,
 )
-from course_lib.transformer.model import Transformer, TransformerConfig
 
 REFERENCES = ["the cat sat on the mat .", "a dog barks at the moon .", "we read a long book ."]
 HYPOTHESES = ["the cat sat on a mat .", "a dog barks at the moon .", "we saw the long film ."]
@@ -46,16 +44,12 @@ def test_exact_match_compares_character_by_character():
     assert exact_match(["a b", "a  b", "A b"], ["a b"] * 3) == [True, False, False]
 
 
-@pytest.mark.parametrize("score", [bleu, exact_match])
-def test_wrong_texts_are_explained(score):
-    with pytest.raises(ValueError, match="2 hypotheses but 1 references"):
-        score(["a", "b"], ["a"])
-    with pytest.raises(ValueError, match="no sentences"):
-        score([], [])
-    with pytest.raises(TypeError, match="hypotheses must be a list of strings"):
-        score([["a", "b"]], ["a b"])
-    with pytest.raises(TypeError, match="references must be"):
-        score(["a"], "a")
+def test_every_sentence_needs_its_reference():
+    for score in (bleu, exact_match):
+        with pytest.raises(ValueError, match="argument 2 is shorter"):
+            score(["a", "b"], ["a"])
+    with pytest.raises(TypeError, match="should be a string"):
+        bleu([["a", "b"]], ["a b"])
 
 
 def test_by_length_puts_each_sentence_in_its_bucket():
@@ -75,14 +69,27 @@ def test_an_empty_bucket_is_shown_as_empty():
     assert empty.count == 0 and math.isnan(empty.mean) and math.isnan(empty.interval.low)
 
 
-def test_by_length_drops_nothing_in_silence():
-    with pytest.raises(ValueError, match=r"1 sentences lie outside .* length 15"):
-        by_length([1, 0], [6, 15], [6, 9, 15])
-    with pytest.raises(ValueError, match="2 values but 1 lengths"):
-        by_length([1, 0], [6], [6, 9])
-    for edges in ([6], [6, 6], [9, 6]):
-        with pytest.raises(ValueError, match="that increase"):
-            by_length([1], [6], edges)
+@pytest.mark.parametrize(
+    ("values", "lengths", "edges"),
+    [
+        ([1, 0], [6, 15], [6, 9, 15]),
+        ([1, 0], [5, 6], [6, 9, 15]),
+        ([1, 0], [6], [6, 9]),
+        ([1], [6], [6]),
+        ([1], [6], [9, 6]),
+        ([1, 0], [7, 10], [6, 12, 9, 15]),
+    ],
+)
+def test_by_length_drops_nothing_and_counts_nothing_twice(values, lengths, edges):
+    with pytest.raises(ValueError, match="values, .* lengths of .* The edges must increase"):
+        by_length(values, lengths, edges)
+
+
+def test_by_length_passes_on_how_it_draws():
+    values, lengths = [0, 1, 1, 0, 1], [1] * 5
+    [bucket] = by_length(values, lengths, [1, 2], seed=3, confidence=0.8)
+    assert bucket.interval == bootstrap_interval(values, seed=3, confidence=0.8)
+    assert by_length(values, lengths, [1, 2])[0].interval == bootstrap_interval(values, seed=0)
 
 
 def test_bootstrap_depends_on_the_seed_only():
@@ -148,18 +155,17 @@ def test_difference_is_taken_pair_by_pair_and_geometric_in_logarithms():
         interval_module.difference([1.0, 2.0], [1.0])
 
 
-def test_intervals_refuse_what_they_cannot_use():
-    with pytest.raises(ValueError, match="at least two"):
+@pytest.mark.parametrize("values", [[], [[1.0, 2.0]], [1.0, math.nan], [math.inf, 1.0]])
+def test_intervals_refuse_what_they_cannot_use(values):
+    for interval in (t_interval, lambda values: bootstrap_interval(values, seed=0)):
+        with pytest.raises(ValueError, match="finite values"):
+            interval(values)
+
+
+def test_one_value_has_a_mean_and_no_t_interval():
+    assert bootstrap_interval([1.5], seed=0) == (1.5, 1.5, 1.5)
+    with pytest.raises(ValueError, match="one row of 2 or more finite values"):
         t_interval([1.0])
-    for interval in (t_interval, lambda v, **k: bootstrap_interval(v, seed=0, **k)):
-        with pytest.raises(ValueError, match="shape"):
-            interval([])
-        with pytest.raises(ValueError, match="NaN"):
-            interval([1.0, math.nan])
-        with pytest.raises(ValueError, match="confidence is 95"):
-            interval([1.0, 2.0], confidence=95)
-    with pytest.raises(ValueError, match="samples is 0"):
-        bootstrap_interval([1.0], seed=0, samples=0)
 
 
 def test_perplexity_of_a_guess_is_the_size_of_the_choice():
@@ -168,47 +174,23 @@ def test_perplexity_of_a_guess_is_the_size_of_the_choice():
     assert perplexity(1e6, 1) == math.inf
 
 
-@pytest.mark.parametrize("wrong", [(1.0, 0), (-1.0, 2), (math.nan, 2)])
-def test_perplexity_refuses_nonsense(wrong):
-    with pytest.raises(ValueError, match="expected"):
-        perplexity(*wrong)
-
-
-def test_perplexity_of_a_translator_counts_words_and_end_marks_and_no_padding():
-    torch.manual_seed(0)
-    model = Transformer(TransformerConfig.tiny(9, 9, dropout=0.5))
-    pairs = [([4, 5], [6]), ([7], [4, 8, 5, 3]), ([5, 5, 6], [7, 7])]
-    model.eval()
-    nll = 0.0
-    for source, target in pairs:  # one by one: nothing is padded
-        logits = model(torch.tensor([source]), torch.tensor([[1, *target]]))[0]
-        nll -= sum(logits.log_softmax(-1)[t, word].item() for t, word in enumerate([*target, 2]))
-    expected = math.exp(nll / (2 + 5 + 3))
-    for batch_size in (1, 2, 100):
-        found = translation_perplexity(model.train(), pairs, batch_size)
-        assert found == pytest.approx(expected, rel=1e-5)
-    with pytest.raises(ValueError, match="tokens is 0"):
-        translation_perplexity(model, [])
-
-
 def test_hard_links_take_the_source_word_each_target_word_looks_at_most():
     weights = torch.tensor([[0.1, 0.7, 0.2], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0], [0.0, 0.9, 0.1]])
     assert hard_links(weights) == {(1, 0), (0, 1), (1, 3)}
 
 
 @pytest.mark.parametrize(
-    ("weights", "message"),
+    "weights",
     [
-        (torch.ones(2, 3, 4) / 4, "expected \\(T, S\\)"),
-        (torch.ones(0, 3), "expected \\(T, S\\)"),
-        (torch.tensor([[2.0, -1.0]]), "0 or more"),
-        (torch.tensor([[math.nan, 1.0]]), "0 or more"),
-        (torch.tensor([[1.3, 0.1], [0.2, 0.9]]), "sum to one"),
-        (torch.tensor([[0.5, 0.5], [0.8, 0.2], [0.1, 0.9]]).T, "sum to one"),
+        torch.ones(2, 3, 4) / 4,
+        torch.tensor([[2.0, -1.0]]),
+        torch.tensor([[math.nan, 1.0]]),
+        torch.tensor([[1.3, 0.1], [0.2, 0.9]]),
+        torch.tensor([[0.5, 0.5], [0.8, 0.2], [0.1, 0.9]]).T,
     ],
 )
-def test_hard_links_refuse_what_are_no_weights(weights, message):
-    with pytest.raises(ValueError, match=message):
+def test_hard_links_refuse_what_are_no_weights(weights):
+    with pytest.raises(ValueError, match=r"expected \(T, S\), 0 or more, .* sums to one"):
         hard_links(weights)
 
 
@@ -237,18 +219,10 @@ def test_alignment_error_rate_counts_both_kinds_of_error_and_each_link_once():
     assert alignment_error_rate([[(0, 0), (0, 0)]], gold) == missing
 
 
-@pytest.mark.parametrize(
-    ("links", "gold", "error", "message"),
-    [
-        ([[(0, 0)]], [], ValueError, "Got links of 1 sentences but gold links of 0"),
-        ([], [], ValueError, "no links to score"),
-        ([[]], [[]], ValueError, "no links to score"),
-        ([[(0, 0)]], [[(0,)]], TypeError, "gold of sentence 0"),
-        ([[(0, 0)], [(0, 0.5)]], [[(0, 0)], []], TypeError, "links of sentence 1"),
-        ([[(0, -1)]], [[(0, 0)]], TypeError, "from 0"),
-        ([torch.ones(2, 2)], [[(0, 0)]], TypeError, "hard_links"),
-    ],
-)
-def test_alignment_error_rate_refuses_what_are_no_links(links, gold, error, message):
-    with pytest.raises(error, match=message):
-        alignment_error_rate(links, gold)
+def test_links_are_whole_numbers_of_any_kind():
+    assert alignment_error_rate([[(torch.tensor(0), np.int64(1))]], [[(0, 1)]]) == 0
+    for links in ([[(0, 0.5)]], [torch.ones(2, 2)]):
+        with pytest.raises(TypeError):
+            alignment_error_rate(links, [[(0, 0)]])
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        alignment_error_rate([[(0, 0)]], [])
