@@ -293,24 +293,25 @@ def test_each_way_to_tune_does_what_its_name_says(monkeypatch, few, way):
         seen.append((rates, isinstance(sampler, freezing.Unfreezing), schedule(0), schedule(6)))
 
     monkeypatch.setattr(tuning.resumable, "fit_resumable", watched)
-    tuning.tune(body(), few, few_labels.WAYS[way], 0, steps=12, rate=0.1)
+    tuning.tune(body(), few, few_labels.WAYS[way], 0, steps=12)
     [(rates, unfreezing, first, middle)] = seen
     assert unfreezing == ("freez" in way or way == "all")
-    assert (len(rates) == 1) == (way == "last") and rates["head"] == 0.1
+    head = tuning.RATES[few_labels.WAYS[way]["rates"]]
+    assert (len(rates) == 1) == (way == "last") and rates["head"] == head
     if "discr" in way or way == "all":
-        assert rates["layer 2"] == pytest.approx(0.1 / 2.6)
+        assert rates["layer 2"] == pytest.approx(head / 2.6)
     elif way != "last":
-        assert set(rates.values()) == {0.1}
+        assert set(rates.values()) == {head}
     expected = {"stlr": (1 / 32, True), "all": (1 / 32, True), "cos": (1.0, True)}
     begins, falls = expected.get(way.split("+")[-1], (1.0, False))
     assert first == pytest.approx(begins) and (middle < 1) == falls
 
 
-def test_tuning_from_scratch_has_the_sizes_but_not_the_weights(few):
+def test_tuning_from_scratch_has_the_sizes_but_not_the_weights(monkeypatch, few):
     start = body()
-    how = {"steps": 10, "rate": 1e-9}
-    scratch = tuning.tune(start, few, tuning.ULMFIT, 0, copied=False, **how)
-    copied, again = (tuning.tune(start, few, tuning.ULMFIT, 0, **how) for _ in range(2))
+    monkeypatch.setattr(tuning, "RATES", {"discriminative": 1e-9})
+    scratch = tuning.tune(start, few, tuning.ULMFIT, 0, copied=False, steps=10)
+    copied, again = (tuning.tune(start, few, tuning.ULMFIT, 0, steps=10) for _ in range(2))
     torch.testing.assert_close(copied.body.embedding.weight, start.embedding.weight)
     assert not torch.allclose(scratch.body.embedding.weight, start.embedding.weight, atol=1e-3)
     for one, other in zip(copied.parameters(), again.parameters(), strict=True):

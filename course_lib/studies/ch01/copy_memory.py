@@ -78,7 +78,7 @@ def train(config: Config, seed: int, delay: int, steps: int) -> RNNLanguageModel
     """A network that has learned to recall after one number of distractors."""
     torch.manual_seed(seed)
     model = build(config).to(device())
-    loop.fit(model, loss, RecallSampler(delay, BATCH, seed), steps, lr=5e-3, progress=False)
+    loop.fit(model, loss, RecallSampler(delay, BATCH, seed), steps, lr=5e-3)
     return model
 
 

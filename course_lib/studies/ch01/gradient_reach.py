@@ -91,7 +91,7 @@ def run(config: Config, seed: int) -> Metrics:
     model.to(device())
     sampler = StreamSampler(words.train, STREAMS, LENGTH)
     steps = config.get("steps", STEPS)
-    history = loop.fit(model, StreamLoss(), sampler, steps, lr=5e-3, progress=False)
+    history = loop.fit(model, StreamLoss(), sampler, steps, lr=5e-3)
     language = describe(gradient_norms(model.cpu(), tokens, target))
     language["loss"] = round(last_loss(history.losses, 20), 4)
     taught = copy_memory.train(config, seed, RECALL_DELAY, config.get("steps", RECALL_STEPS))

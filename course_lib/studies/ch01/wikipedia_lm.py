@@ -86,15 +86,9 @@ def run(config: Config, seed: int) -> Metrics:
     cell, vocabulary = config.get("cell", config["model"]), len(words.tokenizer)
     sizes = RNNLanguageModelConfig.matched(vocabulary, cell, GRU_WIDTH)
     model = RNNLanguageModel(sizes).to(device())
-    loop.fit(
-        model,
-        losses.StreamLoss(),
-        StreamSampler(words.train, STREAMS, LENGTH),
-        steps,
-        lr=RATE,
-        schedule=schedules.cosine(steps, warmup=30, floor=0.05),
-        progress=False,
-    )
+    batches = StreamSampler(words.train, STREAMS, LENGTH)
+    schedule = schedules.cosine(steps, warmup=30, floor=0.05)
+    loop.fit(model, losses.StreamLoss(), batches, steps, lr=RATE, schedule=schedule)
     return scores(model, words, seen) | {"parameters": size(model), "words": len(seen)}
 
 

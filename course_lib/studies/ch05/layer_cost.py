@@ -166,15 +166,13 @@ def fit_exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
     ).slope
 
 
-def exponent(
-    record: Record, metric: str, *, sizes: Sequence[int] | None = None, **select: object
-) -> Interval:
-    """The exponent over the upper half of the grid (or `sizes`): mean over seeds, t interval.
+def exponent(record: Record, metric: str, **select: object) -> Interval:
+    """The exponent over the upper half of the grid: mean over seeds, t interval.
 
-    Arguments as for `series`. Over the upper half it is the "exponent" of the cells.
+    Arguments as for `series`. It is the "exponent" of the cells.
     """
     grid, rows = series(record, metric, **select)
-    chosen = upper_half(grid) if sizes is None else list(sizes)
+    chosen = upper_half(grid)
     return t_interval(
         [fit_exponent(chosen, [row[grid.index(size)] for size in chosen]) for row in rows]
     )

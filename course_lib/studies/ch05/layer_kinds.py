@@ -21,10 +21,10 @@ class Convolution(nn.Module):
     Causal: an output reads its own position and the k - 1 before it, `dilation` apart.
     """
 
-    def __init__(self, width: int, kernel: int = KERNEL, dilation: int = 1) -> None:
+    def __init__(self, width: int, dilation: int = 1) -> None:
         super().__init__()
-        self.convolution = nn.Conv1d(width, width, kernel, dilation=dilation)
-        self.reach = (kernel - 1) * dilation
+        self.convolution = nn.Conv1d(width, width, KERNEL, dilation=dilation)
+        self.reach = (KERNEL - 1) * dilation
 
     def forward(self, x: Tensor) -> Tensor:
         padded = F.pad(x.transpose(1, 2), (self.reach, 0))  # (B, D, reach + T)

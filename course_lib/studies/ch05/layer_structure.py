@@ -31,6 +31,7 @@ from course_lib.studies.engine.core import Config, Metrics
 
 CHAIN_LENGTHS = (4, 8, 16, 32, 64, 128)
 PATH_LENGTHS = (4, 8, 16, 32, 64, 128, 256)
+CHAIN_WIDTH, WIDTH = 8, 2  # of the layers whose chain and whose paths are counted
 
 
 class ChainLength(TorchDispatchMode):
@@ -86,9 +87,7 @@ def depends(output: Tensor, inputs: Sequence[Tensor]) -> list[bool]:
     return [bool(gradient.any()) for gradient in found]
 
 
-def layers_between_ends(
-    layer: Callable[[int], Callable[[Tensor], Tensor]], length: int, width: int = 2
-) -> int:
+def layers_between_ends(layer: Callable[[int], Callable[[Tensor], Tensor]], length: int) -> int:
     """How many layers until the last position's output depends on the first position's input.
 
     Args:
@@ -98,8 +97,8 @@ def layers_between_ends(
     Raises:
         ValueError: n layers do not connect the two.
     """
-    first = torch.randn(1, 1, width, dtype=torch.double, requires_grad=True)
-    x = torch.cat([first, torch.randn(1, length - 1, width, dtype=torch.double)], dim=1)
+    first = torch.randn(1, 1, WIDTH, dtype=torch.double, requires_grad=True)
+    x = torch.cat([first, torch.randn(1, length - 1, WIDTH, dtype=torch.double)], dim=1)
     for number in range(length):
         x = layer(number)(x)  # (1, n, D)
         if depends(x[:, -1], [first]) == [True]:
@@ -107,13 +106,13 @@ def layers_between_ends(
     raise ValueError(f"{length} layers do not connect {length} positions")
 
 
-def steps_between_ends(length: int, width: int = 2) -> int:
+def steps_between_ends(length: int) -> int:
     """How many states (h, c) of an LSTM lie on the way from the first input to the last output.
 
     That is: how many have a gradient of the last output.
     """
-    cell = LSTMCell(width, width).double()
-    inputs = torch.randn(length, 1, width, dtype=torch.double, requires_grad=True)
+    cell = LSTMCell(WIDTH, WIDTH).double()
+    inputs = torch.randn(length, 1, WIDTH, dtype=torch.double, requires_grad=True)
     state, states = None, []
     for step in range(length):
         state = cell(inputs[step], state)
@@ -127,16 +126,15 @@ def steps_between_ends(length: int, width: int = 2) -> int:
 def structure(config: Config, seed: int) -> Metrics:
     """Sequential operations and path lengths at several n."""
     torch.manual_seed(seed)
-    width = config.get("width", 8)
     chain: Metrics = {}
     for name in LAYERS:
-        layer = LSTMByHand(width) if name == "lstm" else build(name, width)
+        layer = LSTMByHand(CHAIN_WIDTH) if name == "lstm" else build(name, CHAIN_WIDTH)
         lengths = config.get("sizes", CHAIN_LENGTHS)
-        chain[name] = {str(n): sequential_operations(layer, n, width) for n in lengths}
+        chain[name] = {str(n): sequential_operations(layer, n, CHAIN_WIDTH) for n in lengths}
     stacks = {
-        "convolution": lambda number: Convolution(2).double(),
-        "dilated": lambda number: Convolution(2, dilation=KERNEL**number).double(),
-        "attention": lambda number: OneHead(2).double(),
+        "convolution": lambda number: Convolution(WIDTH).double(),
+        "dilated": lambda number: Convolution(WIDTH, dilation=KERNEL**number).double(),
+        "attention": lambda number: OneHead(WIDTH).double(),
     }
     lengths = config.get("sizes", PATH_LENGTHS)
     path: Metrics = {"lstm": {str(n): steps_between_ends(n) for n in lengths}}

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from course_lib.attention.attend import attend
 from course_lib.attention.positions import LearnedPositions, SinusoidalPositions, rotate
+from course_lib.studies.engine import measure as measure_of
 from course_lib.studies.engine.core import Config, Metrics, Study, device
 from course_lib.training import loop, schedules
 from course_lib.transformer.feed_forward import FeedForward
@@ -62,26 +63,22 @@ class OrderModel(nn.Module):
 
     What is added to the stream is added to its input (residual connections), nothing is
     normalized.
-
-    Raises:
-        ValueError: unknown positions.
     """
 
     def __init__(self, positions: str) -> None:
         super().__init__()
-        if positions not in POSITIONS:
-            raise ValueError(f"positions {positions!r}; expected one of {', '.join(POSITIONS)}")
         self.rotary = positions == "rotary"
         self.embedding = nn.Embedding(WORDS, WIDTH)
         self.query, self.key, self.value, self.mix = (nn.Linear(WIDTH, WIDTH) for _ in range(4))
         self.feed_forward = FeedForward(WIDTH, HIDDEN)
         self.output = nn.Linear(WIDTH, WORDS)
         # Last, so that the same seed gives the other weights the same start.
-        added = {
+        self.positions = {
+            "none": nn.Identity,
+            "rotary": nn.Identity,
             "sinusoidal": lambda: SinusoidalPositions(WIDTH),
             "learned": lambda: LearnedPositions(max(TEST_LENGTHS), WIDTH),
-        }
-        self.positions = added.get(positions, nn.Identity)()
+        }[positions]()
 
     def forward(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T) words -> scores of the word before each (B, T, WORDS), weights (B, T, T)."""
@@ -108,9 +105,8 @@ def measure(model: OrderModel, length: int) -> tuple[Tensor, Tensor]:
 
     Means over `TEST` sequences, the same for every model.
     """
-    where = next(model.parameters()).device
     generator = torch.Generator().manual_seed(TEST_SEED + length)
-    words = sequences(TEST, length, generator).to(where)  # (N, T)
+    words = sequences(TEST, length, generator).to(next(model.parameters()).device)  # (N, T)
     scores, weights = model(words)
     right = scores[:, 1:].argmax(-1) == words[:, :-1]  # (N, T - 1)
     before = weights.diagonal(offset=-1, dim1=1, dim2=2)  # (N, T - 1)
@@ -124,10 +120,9 @@ def changed_by_order(model: OrderModel, length: int = LENGTHS[1]) -> float:
     The answers are put back in the first order before they are compared. 0 for a layer that is
     permutation equivariant.
     """
-    where = next(model.parameters()).device
     generator = torch.Generator().manual_seed(TEST_SEED)
-    words = sequences(TEST, length, generator).to(where)
-    order = torch.randperm(length, generator=generator).to(where)
+    words = sequences(TEST, length, generator).to(next(model.parameters()).device)
+    order = torch.randperm(length, generator=generator).to(words.device)
     answers = model(words)[0].argmax(-1)  # (N, T)
     shuffled = model(words[:, order])[0].argmax(-1)
     return (answers[:, order] != shuffled).float().mean().item()
@@ -142,15 +137,9 @@ def run(config: Config, seed: int) -> Metrics:
     steps = config.get("steps", STEPS)
     torch.manual_seed(seed)
     model = OrderModel(config["positions"]).to(device())
-    history = loop.fit(
-        model,
-        loss,
-        OrderSampler(seed),
-        steps,
-        lr=LEARNING_RATE,
-        schedule=schedules.cosine(steps, warmup=50),
-        progress=False,
-    )
+    schedule = schedules.cosine(steps, warmup=50)
+    batches = OrderSampler(seed)
+    history = loop.fit(model, loss, batches, steps, lr=LEARNING_RATE, schedule=schedule)
     model.eval()
     accuracy, weight, trained, beyond = {}, {}, {}, {}
     for length in TEST_LENGTHS:
@@ -161,15 +150,14 @@ def run(config: Config, seed: int) -> Metrics:
             known = LENGTHS[1] - 1
             trained[str(length)] = round(right[:known].mean().item(), 4)
             beyond[str(length)] = round(right[known:].mean().item(), 4)
-    last = history.losses[-50:]
     return {
         "accuracy": accuracy,
         "trained": trained,
         "beyond": beyond,
         "weight_on_word_before": weight,
         "changed_by_order": round(changed_by_order(model), 4),
-        "training_loss": round(sum(last) / len(last), 4),
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "training_loss": round(measure_of.last_loss(history.losses), 4),
+        "parameters": measure_of.size(model),
     }
 
 

@@ -68,20 +68,12 @@ def mix(images: Images) -> Images:
     return Images(mixed, images.labels)
 
 
-def pretrain(
-    source: str, seed: int, *, images: int, steps: int, progress: bool = False
-) -> ImageClassifier:
+def pretrain(source: str, seed: int, *, images: int, steps: int) -> ImageClassifier:
     """A network that names the characters of a source."""
     model = networks.build(ResNetConfig.lab(), len(SOURCES[source]), seed).to(device())
-    loop.fit(
-        model,
-        networks.loss,
-        ImageSampler(source_images(source, images, seed), 64, seed),
-        steps,
-        lr=PRETRAINING,
-        schedule=schedules.cosine(steps, warmup=min(50, steps // 4)),
-        progress=progress,
-    )
+    batches = ImageSampler(source_images(source, images, seed), 64, seed)
+    schedule = schedules.cosine(steps, warmup=min(50, steps // 4))
+    loop.fit(model, networks.loss, batches, steps, lr=PRETRAINING, schedule=schedule)
     return model.eval()
 
 
@@ -112,18 +104,12 @@ def tune(
     a cosine, or stay `constant`, so that a short run is the beginning of a long one.
     """
     optimizer = freezing.tuner(model, groups or freezing.body_and_head(model), rates)
+    batches = ImageSampler(few, BATCH, seed)
     falling = schedules.cosine(steps, warmup=min(10, steps // 4))
+    schedule = schedules.CONSTANT if constant else falling
     still = hold if not isinstance(hold, bool) else [model.body] * hold
     with freezing.held_statistics(*still):
-        loop.fit(
-            model,
-            loss,
-            ImageSampler(few, BATCH, seed),
-            steps,
-            optimizer=optimizer,
-            schedule=schedules.constant() if constant else falling,
-            progress=False,
-        )
+        loop.fit(model, loss, batches, steps, optimizer=optimizer, schedule=schedule)
     return model
 
 

@@ -117,7 +117,6 @@ def learn(
         clip=0.5,
         checkpoint=checkpoint,
         every=100,
-        progress=False,
         bf16=device() == "cpu",  # nearly halves the time there; cuDNN would take float16
     )
     return model
@@ -127,12 +126,16 @@ def scored(model: AWDLanguageModel, texts: Sequence[str], tokens: BPE) -> Metric
     """Perplexity of held-out texts, per subword and, for other vocabularies, per character."""
     ids = join(texts, tokens)
     nats = nats_per_token(model, ids, streams=16, length=64)
-    bits = nats / math.log(2) * len(ids) / sum(map(len, texts))
+    return summary(nats, len(ids), texts)
+
+
+def summary(nats: float, ids: int, texts: Sequence[str]) -> Metrics:
+    """Mean −log p of the ids of some texts: per id, and in bits per character."""
     return {
         "nats": round(nats, 5),
         "perplexity": round(math.exp(nats), 3),
-        "bits_per_character": round(bits, 4),
-        "tokens": len(ids),
+        "bits_per_character": round(nats / math.log(2) * ids / sum(map(len, texts)), 4),
+        "tokens": ids,
     }
 
 

@@ -50,14 +50,12 @@ def tune(
     seed: int,
     *,
     steps: int | None = None,
-    rate: float | None = None,
     copied: bool = True,
 ) -> TextClassifier:
     """A classifier on a copy of `body` (or, not `copied`, on a new body), tuned on few texts.
 
     `way` has `rates` ("same", "discriminative" or "last": the head only), `unfreeze` (one layer
-    more each time, see `freezing`) and `schedule` ("constant", "cosine" or "triangular"). `rate`
-    is the head's, by default that of `RATES`.
+    more each time, see `freezing`) and `schedule` ("constant", "cosine" or "triangular").
     """
     steps = steps or STEPS[len(few.labels)]
     classes = max(few.labels) + 1
@@ -67,13 +65,13 @@ def tune(
         "same": freezing.same_rate,
         "discriminative": freezing.discriminative,
         "last": freezing.last_layer_only,
-    }[way["rates"]](grouped, rate or RATES[way["rates"]])
+    }[way["rates"]](grouped, RATES[way["rates"]])
     sampler = TextSampler(few.ids, few.labels, BATCH, seed)
     if way["unfreeze"]:
         plan = freezing.gradual_unfreezing(grouped, max(1, steps // (len(grouped) + 1)))
         sampler = freezing.Unfreezing(sampler, model, grouped, plan)
     schedule = {
-        "constant": schedules.constant(),
+        "constant": schedules.CONSTANT,
         "cosine": schedules.cosine(steps),
         "triangular": schedules.slanted_triangular(steps),
     }[way["schedule"]]
@@ -85,7 +83,6 @@ def tune(
         steps,
         optimizer=freezing.tuner(model, grouped, rates),
         schedule=schedule,
-        progress=False,
         bf16=device() == "cpu",  # nearly halves the time there; cuDNN would take float16
     )
     return model.eval()

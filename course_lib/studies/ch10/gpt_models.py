@@ -6,7 +6,6 @@ as many tokens, so that the two language models compare at equal text.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,7 +51,6 @@ def learn(
     seed: int,
     *,
     checkpoint: Path | None = None,
-    progress: bool = False,
 ) -> loop.History:
     """Train a language model on a text, in place: AdamW, warm-up, half a cosine, clipped."""
     return resumable.fit_resumable(
@@ -65,19 +63,8 @@ def learn(
         clip=1.0,
         checkpoint=checkpoint,
         every=100,
-        progress=progress,
         bf16=True,  # a third of the time on a processor that was built for it
     )
-
-
-def summary(nats: float, ids: int, characters: int) -> Metrics:
-    """Perplexity a subword, and bits a character, as chapter 09 counts them."""
-    return {
-        "nats": round(nats, 5),
-        "perplexity": round(math.exp(nats), 3),
-        "bits_per_character": round(nats / math.log(2) * ids / characters, 4),
-        "tokens": ids,
-    }
 
 
 def scored(model: GPT, texts: Sequence[str], tokens: BPE) -> Metrics:
@@ -88,14 +75,14 @@ def scored(model: GPT, texts: Sequence[str], tokens: BPE) -> Metrics:
     side, where the first token of each has one token to go by; "by_context" is the mean nats there
     by how many tokens were read, from each of `BORDERS` up to the next.
     """
-    ids, characters = join(texts, tokens), sum(map(len, texts))
+    ids = join(texts, tokens)
     overlapping = token_nats(model, ids, CONTEXT, STRIDE).mean().item()
     whole = ids[: (len(ids) - 1) // CONTEXT * CONTEXT + 1]
     cut = token_nats(model, whole, CONTEXT, CONTEXT).view(-1, CONTEXT)  # (windows, C)
     steps = zip(BORDERS, (*BORDERS[1:], CONTEXT + 1), strict=True)
     return {
-        **summary(overlapping, len(ids), characters),
-        "cut": summary(cut.mean().item(), len(ids), characters),
+        **lm.summary(overlapping, len(ids), texts),
+        "cut": lm.summary(cut.mean().item(), len(ids), texts),
         "by_context": [round(cut[:, a - 1 : b - 1].mean().item(), 5) for a, b in steps],
     }
 

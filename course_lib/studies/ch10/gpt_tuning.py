@@ -24,9 +24,7 @@ from course_lib.studies.ch09.tasks import Texts
 from course_lib.studies.ch10 import gpt_models
 from course_lib.studies.engine.core import Config, Metrics, Study, device
 from course_lib.text.bpe import BPE
-from course_lib.training import resumable, schedules
 from course_lib.transfer import classify
-from course_lib.transfer.classify import TextSampler
 
 BATCH = 16
 LONGEST, LONGEST_PAIR = 66, 96  # tokens of a text and of a pair, with marks
@@ -57,27 +55,13 @@ def tune(
     steps: int | None = None,
     copied: bool = True,
     auxiliary: float = 0.0,
-    progress: bool = False,
 ) -> GPTClassifier:
-    """A classifier on a copy of `body` (or, not `copied`, on a new body), tuned as a whole.
-
-    AdamW; the rate rises over a tenth of the steps and falls in a line to zero.
-    """
+    """A classifier on a copy of `body` (or, not `copied`, on a new body), tuned as a whole."""
     steps = steps or STEPS[len(few.labels)]
     classes = max(few.labels) + 1
     model = gpt_classifier.classifier(body, classes, seed, copied=copied).to(device())
-    torch.manual_seed(seed)
-    resumable.fit_resumable(
-        model,
-        partial(tuning_loss, auxiliary=auxiliary),
-        TextSampler(few.ids, few.labels, BATCH, seed),
-        steps,
-        optimizer=adamw(model, rate, DECAY),
-        schedule=schedules.warmup_linear(max(1, steps // 10), steps),
-        progress=progress,
-        bf16=True,
-    )
-    return model.eval()
+    loss = partial(tuning_loss, auxiliary=auxiliary)
+    return tasks.fine_tune(model, few, seed, steps, adamw(model, rate, DECAY), BATCH, loss)
 
 
 def score(model: GPTClassifier, texts: Texts) -> float:

@@ -27,8 +27,7 @@ def counted(order: int, known: list[str], held_out: list[str], tokens: BPE) -> M
     """An interpolated n-gram that has counted all training articles."""
     ids, asked = join(known, tokens).tolist(), join(held_out, tokens).tolist()
     nats = NGram(order, len(tokens)).fit(ids).nats_per_token(asked)
-    found = gpt_models.summary(nats, len(asked), sum(map(len, held_out)))
-    return {"validation": found, "tokens_in_corpus": len(ids)}
+    return {"validation": lm.summary(nats, len(asked), held_out), "tokens_in_corpus": len(ids)}
 
 
 def run(config: Config, seed: int) -> Metrics:

@@ -17,9 +17,6 @@ from course_lib.studies.ch09 import tasks
 from course_lib.studies.ch09.tasks import Texts
 from course_lib.studies.engine.core import device
 from course_lib.text.wordpiece import WordPiece
-from course_lib.training import resumable, schedules
-from course_lib.transfer import classify
-from course_lib.transfer.classify import TextSampler
 
 LONGEST, LONGEST_PAIR = 64, 96  # tokens of a text and of a pair that are read, marks included
 SUBSET = 500  # fixed test reviews that a notebook can judge live
@@ -59,23 +56,12 @@ def tune(
     rate: float,
     batch: int = 16,
     copied: bool = True,
-    progress: bool = False,
 ) -> BertClassifier:
     """A classifier on a copy of `body` (or, not `copied`, on a new body), tuned as a whole."""
     classes = max(few.labels) + 1
     model = bert_classifier.classifier(body, classes, tokens.sep, seed, copied=copied).to(device())
-    torch.manual_seed(seed)
-    resumable.fit_resumable(
-        model,
-        classify.loss,
-        TextSampler(few.ids, few.labels, batch, seed),
-        steps,
-        optimizer=torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=WEIGHT_DECAY),
-        schedule=schedules.warmup_linear(max(1, steps // 10), steps),
-        progress=progress,
-        bf16=True,
-    )
-    return model.eval()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
+    return tasks.fine_tune(model, few, seed, steps, optimizer, batch)
 
 
 def guesses(model: BertClassifier, texts: Texts) -> list[int]:

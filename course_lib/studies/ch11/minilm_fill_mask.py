@@ -191,7 +191,6 @@ def run(config: Config, seed: int) -> Metrics:
         steps,
         lr=RATE,
         schedule=schedules.cosine(steps, warmup=min(50, steps // 5), floor=0.02),
-        progress=False,
         bf16=True,
     )
     found = summary(scores_of(model, tokens, asked, known), asked, known, frequent)

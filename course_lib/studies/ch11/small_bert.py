@@ -95,18 +95,17 @@ def pretrain(
         if model.config.causal
         else MaskedSampler(texts, tokens, BATCH, seed)
     )
+    weights = model.parameters()
+    optimizer = torch.optim.AdamW(weights, lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
     return resumable.fit_resumable(
         model,
         masked_loss,
         sampler,
         steps,
-        optimizer=torch.optim.AdamW(
-            model.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.01
-        ),
+        optimizer=optimizer,
         schedule=schedules.cosine(steps, warmup=min(WARMUP, steps // 5), floor=0.02),
         checkpoint=checkpoint,
         every=100,
-        progress=False,
         bf16=True,
     )
 

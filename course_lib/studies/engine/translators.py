@@ -53,7 +53,7 @@ def fit(
 ) -> loop.History:
     """Train a translator in place: Adam, a warm-up, then half a cosine."""
     schedule = schedules.cosine(steps, warmup=warmup)
-    return loop.fit(model, loss, batches, steps, lr=lr, schedule=schedule, progress=False)
+    return loop.fit(model, loss, batches, steps, lr=lr, schedule=schedule)
 
 
 def flops(model: nn.Module, batches: PairSampler, steps: int) -> int:
