@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,14 +106,9 @@ def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         book = yaml.load(path.read_text(encoding="utf-8"), Loader=_OneOfEachKey)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise LedgerError(f"{path.name} cannot be read: {error}") from None
-    for place, said in forms.problems(book, _schema()):
+    for place, said in forms.problems(book, SCHEMA):
         raise LedgerError(f"{path.name}{_entry(place, book)}: {said}")
     return book["sources"], book["claims"]
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
 
 def _entry(place: tuple[str | int, ...], book: Any) -> str:

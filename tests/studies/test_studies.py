@@ -19,6 +19,7 @@ from torch import nn
 from course_lib import studies
 from course_lib.studies import __main__ as command_line
 from course_lib.studies.engine import artifacts, core, forms, record, runner
+from tests.studies import toy_study
 from tests.studies.toy_study import run_inline, study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,22 +169,22 @@ def test_weights_are_kept_by_real_cells_only(inline, tmp_path):
     run(toy, tmp_path, checkpoints=kept)
     names = sorted(file.name for file in kept.iterdir())
     assert names == ["toy-weights.json", "toy-weights.safetensors"]
-    model = nn.Linear(2, 2)
-    card = artifacts.load("toy-weights", model, folder=kept)
+    model, ours = nn.Linear(2, 2), toy_study.kept(toy.cells[0])
+    card = ours.load(model, folder=kept)
     assert card["name"] == "toy-weights" and card["parameters"] == 6
     with pytest.raises(KeyError, match="no weights 'other'; there are: toy-weights"):
-        artifacts.load("other", model, folder=kept)
+        toy_study.kept({"save": "other"}).load(model, folder=kept)
     for text in ('{"name": "toy-w', "[]", '{"name": "toy-weights", "parameters": 6}'):
         (kept / "toy-weights.json").write_text(text)
         with pytest.raises(ValueError, match="toy-weights.json: .*Restore the card"):
-            artifacts.load("toy-weights", model, folder=kept)
+            ours.load(model, folder=kept)
     (kept / "toy-weights.json").write_text(json.dumps(card))
     (kept / "toy-weights.safetensors").write_bytes(b"tampered")
     with pytest.raises(ValueError, match="not the file its card describes"):
-        artifacts.load("toy-weights", model, folder=kept)
+        ours.load(model, folder=kept)
     (kept / "toy-weights.json").unlink()
     with pytest.raises(KeyError, match="the card toy-weights.json is missing; there are: none yet"):
-        artifacts.load("toy-weights", model, folder=kept)
+        ours.load(model, folder=kept)
 
 
 def test_weights_in_16_bits_leave_the_model_as_it_is(tmp_path, monkeypatch):

@@ -27,7 +27,6 @@ from course_lib.studies.ch11 import (
     three_tasks,
 )
 from course_lib.studies.ch11.minilm_fill_mask import Hidden
-from course_lib.studies.engine import artifacts
 from course_lib.text.bpe import BPE
 from course_lib.text.wordpiece import SPECIALS, WordPiece
 from course_lib.text.words import UNK, WordTokenizer
@@ -269,10 +268,12 @@ def test_only_what_the_head_has_of_its_own_is_kept(tmp_path, monkeypatch):
     own = minilm_fill_mask.OwnWeights(head)
     assert not any("decoder" in name for name, _ in own.named_parameters())
     torch.nn.init.constant_(head.bias, 2.0)
-    artifacts.save("head", own, {})
-    artifacts.load("head", minilm_fill_mask.OwnWeights(other), folder=tmp_path)
+    kept = minilm_fill_mask.KEPT
+    kept.keep(kept.config, 0, own, {})
+    kept.load(minilm_fill_mask.OwnWeights(other), folder=tmp_path)
     assert (other.decoder.bias == 2).all()
-    assert torch.equal(other.transform["dense"].weight, head.transform["dense"].weight)
+    weights = head.transform["dense"].weight
+    assert torch.equal(other.transform["dense"].weight, weights.half().float())
 
 
 # Tuning ----------------------------------------------------------------------------------------

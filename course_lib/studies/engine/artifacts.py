@@ -25,17 +25,14 @@ if TYPE_CHECKING:
 
 Tokenizer: TypeAlias = "BPE | WordTokenizer | WordPiece"
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
-CARD = {
-    "type": "object",
-    "required": ["name", "parameters", "sha256"],
-    "properties": {"name": {"type": "string"}, "sha256": {"type": "string"}},
-}
+CARD = Path(__file__).with_name("card.schema.yml")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """What a study keeps: the weights of one configuration's first seed, which is 0.
 
+    It becomes `NAME.safetensors`, the card `NAME.json`, and for each tokenizer `NAME.SIDE.json`.
     `what`, `data`, `licence` and `limits` stand in the card. So do the sizes of the model, where
     `config` does not say them. With `half` the weights are written in 16 bits.
     """
@@ -52,10 +49,19 @@ class Checkpoint:
     def keep(
         self, config: Config, seed: int, model: nn.Module, scores: Metrics, **tokenizers: Tokenizer
     ) -> None:
-        """Called at the end of every cell: save the model if it is the one to keep."""
-        if plain(config) != plain(self.config) or seed != 0:
+        """Called at the end of every cell: save the model if it is the one to keep.
+
+        Outside the runner, and in smoke cells, nothing is written. The model stays as it is.
+        """
+        folder = os.environ.get("COURSE_ARTIFACTS", "")
+        if not folder or plain(config) != plain(self.config) or seed != 0:
             return
+        from course_lib.training.checkpoint import save_weights
+
+        path = Path(folder) / f"{self.name}.safetensors"
+        save_weights(copy.deepcopy(model).half() if self.half else model, path)
         card = {
+            "name": self.name,
             "what": self.what,
             "config": config | self.sizes,
             "seed": seed,
@@ -63,12 +69,31 @@ class Checkpoint:
             "licence": self.licence,
             "scores": scores,
             "limits": self.limits,
+            **({"storage": "16-bit floats"} if self.half else {}),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
-        save(self.name, model, card, half=self.half, **tokenizers)
+        text = json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomically(path.with_suffix(".json"), text.encode())
+        for side, tokenizer in tokenizers.items():
+            tokenizer.save(path.with_name(f"{self.name}.{side}.json"))
 
     def load(self, model: nn.Module, *, folder: Path = CHECKPOINTS) -> dict[str, Any]:
-        """As the function `load`."""
-        return load(self.name, model, folder=folder)
+        """Load the kept weights into `model` and return their card.
+
+        Raises:
+            KeyError: no such weights, or no card beside them; the message lists those there are.
+            ValueError: the card is damaged, weights and card do not belong together, or do not
+                fit the model.
+        """
+        from course_lib.training.checkpoint import load_weights
+
+        path = self._find(folder)
+        card = forms.read(path.with_suffix(".json"), CARD, "Restore the card, or make both again")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != card["sha256"]:
+            raise ValueError(f"{path.name} is not the file its card describes; make both again")
+        load_weights(model, path)
+        return card
 
     def tokenizer(
         self, kind: type[Tokenizer], side: str = "tokens", *, folder: Path = CHECKPOINTS
@@ -79,7 +104,16 @@ class Checkpoint:
             KeyError: no such weights.
             FileNotFoundError: the tokenizer is not there.
         """
-        return kind.load(find(self.name, folder=folder).with_name(f"{self.name}.{side}.json"))
+        return kind.load(self._find(folder).with_name(f"{self.name}.{side}.json"))
+
+    def _find(self, folder: Path) -> Path:
+        weights = {file.stem: file for file in sorted(Path(folder).glob("*.safetensors"))}
+        whole = [stem for stem, file in weights.items() if file.with_suffix(".json").is_file()]
+        if self.name in whole:
+            return weights[self.name]
+        card = f"the card {self.name}.json is missing"
+        lacking = card if self.name in weights else f"no weights {self.name!r}"
+        raise KeyError(f"{lacking}; there are: {', '.join(whole) or 'none yet'}")
 
 
 @contextmanager
@@ -98,68 +132,3 @@ def resume_file(study: str, config: Config, seed: int) -> Iterator[Path | None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     yield path
     path.unlink(missing_ok=True)
-
-
-def save(
-    name: str,
-    model: nn.Module,
-    card: dict[str, Any],
-    *,
-    half: bool = False,
-    **tokenizers: Tokenizer,
-) -> None:
-    """Write `NAME.safetensors`, `NAME.json` and, for each tokenizer, `NAME.SIDE.json`.
-
-    `card` says how the weights came about; the number of parameters and the file's hash are
-    added. Outside the runner, and in smoke cells, nothing is written. The model stays as it is.
-    """
-    folder = os.environ.get("COURSE_ARTIFACTS", "")
-    if not folder:
-        return
-    from course_lib.training.checkpoint import save_weights
-
-    path = Path(folder) / f"{name}.safetensors"
-    save_weights(copy.deepcopy(model).half() if half else model, path)
-    full = {
-        "name": name,
-        **card,
-        **({"storage": "16-bit floats"} if half else {}),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-    }
-    text = json.dumps(full, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path.with_suffix(".json"), text.encode())
-    for side, tokenizer in tokenizers.items():
-        tokenizer.save(path.with_name(f"{name}.{side}.json"))
-
-
-def find(name: str, *, folder: Path = CHECKPOINTS) -> Path:
-    """The file of the kept weights `name`; their card, and what else was kept, lie beside it.
-
-    Raises:
-        KeyError: no such weights, or no card beside them; the message lists those there are.
-    """
-    weights = {file.stem: file for file in sorted(Path(folder).glob("*.safetensors"))}
-    whole = [stem for stem, file in weights.items() if file.with_suffix(".json").is_file()]
-    if name in whole:
-        return weights[name]
-    lacking = f"the card {name}.json is missing" if name in weights else f"no weights {name!r}"
-    raise KeyError(f"{lacking}; there are: {', '.join(whole) or 'none yet'}")
-
-
-def load(name: str, model: nn.Module, *, folder: Path = CHECKPOINTS) -> dict[str, Any]:
-    """Load the kept weights `name` into `model` and return their card.
-
-    Raises:
-        KeyError: as `find`.
-        ValueError: the card is damaged, weights and card do not belong together, or do not fit
-            the model.
-    """
-    from course_lib.training.checkpoint import load_weights
-
-    path = find(name, folder=folder)
-    card = forms.read(path.with_suffix(".json"), CARD, "Restore the card, or make both again")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != card["sha256"]:
-        raise ValueError(f"{path.name} is not the file its card describes; make both again")
-    load_weights(model, path)
-    return card

@@ -1,15 +1,19 @@
-"""JSON files that are checked when they are read: a fault is named with its file and field."""
+"""Files that are checked when they are read: a fault is named with its file and field.
+
+The form of a file is a JSON Schema, which is written down as YAML.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 
-def read(path: Path, form: dict[str, Any], remedy: str) -> Any:
-    """The content of a JSON file that has the given `form` (a JSON Schema).
+def read(path: Path, schema: Path, remedy: str) -> Any:
+    """The content of a JSON file.
 
     Raises:
         ValueError: the file is cut off or is not JSON, holds NaN or infinity, or has another form.
@@ -20,23 +24,30 @@ def read(path: Path, form: dict[str, Any], remedy: str) -> Any:
     except ValueError as error:  # also UnicodeDecodeError
         faults = [str(error)]
     else:
-        found = problems(data, form)
+        found = problems(data, schema)
         faults = [f"field {'.'.join(map(str, place)) or '-'}: {said}" for place, said in found]
     if faults:
         raise ValueError(f"{path}: {'; '.join(faults[:3])}. {remedy}")
     return data
 
 
-def problems(data: Any, form: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-    """Where and how `data` differs from a JSON Schema: (keys to get there, what is wrong).
+def problems(data: Any, schema: Path) -> list[tuple[tuple[str | int, ...], str]]:
+    """Where and how `data` differs from its form: (keys to get there, what is wrong).
 
     Numbers must be finite. A part of the schema may word its own message, as "says".
     """
+    errors = _validator(schema).iter_errors(data)
+    return [(tuple(error.absolute_path), _message(error)) for error in errors]
+
+
+@cache
+def _validator(schema: Path) -> Any:
+    import yaml
     from jsonschema import Draft202012Validator, validators
 
     checker = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
-    validator = validators.extend(Draft202012Validator, type_checker=checker)(form)
-    return [(tuple(e.absolute_path), _message(e)) for e in validator.iter_errors(data)]
+    kind = validators.extend(Draft202012Validator, type_checker=checker)
+    return kind(yaml.safe_load(schema.read_text(encoding="utf-8")))
 
 
 def _message(error: Any) -> str:

@@ -15,46 +15,7 @@ from course_lib.support.files import write_atomically
 if TYPE_CHECKING:
     from course_lib.evaluation.intervals import Interval
 
-_OBJECT, _METRICS = {"type": "object"}, {"type": "object", "minProperties": 1}
-_TEXT, _COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
-_NUMBER = {"type": "number", "minimum": 0}
-
-
-def _form(kind: str | list[str] = "object", **fields: dict[str, Any]) -> dict[str, Any]:
-    """The JSON Schema of an object with exactly these fields."""
-    return {
-        "type": kind,
-        "properties": fields,
-        "required": list(fields),
-        "additionalProperties": False,
-    }
-
-
-FORM = _form(
-    study=_TEXT,
-    chapter=_TEXT,
-    title=_TEXT,
-    complete={"type": "boolean"},
-    promised=_COUNT,
-    environments={"type": "array", "items": _OBJECT},
-    smoke=_form(
-        ["object", "null"],
-        config=_OBJECT,
-        seed={"type": "integer"},
-        metrics=_METRICS,
-        tolerance=_NUMBER,
-    ),
-    cells={
-        "type": "array",
-        "items": _form(
-            config=_OBJECT,
-            seed={"type": "integer"},
-            metrics=_METRICS,
-            seconds=_NUMBER,
-            environment=_COUNT,
-        ),
-    },
-)
+SCHEMA = Path(__file__).with_name("record.schema.yml")
 
 
 @dataclass
@@ -207,7 +168,7 @@ def load(name: str, *, results: Path = RESULTS) -> Record:
             f"Make it with: python -m course_lib.studies run {name}"
         )
     remedy = "Restore the file, or delete it to run every cell again"
-    record = Record(**forms.read(path, FORM, remedy))
+    record = Record(**forms.read(path, SCHEMA, remedy))
     for place, cell in enumerate(record.cells):
         if cell["environment"] >= len(record.environments):
             raise ValueError(f"{path}: field cells.{place}.environment: no such place. {remedy}")
