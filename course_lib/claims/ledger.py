@@ -122,7 +122,10 @@ def _entry(place: tuple[str | int, ...], book: Any) -> str:
     return said + "".join(f", field {field!r}" for field in fields)
 
 
-class _OneOfEachKey(yaml.SafeLoader):
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # that in C is five times as fast
+
+
+class _OneOfEachKey(_Loader):
     """YAML's safe loader, but a key that comes twice in a mapping is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

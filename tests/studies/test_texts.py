@@ -13,7 +13,6 @@ from course_lib.bert.model import BertConfig, BertForPreTraining
 from course_lib.data import reviews, sentence_order, wikipedia
 from course_lib.gpt.classifier import marks_for
 from course_lib.gpt.model import GPT, GPTConfig
-from course_lib.recurrent.ngram import NGram
 from course_lib.recurrent.streams import join
 from course_lib.studies.ch09 import few_labels, stages, tasks
 from course_lib.studies.ch09 import language_models as lm
@@ -203,14 +202,6 @@ def test_scores_of_a_model_that_knows_nothing(abc):
     assert found["by_context"] == pytest.approx([uniform] * len(gpt_models.BORDERS), abs=1e-4)
     bits = uniform / math.log(2) * len(join(TEXTS, abc)) / sum(map(len, TEXTS))
     assert found["bits_per_character"] == pytest.approx(bits, abs=1e-3)
-
-
-def test_the_n_gram_counts_the_training_articles(abc):
-    found = wikipedia_gpt.counted(2, TEXTS[:30], TEXTS[30:60], abc)
-    counted = NGram(2, len(abc)).fit(join(TEXTS[:30], abc).tolist())
-    expected = counted.nats_per_token(join(TEXTS[30:60], abc).tolist())
-    assert found["validation"]["nats"] == pytest.approx(expected, abs=1e-4)
-    assert found["tokens_in_corpus"] == len(join(TEXTS[:30], abc))
 
 
 def test_pieces_cover_a_text_without_a_gap():

@@ -17,7 +17,7 @@ from course_lib.data.batching import PairSampler
 from course_lib.decoding.translation import Translator, score, tokenizers
 from course_lib.evaluation.scores import alignment_error_rate
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
-from course_lib.recurrent.word_dictionary import WordDictionary, copy_source
+from course_lib.recurrent.word_dictionary import WordDictionary
 from course_lib.studies import Record
 from course_lib.studies.ch02 import lab_translation, verse_translation
 from course_lib.studies.ch03 import bottleneck
@@ -53,14 +53,6 @@ def model(translator) -> AttentionEncoderDecoder:
 
 
 # Chapter 2 -------------------------------------------------------------------------------------
-
-
-def test_perfect_and_copied_translations(pairs):
-    perfect = score([pair.target for pair in pairs], pairs)
-    assert perfect["bleu"] == pytest.approx(100) and perfect["exact_match"] == 1
-    assert "tok:13a" in perfect["signature"]
-    copied = score([copy_source(pair.source) for pair in pairs], pairs)
-    assert copied["bleu"] < 5 and copied["exact_match"] == 0
 
 
 def test_exact_match_by_words():

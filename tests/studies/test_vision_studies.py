@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from course_lib.data import digits, glyphs
+from course_lib.data import digits
 from course_lib.studies.ch08 import layer_transfer, vision_transfer
-from course_lib.studies.ch08.vision_transfer import SOURCES, WAYS
+from course_lib.studies.ch08.vision_transfer import WAYS
 from course_lib.transfer import networks
 
 SMALL = vision_transfer.STUDY.smoke
@@ -22,12 +22,6 @@ def state(module):
 
 def same(one, other):
     return all(torch.equal(one[name], other[name]) for name in one)
-
-
-def test_sources_with_and_without_the_classes_of_the_target():
-    assert not set(SOURCES["letters"]) & set(glyphs.DIGITS)
-    assert set(SOURCES["letters and digits"]) == set(glyphs.LETTERS) | set(glyphs.DIGITS)
-    assert not set(SOURCES["symbols"]) & set(SOURCES["letters and digits"])
 
 
 def test_mixing_keeps_ink_and_moves_all_images_alike():
@@ -59,11 +53,6 @@ def test_a_frozen_body_is_bit_equal_and_a_gentle_one_keeps_its_statistics(body):
     assert moved and not any("running" in name or "tracked" in name for name in moved)
 
 
-def test_rates_reach_body_and_head(body):
-    rates = WAYS["gentle"][0]
-    assert rates["body"] < rates["head"] and WAYS["full"][0]["body"] == WAYS["full"][0]["head"]
-
-
 def test_a_course_is_one_run_looked_at_on_the_way(body):
     config = SMALL | {"checked": [2, 4]}
     grid = vision_transfer.ratio_grid(body, config, 0)
@@ -74,11 +63,6 @@ def test_a_course_is_one_run_looked_at_on_the_way(body):
     few = digits.few(vision_transfer.GRID_LABELS, 0)
     vision_transfer.tune(model, rates, few, 0, 2, constant=True)
     assert grid["frozen"]["2"] == networks.accuracy(model, digits.load("test"))
-
-
-def test_logistic_regression_learns():
-    score = vision_transfer.logistic(digits.few(10, 0), digits.load("validation"))
-    assert 0.6 < score < 1
 
 
 def test_short_runs_have_the_metrics_of_the_records():
