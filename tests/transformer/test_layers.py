@@ -106,6 +106,11 @@ def test_dropout_acts_on_what_is_added_only(kind):
     assert 0.2 < (left == 0).float().mean() < 0.3
     residual.eval()
     assert torch.equal(residual.leave(torch.zeros(1000), torch.ones(1000)), torch.ones(1000))
+    layer, (x, states) = kind(D, H, F).double(), inputs()
+    for module in layer.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 1.0  # nothing is added at all
+    assert torch.equal(layer(x, None if kind is EncoderLayer else states)[0], x)
     dropouts = [m.p for m in kind(D, H, F, dropout=0.25).modules() if isinstance(m, nn.Dropout)]
     assert dropouts == [0.25] * (2 if kind is EncoderLayer else 3)
     assert {m.p for m in kind(D, H, F).modules() if isinstance(m, nn.Dropout)} == {0.0}

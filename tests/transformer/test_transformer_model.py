@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from course_lib.attention import multi_head
 from course_lib.attention.masks import causal_mask, to_torch_key_padding
 from course_lib.attention.positions import sinusoidal
 from course_lib.decoding import search
@@ -115,6 +116,18 @@ def test_weights_of_every_head(model):
         assert torch.equal(found > 0, may.expand_as(found))
 
 
+@torch.no_grad()
+def test_weights_are_computed_only_where_they_are_asked_for(monkeypatch):
+    model = build()
+    monkeypatch.setattr(multi_head, "attend", lambda *given: pytest.fail("weights were computed"))
+    model(batch(), targets(4))
+    x, state = torch.randn(3, 2, 32), model.init_state(batch())
+    model.encoder(x)
+    _, after, _ = model.decoder(x, state)
+    model.step(targets(1)[:, 0], after)
+    model.decoder.layers[0].read(x, state.source[0])
+
+
 @pytest.mark.parametrize("tie", ["none", "target", "all"])
 def test_tied_matrices_are_one(tie):
     model = build(tie=tie, source_vocab=9)
@@ -187,9 +200,14 @@ def test_presets():
     base = TransformerConfig.base(37_000, 37_000, tie="all")
     assert (base.width, base.heads, base.layers, base.hidden) == (512, 8, 6, 2048)
     assert base.norm == "post" and base.dropout == 0.1
+    assert (base.source_vocab, TransformerConfig.base(5, 7).target_vocab) == (37_000, 7)
     assert (TINY.width, TINY.heads, TINY.layers, TINY.hidden) == (32, 2, 2, 64)
     plain = TransformerConfig(9, 8, 128, 4, 2, 512, 0.0, "pre", "sinusoidal", 512, "target", "relu")
     assert len({TransformerConfig.lab(9, 8), TransformerConfig(9, 8), plain}) == 1
     assert TransformerConfig.lab(9, 8, layers=3) == replace(plain, layers=3)
+    stacks = build(activation="gelu").encoder, build(activation="gelu").decoder
+    assert all(
+        layer.feed_forward.activation is F.gelu for stack in stacks for layer in stack.layers
+    )
     dropouts = [m.p for m in build(dropout=0.3).modules() if isinstance(m, nn.Dropout)]
     assert dropouts == [0.3] * (2 + 2 * 2 + 3 * 2)
