@@ -246,6 +246,8 @@ def test_check_finds_a_changed_number_within_tolerance(inline, tmp_path):
 def test_differences_name_what_came_and_went():
     found = runner.differences({"a": 1.0, "b": {"c": 2}}, {"a": "x", "b": {"d": 2}}, 0.1)
     assert found == ["a was 1.0, is 'x'", "metric b.c is gone", "metric b.d is new"]
+    spent = [{"cost": {"seconds": seconds, "steps": 3}} for seconds in (3.5, 2.6)]
+    assert runner.differences(*spent, 0.1) == []  # time is another one on another day
 
 
 def test_a_record_that_breaks_its_promise_is_noticed(inline, tmp_path):

@@ -28,9 +28,9 @@ class Study:
     arguments only, so that a notebook can call it as well.
 
     `smoke` is a configuration that takes seconds; `studies check` runs it again with the first
-    seed and expects each number within `tolerance` (relative or absolute, whichever is wider). A
-    `timing` study measures time: its cells run one at a time, and its smoke numbers are not
-    compared.
+    seed and expects each number within `tolerance` (relative or absolute, whichever is wider),
+    except a metric called "seconds". A `timing` study measures time: its cells run one at a time,
+    and its smoke numbers are not compared.
 
     Raises:
         ValueError: a name that is no module name, no or doubled cells or seeds, a configuration

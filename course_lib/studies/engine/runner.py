@@ -105,12 +105,17 @@ def check(study: Study, *, results: Path = RESULTS, report: Report = print) -> l
 
 
 def differences(recorded: Metrics, now: Metrics, tolerance: float) -> list[str]:
-    """Numbers that differ by more than `tolerance`, and metrics that came or went."""
+    """Numbers that differ by more than `tolerance`, and metrics that came or went.
+
+    A metric called "seconds" is time, which is another one on another day.
+    """
     before, after = leaves(recorded), leaves(now)
     wrong = [f"metric {name} is gone" for name in before if name not in after]
     wrong += [f"metric {name} is new" for name in after if name not in before]
     for name in before.keys() & after.keys():
         old, new = before[name], after[name]
+        if name.rpartition(".")[2] == "seconds":
+            continue
         if isinstance(old, int | float) and isinstance(new, int | float):
             if not math.isclose(old, new, rel_tol=tolerance, abs_tol=tolerance):
                 wrong.append(f"{name} was {old:.6g}, is {new:.6g} (tolerance {tolerance})")
