@@ -122,10 +122,10 @@ def _entry(place: tuple[str | int, ...], book: Any) -> str:
     return said + "".join(f", field {field!r}" for field in fields)
 
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # that in C is five times as fast
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # that in C is five times as fast
 
 
-class _OneOfEachKey(_Loader):
+class _OneOfEachKey(_LOADER):
     """YAML's safe loader, but a key that comes twice in a mapping is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

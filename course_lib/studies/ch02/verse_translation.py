@@ -41,7 +41,7 @@ from course_lib.training.loop import History
 DICTIONARY_WORDS = 15  # the dictionary learns from the pairs whose English is this short
 WORDS = (1, 13, 19, 25, 31, 100)  # buckets of English words
 
-Build = Callable[[Config, int, int], nn.Module]
+BuildCell = Callable[[Config, int, int], nn.Module]
 
 
 class Material(NamedTuple):
@@ -52,7 +52,7 @@ class Material(NamedTuple):
     batches: PairSampler
 
 
-def untrained(config: Config, seed: int, build: Build) -> tuple[Translator, Material]:
+def untrained(config: Config, seed: int, build: BuildCell) -> tuple[Translator, Material]:
     """What `build` makes, with subwords of the training verses, and what it will read.
 
     Of the training verses those that are short enough are trained on.
@@ -178,7 +178,7 @@ def _by_words(
     return found
 
 
-def run_attention(config: Config, seed: int, build: Build = build) -> Metrics:
+def run_attention(config: Config, seed: int, build: BuildCell = build) -> Metrics:
     """Train one translator and score it."""
     translator, read = untrained(config, seed, build)
     history, metrics = train(config, translator.model, read.batches)
