@@ -25,7 +25,7 @@ from course_lib.studies.ch11 import (
     small_bert,
     three_tasks,
 )
-from course_lib.studies.ch11.minilm_fill_mask import Hidden
+from course_lib.studies.ch11.minilm_fill_mask import HiddenWord
 from course_lib.text.bpe import BPE
 from course_lib.text.wordpiece import SPECIALS, WordPiece
 from course_lib.text.words import UNK, WordTokenizer
@@ -332,16 +332,16 @@ def test_counting_prefers_what_stood_between_these_neighbors():
     guess = minilm_fill_mask.counted(["a red house", "a big house", "a big house", "a old tree"])
     known = ["red", "big", "old", "house"]
     for asked, best in (
-        (Hidden(["a", "?", "house"], 1), "big"),
-        (Hidden(["a", "?", "river"], 1), "big"),  # never seen between: the left one decides
-        (Hidden(["green", "?", "river"], 1), "house"),
+        (HiddenWord(["a", "?", "house"], 1), "big"),
+        (HiddenWord(["a", "?", "river"], 1), "big"),  # never seen between: the left one decides
+        (HiddenWord(["green", "?", "river"], 1), "house"),
     ):
         assert max(zip(guess(asked, known), known, strict=True))[1] == best
 
 
 def test_ranks_and_rarer_words():
     scores = torch.tensor([[3.0, 2.0, 1.0], [0.0, 2.0, 1.0]])
-    asked = [Hidden(["x"], 0), Hidden(["x"], 0)]
+    asked = [HiddenWord(["x"], 0), HiddenWord(["x"], 0)]
     found = minilm_fill_mask.summary(scores, asked, ["x", "y", "z"], frequent=set())
     assert (found["top1"], found["top5"], found["rare_top1"]) == (0.5, 1.0, 0.5)
 

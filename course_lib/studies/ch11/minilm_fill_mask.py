@@ -37,7 +37,7 @@ from course_lib.training import resumable, schedules
 STEPS, BATCH, RATE = 500, 32, 2e-3
 COUNT = 1000  # sentences to judge on
 COMMON = 100  # the most frequent words of the training articles, reported apart
-KEPT = artifacts.Checkpoint(
+KEPT = artifacts.Kept(
     name="minilm_mask_head",
     config={"guesser": "minilm", "steps": STEPS},
     what="head for hidden words on MiniLM's frozen body, for chapter 11",
@@ -55,7 +55,7 @@ class OwnWeights(nn.Module):
         self.transform, self.bias = head.transform, head.bias
 
 
-class Hidden(NamedTuple):
+class HiddenWord(NamedTuple):
     """A sentence as words, and which of them is hidden."""
 
     sentence: list[str]
@@ -90,7 +90,7 @@ def candidates(*vocabularies: WordPiece) -> list[str]:
     return sorted(word for word in common if word.isalpha() and word.islower())
 
 
-def hidden_words(known: Iterable[str], count: int = COUNT) -> list[Hidden]:
+def hidden_words(known: Iterable[str], count: int = COUNT) -> list[HiddenWord]:
     """Sentences of test articles, one each, with one known word hidden, picked by a hash."""
     known, found = set(known), []
     for article in wikipedia.split(wikipedia.load()).test:
@@ -99,13 +99,13 @@ def hidden_words(known: Iterable[str], count: int = COUNT) -> list[Hidden]:
             places = [i for i, word in enumerate(parts) if word in known]
             if 6 <= len(parts) <= 40 and places:
                 draw = hash_fraction(f"hidden {sentence}")
-                found.append(Hidden(parts, places[int(draw * len(places))]))
+                found.append(HiddenWord(parts, places[int(draw * len(places))]))
     return sorted(found, key=lambda one: hash_fraction(" ".join(one.sentence)))[:count]
 
 
 @torch.no_grad()
 def scores_of(
-    model: BertForPreTraining, tokens: WordPiece, asked: list[Hidden], known: list[str]
+    model: BertForPreTraining, tokens: WordPiece, asked: list[HiddenWord], known: list[str]
 ) -> Tensor:
     """Score of each candidate at each hidden place: (n, candidates)."""
     columns = torch.tensor(tokens.vocabulary.encode(known))
@@ -120,13 +120,13 @@ def scores_of(
     return torch.cat(rows)
 
 
-def _with_mask(one: Hidden, tokens: WordPiece) -> list[int]:
+def _with_mask(one: HiddenWord, tokens: WordPiece) -> list[int]:
     before, after = one.sentence[: one.place], one.sentence[one.place + 1 :]
     left, right = tokens.encode(" ".join(before)), tokens.encode(" ".join(after))
     return [tokens.cls, *left[-30:], tokens.mask, *right[:30], tokens.sep]
 
 
-def counted(texts: Iterable[str]) -> Callable[[Hidden, list[str]], list[float]]:
+def counted(texts: Iterable[str]) -> Callable[[HiddenWord, list[str]], list[float]]:
     """A guesser that counts: between both neighbors, then after the left one, then at all."""
     single: Counter[str] = Counter()
     after: Counter[tuple[str, str]] = Counter()
@@ -137,7 +137,7 @@ def counted(texts: Iterable[str]) -> Callable[[Hidden, list[str]], list[float]]:
         after.update(zip(parts, parts[1:], strict=False))
         between.update(zip(parts, parts[1:], parts[2:], strict=False))
 
-    def scores(one: Hidden, known: list[str]) -> list[float]:
+    def scores(one: HiddenWord, known: list[str]) -> list[float]:
         parts = ["", *one.sentence, ""]
         left, right = parts[one.place], parts[one.place + 2]
         return [
@@ -148,7 +148,9 @@ def counted(texts: Iterable[str]) -> Callable[[Hidden, list[str]], list[float]]:
     return scores
 
 
-def summary(scores: Tensor, asked: list[Hidden], known: list[str], frequent: set[str]) -> Metrics:
+def summary(
+    scores: Tensor, asked: list[HiddenWord], known: list[str], frequent: set[str]
+) -> Metrics:
     """Share of hidden words guessed first, and among the first five; also for rarer words only."""
     place = {word: n for n, word in enumerate(known)}
     right = scores.gather(1, torch.tensor([[place[one.word]] for one in asked]))  # (n, 1)
