@@ -160,11 +160,10 @@ def picture(figure: Figure | str, *, alt: str, key: str = "", tight: bool = Fals
 
 def frame(inside: str, caption: str = "") -> str:
     """The `<figure>` around a picture, with its caption."""
-    below = (
-        f'<figcaption style="{CAPTION}">{markdown_light(caption)}</figcaption>' if caption else ""
-    )
+    if caption:
+        caption = f'<figcaption style="{CAPTION}">{markdown_light(caption)}</figcaption>'
     style = "margin:.6em 0;padding:0;text-align:left"
-    return f'<figure class="am-figure" style="{style}">{inside}{below}</figure>'
+    return f'<figure class="am-figure" style="{style}">{inside}{caption}</figure>'
 
 
 def show(figure: Figure | str, *, alt: str, caption: str) -> None:
@@ -257,20 +256,20 @@ def bucket_rows(buckets: Iterable[Bucket], form: str = ".2f") -> list[tuple[obje
 
 
 def band(
-    axes: Axes, x: Sequence[float], intervals: Sequence[Any], label: str, color: str | None = None
+    axes: Axes, x: Sequence[float], intervals: Sequence[Interval], label: str, color: str = ""
 ) -> None:
-    """Draw the means of `intervals` as a marked line and their ends as a band around it.
+    """Draw a marked line with a band around it.
 
     Args:
         axes: where to draw; several bands on one axes differ in color, dashes and marker.
         x: one position per interval.
-        intervals: objects with `mean`, `low` and `high`.
+        intervals: their means are the line, their ends the band.
         label: the name in the legend.
         color: a name in `COLORS` or any Matplotlib color; by default the next of the cycle.
     """
     count = len([line for line in axes.lines if line.get_gid() == "band"]) % len(CYCLE)
-    color = COLORS.get(color, color) if color else CYCLE[count]
-    mean, low, high = zip(*((end.mean, end.low, end.high) for end in intervals), strict=True)
+    color = COLORS.get(color, color) or CYCLE[count]
+    mean, low, high = zip(*intervals, strict=True)
     axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
     line = {"color": color, "linestyle": _DASHES[count], "marker": _MARKERS[count]}
     axes.plot(x, mean, **line, label=label, gid="band")

@@ -134,14 +134,9 @@ def _prepare_root(root: ElementTree.Element, alt: str) -> None:
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     # Subscripts are smaller on purpose: only whole texts decide how far a figure may shrink.
-    sizes = [
-        float(size)
-        for text in root.iter(f"{_SVG}text")
-        for size in (
-            *re.findall(r"font-size:\s*([\d.]+)", text.get("style", "")),
-            *filter(None, [text.get("font-size")]),
-        )
-    ]
+    texts = root.iter(f"{_SVG}text")
+    styles = " ".join(f"{one.get('style')};font-size:{one.get('font-size')};" for one in texts)
+    sizes = map(float, re.findall(r"font-size:\s*([\d.]+)", styles))
     font_pixels = min(sizes, default=16.0) * pixels / width
     least = min(pixels, pixels * _SMALLEST_TEXT / font_pixels)
     attributes = {

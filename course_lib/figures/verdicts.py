@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 from course_lib.evaluation.intervals import Interval
-from course_lib.figures.plots import written
 
 
 def side(difference: Interval, above: str, below: str, between: str) -> str:
@@ -19,15 +18,15 @@ def apart(one: Interval, other: Interval, above: str, below: str, between: str) 
 
 def said(difference: Interval, form: str = "+.3f", unclear: str = ", which does not show") -> str:
     """A difference with its interval, and `unclear` where that contains zero."""
-    return written(difference, form) + side(difference, "", "", unclear)
+    return format(difference, form) + side(difference, "", "", unclear)
 
 
 def clear(differences: Mapping[str, Interval]) -> tuple[list[str], list[str]]:
     """The names of the differences that are clearly above zero, and of those clearly below."""
-    return (
-        [name for name, difference in differences.items() if difference.low > 0],
-        [name for name, difference in differences.items() if difference.high < 0],
-    )
+    found = differences.items()
+    return [name for name, one in found if one.low > 0], [
+        name for name, one in found if one.high < 0
+    ]
 
 
 def listed(names: Iterable[object], sep: str = ", ", none: str = "none") -> str:

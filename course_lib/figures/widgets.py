@@ -107,8 +107,8 @@ def _figure(control, frames: Iterable[Frame], label: str, caption: str) -> None:
         for number, (content, alt) in enumerate(zip(pictures, alts, strict=True))
     ]
     require_light(markups)
-    label = require_text(label, "label")
-    _display(_pick(control(label, list(map(str, names))), _pages(markups)), caption, alts)
+    chosen = control(require_text(label, "label"), list(map(str, names)))
+    _display(_pick(chosen, _pages(markups)), caption, alts)
 
 
 def _named(content: Figure | str, alt: str, key: str) -> str:
