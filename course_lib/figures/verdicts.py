@@ -24,9 +24,8 @@ def said(difference: Interval, form: str = "+.3f", unclear: str = ", which does 
 def clear(differences: Mapping[str, Interval]) -> tuple[list[str], list[str]]:
     """The names of the differences that are clearly above zero, and of those clearly below."""
     found = differences.items()
-    return [name for name, one in found if one.low > 0], [
-        name for name, one in found if one.high < 0
-    ]
+    behind = [name for name, one in found if one.high < 0]
+    return [name for name, one in found if one.low > 0], behind
 
 
 def listed(names: Iterable[object], sep: str = ", ", none: str = "none") -> str:
