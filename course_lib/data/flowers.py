@@ -1,7 +1,7 @@
 """Flowers-102 and published ResNet weights, for readers who are online.
 
-Nothing in the course needs them. They come through the optional package ``torchvision`` (the extra
-``online``). ``folder`` takes any pictures of your own: a folder for each class.
+Nothing in the course needs them. They come through the optional package `torchvision` (the extra
+`online`). `folder` takes any pictures of your own: a folder for each class.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 
 
 def folder(path: str | Path, side: int = 224) -> tuple[Images, list[str]]:
-    """Pictures from ``path``/CLASS/PICTURE, ready for a published body, and the class names.
+    """Pictures from `path`/CLASS/PICTURE, ready for a published body, and the class names.
 
     Raises:
         FileNotFoundError: no such folder, or no picture in a folder inside it.
@@ -39,7 +39,7 @@ def folder(path: str | Path, side: int = 224) -> tuple[Images, list[str]]:
 
 
 def load(split: str, root: str | Path, side: int = 224) -> Images:
-    """A split of Flowers-102 (Nilsback and Zisserman 2008), downloaded to ``root`` if need be.
+    """A split of Flowers-102 (Nilsback and Zisserman 2008), downloaded to `root` if need be.
 
     Raises:
         ValueError: there is no such split.
@@ -54,7 +54,7 @@ def load(split: str, root: str | Path, side: int = 224) -> Images:
 
 
 def resnet18_weights() -> dict[str, Tensor]:
-    """Published weights of ResNet-18 from ImageNet, for ``networks.torchvision_body``.
+    """Published weights of ResNet-18 from ImageNet, for `networks.torchvision_body`.
 
     Raises:
         ImportError: torchvision is not installed.

@@ -39,10 +39,10 @@ _MOST_STRETCH = 1.5
 
 
 def render(characters: str, per_class: int, seed: int, *, strength: float = 1.0) -> Images:
-    """``per_class`` deformed glyphs of each character, fonts drawn at random; shuffled.
+    """`per_class` deformed glyphs of each character, fonts drawn at random; shuffled.
 
     Args:
-        characters: the classes; label i means ``characters[i]``.
+        characters: the classes; label i means `characters[i]`.
         per_class: images of each class.
         seed: decides fonts, deformations and order.
         strength: 0 leaves the glyphs as the fonts draw them, 1 deforms them as in the studies.

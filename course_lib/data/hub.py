@@ -1,8 +1,8 @@
 """The usual public data sets, for readers who are online: IMDb, WikiText-2 and Tatoeba.
 
-Nothing in the course needs them. They come through the optional package ``datasets``
-(``pip install datasets``, or the extra ``online``) in the same types as our own corpora, so that
-they can be swapped in: ``reviews.split(hub.imdb())``.
+Nothing in the course needs them. They come through the optional package `datasets`
+(`pip install datasets`, or the extra `online`) in the same types as our own corpora, so that
+they can be swapped in: `reviews.split(hub.imdb())`.
 """
 
 import re
@@ -34,7 +34,7 @@ def wikitext(split: str = "train") -> list[Article]:
 
 
 def tatoeba(target: str = "fr", split: str = "train") -> list[VersePair]:
-    """Return Tatoeba's English sentences with translations into ``target``, a two-letter code."""
+    """Return Tatoeba's English sentences with translations into `target`, a two-letter code."""
     name = "sentence-transformers/parallel-sentences-tatoeba"
     rows = _datasets().load_dataset(name, f"en-{target}", split=split)
     return [

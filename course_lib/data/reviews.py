@@ -1,6 +1,6 @@
 """Movie-review snippets, fresh or rotten, in the tradition of Pang and Lee (2005).
 
-12,808 one-sentence opinions on 508 films, from the archive ``reviews`` (with plot summaries, which
+12,808 one-sentence opinions on 508 films, from the archive `reviews` (with plot summaries, which
 we leave out), for research use. Cleaning removes the snippets that repeat another one up to case,
 punctuation and spacing, also under another film: 12,749 remain.
 """
@@ -23,7 +23,7 @@ _SAME_FILM = {"the_crime_of_padre_amaro": "el_crimen_del_padre_amaro"}
 
 
 class Review(NamedTuple):
-    """One opinion. ``label`` is 0 (rotten) or 1 (fresh); ``movie`` may be empty in a local file."""
+    """One opinion. `label` is 0 (rotten) or 1 (fresh); `movie` may be empty in a local file."""
 
     text: str
     label: int
@@ -33,8 +33,8 @@ class Review(NamedTuple):
 def load(*, path: str | Path | None = None) -> list[Review]:
     """Return the clean reviews, in the archive's order.
 
-    With ``path``, read a UTF-8 CSV file with a header instead: columns ``text`` and ``label``
-    (rotten, fresh, 0 or 1), and optionally ``movie``. It is cleaned in the same way.
+    With `path`, read a UTF-8 CSV file with a header instead: columns `text` and `label`
+    (rotten, fresh, 0 or 1), and optionally `movie`. It is cleaned in the same way.
 
     Raises:
         LocalFileError: the local file is missing, malformed or not UTF-8.
@@ -77,7 +77,7 @@ def split(reviews: list[Review]) -> Splits[Review]:
     Films are taken in the order of a hash of their names: into test until it has 1,000 reviews of
     each label, then into validation until it has 500 of each, the others into train. What exceeds
     these numbers in a film already taken is left out. Small data sets hold out a fifth and a tenth
-    of the rarer label instead. The result does not depend on the order of ``reviews``, except
+    of the rarer label instead. The result does not depend on the order of `reviews`, except
     that each part keeps that order.
 
     A review without a film counts as a film of its own.
@@ -114,9 +114,9 @@ class Task(NamedTuple):
 
 
 def task(reviews: list[Review], seed: int) -> Task:
-    """The protocol of chapters 09 to 11 on the parts that ``split`` makes.
+    """The protocol of chapters 09 to 11 on the parts that `split` makes.
 
-    ``labeled`` holds as many reviews of each label as the rarer one has in the training films.
+    `labeled` holds as many reviews of each label as the rarer one has in the training films.
     """
     parts = split(reviews)
 

@@ -15,7 +15,7 @@ PAIRS = 4  # the most pairs that one held-out article gives
 
 
 class SentencePair(NamedTuple):
-    """Two neighboring sentences of the article ``title``; ``label`` is 0 (swapped) or 1."""
+    """Two neighboring sentences of the article `title`; `label` is 0 (swapped) or 1."""
 
     first: str
     second: str
@@ -41,7 +41,7 @@ class OrderTask(NamedTuple):
 
 
 def task(articles: list[Article], seed: int) -> OrderTask:
-    """The protocol, on the parts that ``wikipedia.split`` makes.
+    """The protocol, on the parts that `wikipedia.split` makes.
 
     The language models of chapters 09 and 10 have read the training articles, in which all
     sentences stand in order. They have not read the other two parts.

@@ -15,15 +15,15 @@ class Splits(NamedTuple, Generic[T]):
 
 
 def hash_fraction(key: str) -> float:
-    """Map ``key`` to a number in [0, 1) that looks random but never changes.
+    """Map `key` to a number in [0, 1) that looks random but never changes.
 
-    Python's own ``hash`` differs from process to process; SHA-256 does not.
+    Python's own `hash` differs from process to process; SHA-256 does not.
     """
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64
 
 
 def part(key: str, held_out: float = 0.05) -> str:
-    """Return "test", "validation" (each with probability ``held_out``) or "train" for ``key``."""
+    """Return "test", "validation" (each with probability `held_out`) or "train" for `key`."""
     fraction = hash_fraction(key)
     if fraction < held_out:
         return "test"
@@ -31,7 +31,7 @@ def part(key: str, held_out: float = 0.05) -> str:
 
 
 def by_key(items: list[T], keys: list[str]) -> Splits[T]:
-    """Split ``items`` by the hash of their keys: equal keys always land in the same part."""
+    """Split `items` by the hash of their keys: equal keys always land in the same part."""
     splits: Splits[T] = Splits([], [], [])
     for item, key in zip(items, keys, strict=True):
         getattr(splits, part(key)).append(item)

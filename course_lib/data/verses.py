@@ -1,11 +1,11 @@
 """Verse-aligned Bible translations: the classic small multi-parallel corpus.
 
-31,102 verses in six translations, from the archive ``verses``. They are used because they are
+31,102 verses in six translations, from the archive `verses`. They are used because they are
 aligned, long studied for exactly this purpose and free (Christodouloupoulos and Steedman 2015,
 "A massively parallel corpus: the Bible in 100 languages"), and because the Bible in Basic English
 has a vocabulary of about 6,000 words, so that a small model can learn from it.
 
-:func:`translation` gives the text as it is in the archive. :func:`load` gives clean pairs: it
+`translation` gives the text as it is in the archive. `load` gives clean pairs: it
 drops the verses that a translation does not have and removes verse numbers, brackets and the
 headings of the next psalm that some of the texts carry along.
 """
@@ -45,7 +45,7 @@ VALIDATION_BOOKS = frozenset(
 
 
 class VersePair(NamedTuple):
-    """One verse in two languages. A pair of a local file has the book ``""`` and chapter 0."""
+    """One verse in two languages. A pair of a local file has the book `""` and chapter 0."""
 
     book: str
     chapter: int
@@ -59,11 +59,11 @@ def load(
 ) -> list[VersePair]:
     """Return clean verse pairs in the order of the books, about 31,000 of them.
 
-    With ``path``, read pairs from a UTF-8 file instead: one pair a line, source and target
-    separated by one tab. ``source`` and ``target`` are not used then.
+    With `path`, read pairs from a UTF-8 file instead: one pair a line, source and target
+    separated by one tab. `source` and `target` are not used then.
 
     Raises:
-        ValueError: a language is not one of ``LANGUAGES``, or both are the same.
+        ValueError: a language is not one of `LANGUAGES`, or both are the same.
         LocalFileError: the local file is missing, malformed or not UTF-8.
         course_lib.data.archives.ArchiveError: the archive is neither cached nor reachable.
     """
@@ -85,7 +85,7 @@ def translation(language: str) -> dict[tuple[str, int, int], str]:
     """Return all 31,102 verses of one translation, as they are: (book, chapter, verse) → text.
 
     Raises:
-        ValueError: ``language`` is not one of ``LANGUAGES``.
+        ValueError: `language` is not one of `LANGUAGES`.
     """
     if language not in LANGUAGES:
         raise ValueError(f"no translation for {language!r}; there are {', '.join(LANGUAGES)}")
@@ -109,7 +109,7 @@ _CROSS_REFERENCE = re.compile(r"\[[^\]]*\d[^\]]*\]")
 
 
 def clean(text: str, book: str) -> str:
-    """Return the bare text of a verse of ``book``; the empty string if it has none."""
+    """Return the bare text of a verse of `book`; the empty string if it has none."""
     text = text.strip()
     if _NO_TEXT.fullmatch(text):
         return ""

@@ -1,6 +1,6 @@
 """Introductions of Wikipedia's "vital articles", in English and French.
 
-10,033 English and 9,955 French articles with a topic each, from the archive ``wikipedia``. The
+10,033 English and 9,955 French articles with a topic each, from the archive `wikipedia`. The
 text is Wikipedia's, under CC BY-SA 4.0. Formulas were lost when the archive was made, so that a
 few mathematical sentences have gaps ("It is denoted by .").
 """
@@ -18,7 +18,7 @@ FILES = {"english": "summaries_en-us.json", "french": "summaries_fr-fr.json"}
 
 
 class Article(NamedTuple):
-    """The introduction of one article; ``topic`` is empty for a local file."""
+    """The introduction of one article; `topic` is empty for a local file."""
 
     title: str
     text: str
@@ -28,11 +28,11 @@ class Article(NamedTuple):
 def load(language: str = "english", *, path: str | Path | None = None) -> list[Article]:
     """Return all articles of one language, in the archive's order. White space is normalized.
 
-    With ``path``, read a UTF-8 plain-text file instead: articles are separated by blank lines and
-    titled "FILE 1", "FILE 2" and so on. ``language`` is not used then.
+    With `path`, read a UTF-8 plain-text file instead: articles are separated by blank lines and
+    titled "FILE 1", "FILE 2" and so on. `language` is not used then.
 
     Raises:
-        ValueError: ``language`` is neither "english" nor "french".
+        ValueError: `language` is neither "english" nor "french".
         LocalFileError: the local file is missing, empty or not UTF-8.
         course_lib.data.archives.ArchiveError: the archive is neither cached nor reachable.
     """
@@ -78,7 +78,7 @@ TOPICS = (
 
 
 class TopicTask(NamedTuple):
-    """Articles of the six ``TOPICS``; the class of one is its place in ``TOPICS``.
+    """Articles of the six `TOPICS`; the class of one is its place in `TOPICS`.
 
     Attributes:
         labeled: training articles, topic after topic in turn, in an order drawn by a seed; the
@@ -93,7 +93,7 @@ class TopicTask(NamedTuple):
 
 
 def topic_task(articles: list[Article], seed: int) -> TopicTask:
-    """The second target, on the parts that ``split`` makes.
+    """The second target, on the parts that `split` makes.
 
     The language model of chapter 09 has read the training articles, without their topics; it has
     not read the other two parts.

@@ -32,7 +32,7 @@ AT_ONCE = 100  # sentences of a batch
 Sentence = str | Sequence[str]  # a text, or its words as the lab gives them
 
 
-class Pair(Protocol):
+class SourceAndTarget(Protocol):
     """A sentence and its translation: a verse, or a pair of the lab."""
 
     source: Sentence
@@ -55,14 +55,14 @@ class Translator:
     source: Tokenizer
     target: Tokenizer
 
-    def encode(self, pairs: Sequence[Pair]) -> list[tuple[list[int], list[int]]]:
+    def encode(self, pairs: Sequence[SourceAndTarget]) -> list[tuple[list[int], list[int]]]:
         """Source and target ids, without begin and end marks."""
         return [
             (self.source.encode(_text(pair.source)), self.target.encode(_text(pair.target)))
             for pair in pairs
         ]
 
-    def batch(self, pairs: Sequence[Pair]) -> Batch:
+    def batch(self, pairs: Sequence[SourceAndTarget]) -> Batch:
         """Padded ids on the model's device, targets between begin and end marks."""
         ids = self.encode(pairs)
         targets = pad([[BOS, *target, EOS] for _, target in ids])
@@ -70,7 +70,7 @@ class Translator:
 
     def translate(
         self,
-        sentences: Sequence[Pair | Sentence],
+        sentences: Sequence[SourceAndTarget | Sentence],
         *,
         limit: int | None = None,
         width: int = 1,
@@ -94,7 +94,7 @@ class Translator:
             for source, out in zip(sources, written, strict=True)
         ]
 
-    def attention_weights(self, pairs: Sequence[Pair]) -> list[Tensor]:
+    def attention_weights(self, pairs: Sequence[SourceAndTarget]) -> list[Tensor]:
         """Where a recurrent model with attention looks while it is made to write the targets.
 
         Returns:
@@ -111,7 +111,7 @@ class Translator:
                 found[i] = row[: len(ids[i][1]), : len(ids[i][0])]
         return found
 
-    def perplexity(self, pairs: Sequence[Pair]) -> float:
+    def perplexity(self, pairs: Sequence[SourceAndTarget]) -> float:
         """Perplexity per target token, end marks included, of a model that is shown the truth.
 
         Without label smoothing, whatever the model was trained with.
@@ -147,7 +147,7 @@ def translate_ids(
     return written
 
 
-def score(written: Sequence[Sentence], pairs: Sequence[Pair]) -> dict[str, float | str]:
+def score(written: Sequence[Sentence], pairs: Sequence[SourceAndTarget]) -> dict[str, float | str]:
     """BLEU with its signature, and the share of sentences without a single wrong word."""
     texts = [_plain(sentence) for sentence in written]
     references = [_plain(pair.target) for pair in pairs]

@@ -191,7 +191,7 @@ def test_weights_in_16_bits_leave_the_model_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_ARTIFACTS", str(tmp_path))
     model = nn.Linear(2, 3)
     before = model.weight.clone()
-    kept = artifacts.Kept("toy", {"a": (1,)}, what="", data="", limits="", licence="")
+    kept = artifacts.KeptWeights("toy", {"a": (1,)}, what="", data="", limits="", licence="")
     for config, seed in (({"a": [2]}, 0), ({"a": [1]}, 1)):
         kept.keep(config, seed, model, {})
         assert not list(tmp_path.iterdir())

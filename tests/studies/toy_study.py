@@ -37,7 +37,7 @@ def run(config, seed):
 
 def kept(config):
     """What a toy cell that says "save" keeps."""
-    return artifacts.Kept(config["save"], config, what="", data="", limits="", licence="")
+    return artifacts.KeptWeights(config["save"], config, what="", data="", limits="", licence="")
 
 
 def study(*cells, **changes):

@@ -10,8 +10,8 @@ word order, words that split and fuse) from what it asks of world knowledge.
 
 **Splits cannot leak.** Which split a sentence belongs to follows from its English words alone (a
 checksum), so a training sentence can never come up as a test sentence, for any seed. The split
-``combination`` holds the sentences in which an adjective stands beside a noun that it never stands
-beside in the other splits. "Longer than any seen" needs no split: ask for other ``lengths``.
+`combination` holds the sentences in which an adjective stands beside a noun that it never stands
+beside in the other splits. "Longer than any seen" needs no split: ask for other `lengths`.
 """
 
 import random
@@ -32,7 +32,7 @@ _GRAMMARS: dict[str, Callable[[Meaning], list[grammar.Token]]] = {
 
 
 class Pair(NamedTuple):
-    """One sentence pair; ``alignment`` holds (source index, target index), sorted."""
+    """One sentence pair; `alignment` holds (source index, target index), sorted."""
 
     source: tuple[str, ...]
     target: tuple[str, ...]
@@ -77,7 +77,7 @@ def generate(
     target: str = "french",
     split: str = "train",
 ) -> list[Pair]:
-    """``n`` different sentence pairs whose English length is uniform over ``lengths``.
+    """`n` different sentence pairs whose English length is uniform over `lengths`.
 
     Args:
         n: how many pairs.
@@ -87,7 +87,7 @@ def generate(
         split: "train", "validation", "test" or "combination".
 
     Raises:
-        ValueError: an argument out of range, or fewer than ``n`` different sentences exist.
+        ValueError: an argument out of range, or fewer than `n` different sentences exist.
     """
     shortest, longest = lengths
     if n < 0:

@@ -185,7 +185,7 @@ def _korean_phrase(np: NounPhrase) -> list[Token]:
 
 
 def _korean_clause(clause: Clause, ending: str, *ending_tags: Hashable) -> list[Token]:
-    """``ending``: "는" (relative clause), "고" (and …) or "" (end of the sentence)."""
+    """`ending`: "는" (relative clause), "고" (and …) or "" (end of the sentence)."""
     tokens: list[Token] = []
     if clause.subject:
         tokens += _korean_phrase(clause.subject)

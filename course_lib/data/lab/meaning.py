@@ -57,7 +57,7 @@ def _verbs(kind: str) -> list[Verb]:
 
 
 class Meaning:
-    """A sentence before it has words. Starts with three English words; ``grow`` adds more."""
+    """A sentence before it has words. Starts with three English words; `grow` adds more."""
 
     def __init__(self, rng: random.Random):
         self.rng = rng
@@ -126,7 +126,7 @@ class Meaning:
         self.clauses.append(head.relative)
 
     def grow(self, words: int) -> bool:
-        """Add ``words`` English words; False when no growth of a fitting size was found."""
+        """Add `words` English words; False when no growth of a fitting size was found."""
         for _ in range(20 * words):
             if words == 0:
                 break

@@ -198,7 +198,7 @@ BOOKS = {
     "data": "Bible in Basic English and Louis Segond 1910, training books only",
     "licence": "MIT (weights); both translations are out of copyright",
 }
-FIXED_KEPT = artifacts.Kept(
+FIXED_KEPT = artifacts.KeptWeights(
     name="verses_fixed_vector",
     config={
         "source": "english",
@@ -216,7 +216,7 @@ FIXED_KEPT = artifacts.Kept(
     limits="Fluent and mostly wrong. For teaching what one vector cannot carry.",
     **BOOKS,
 )
-ATTENTION_KEPT = artifacts.Kept(
+ATTENTION_KEPT = artifacts.KeptWeights(
     name="verses_attention",
     config={
         "model": "attention",

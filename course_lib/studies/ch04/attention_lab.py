@@ -247,7 +247,7 @@ def _cell(
 
 
 KEPT = {
-    language: artifacts.Kept(
+    language: artifacts.KeptWeights(
         name=f"attention_lab_{language}",
         config=_cell(language=language),
         what=f"English→{language.title()} GRU encoder–decoder with attention, for chapter 04",

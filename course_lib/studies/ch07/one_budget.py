@@ -129,7 +129,7 @@ def _cell(model: str, steps: int, language: str = "french") -> Config:
     return {"model": model, "language": language, "steps": steps, **shared}
 
 
-KEPT = artifacts.Kept(
+KEPT = artifacts.KeptWeights(
     name="transformer_lab",
     config=_cell("transformer", 2000),
     what="English→French Transformer, 2 layers of 4 heads on each side, for chapters 06, 07",

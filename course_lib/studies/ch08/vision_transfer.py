@@ -200,7 +200,7 @@ def _cell(source: str) -> Config:
     return shared | {"images": 17_000, "pretraining": 600, "checked": list(CHECKED)}
 
 
-KEPT = artifacts.Kept(
+KEPT = artifacts.KeptWeights(
     name="glyph_letters",
     config=_cell("letters"),
     what="Residual network that names printed letters of 8 × 8 pixels, for chapter 08",

@@ -27,7 +27,7 @@ from course_lib.transfer import freezing
 from course_lib.ulmfit import classifier as ulmfit_classifier
 from course_lib.ulmfit.model import AWDConfig, AWDLanguageModel, Dropouts
 
-WIKIPEDIA = artifacts.Kept(
+WIKIPEDIA = artifacts.KeptWeights(
     name="wikipedia_awd_lstm",
     config={"steps": 10_000},
     what="AWD-LSTM language model of English Wikipedia introductions, for chapter 09",
@@ -35,7 +35,7 @@ WIKIPEDIA = artifacts.Kept(
     licence="MIT (weights); the text is Wikipedia's, CC BY-SA 4.0",
     limits="1.1 million tokens of lower-case text. A start for tuning, not a writer.",
 )
-REVIEWS = artifacts.Kept(
+REVIEWS = artifacts.KeptWeights(
     name="review_awd_lstm",
     config={"start": "wikipedia", "share": 1.0, "steps": 750},
     what="the Wikipedia language model of chapter 09 after reading movie reviews",
@@ -140,7 +140,7 @@ def summary(nats: float, ids: int, texts: Sequence[str]) -> Metrics:
 
 
 def load_kept(
-    kept: artifacts.Kept, *, folder: Path = artifacts.CHECKPOINTS
+    kept: artifacts.KeptWeights, *, folder: Path = artifacts.CHECKPOINTS
 ) -> tuple[AWDLanguageModel, BPE, dict]:
     """A kept language model (`WIKIPEDIA` or `REVIEWS`), its subwords and its card."""
     tokens = kept.tokenizer(BPE, folder=folder)

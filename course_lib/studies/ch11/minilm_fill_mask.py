@@ -37,7 +37,7 @@ from course_lib.training import resumable, schedules
 STEPS, BATCH, RATE = 500, 32, 2e-3
 COUNT = 1000  # sentences to judge on
 COMMON = 100  # the most frequent words of the training articles, reported apart
-KEPT = artifacts.Kept(
+KEPT = artifacts.KeptWeights(
     name="minilm_mask_head",
     config={"guesser": "minilm", "steps": STEPS},
     what="head for hidden words on MiniLM's frozen body, for chapter 11",

@@ -29,7 +29,7 @@ CARD = Path(__file__).with_name("card.schema.yml")
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptWeights:
     """What a study keeps: the weights of one configuration's first seed, which is 0.
 
     It becomes `NAME.safetensors`, the card `NAME.json`, and for each tokenizer `NAME.SIDE.json`.

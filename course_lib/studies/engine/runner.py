@@ -13,7 +13,7 @@ from course_lib.studies.engine.artifacts import CHECKPOINTS
 from course_lib.studies.engine.core import RESULTS, Metrics, Study, leaves
 from course_lib.studies.engine.environment import describe, resolve_device
 from course_lib.studies.engine.record import Store, load, problems
-from course_lib.studies.engine.workers import Job, Outcome, work
+from course_lib.studies.engine.workers import Finished, Job, work
 
 Report = Callable[[str], None]
 
@@ -27,7 +27,7 @@ def run(
     results: Path = RESULTS,
     checkpoints: Path = CHECKPOINTS,
     report: Report = print,
-) -> list[Outcome]:
+) -> list[Finished]:
     """Run the cells of `study` that are not recorded yet; return those that failed.
 
     Every finished cell is in the record before the next one starts, so a run that is killed
@@ -58,7 +58,7 @@ def run(
         if not store.has_smoke():
             to_run.insert(0, Job(study.smoke, study.seeds[0], smoke=True))
         place = describe(device)
-        failed: list[Outcome] = []
+        failed: list[Finished] = []
         finished, spent = 0, 0.0
         environment = _environment(device, checkpoints)
         for outcome in work(to_run, study.run, at_once=jobs, environment=environment):
@@ -162,7 +162,7 @@ def _short(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _failure(study: Study, outcome: Outcome) -> str:
+def _failure(study: Study, outcome: Finished) -> str:
     config = json.dumps(outcome.job.config, ensure_ascii=False)
     return f"FAILED {study.name} {config} seed={outcome.job.seed}:\n{outcome.error}"
 

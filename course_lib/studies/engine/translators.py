@@ -16,7 +16,7 @@ from course_lib.data import lab
 from course_lib.data.batching import Batch, PairSampler
 from course_lib.decoding.translation import Translator, score, tokenizers
 from course_lib.evaluation import scores
-from course_lib.studies.engine.artifacts import CHECKPOINTS, Kept, Tokenizer
+from course_lib.studies.engine.artifacts import CHECKPOINTS, KeptWeights, Tokenizer
 from course_lib.studies.engine.core import Metrics, device
 from course_lib.training import loop, losses, schedules
 from course_lib.transformer.costs import training_flops
@@ -96,14 +96,16 @@ def by_length(
     return found | {"signature": row["signature"]}
 
 
-def keep(kept: Kept, config: Metrics, seed: int, translator: Translator, scores: Metrics) -> None:
-    """As `Kept.keep`, with both tokenizers."""
+def keep(
+    kept: KeptWeights, config: Metrics, seed: int, translator: Translator, scores: Metrics
+) -> None:
+    """As `KeptWeights.keep`, with both tokenizers."""
     sides = {"source": translator.source, "target": translator.target}
     kept.keep(config, seed, translator.model, scores, **sides)
 
 
 def load_kept(
-    kept: Kept, kind: type[Tokenizer], build: Build, folder: Path = CHECKPOINTS
+    kept: KeptWeights, kind: type[Tokenizer], build: Build, folder: Path = CHECKPOINTS
 ) -> Translator:
     """A kept translator in evaluation mode.
 

@@ -30,7 +30,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Finished:
     """What became of a job: `metrics`, or `error` with the traceback."""
 
     job: Job
@@ -41,7 +41,7 @@ class Outcome:
 
 def work(
     jobs: Iterable[Job], run: Run, *, at_once: int, environment: dict[str, str]
-) -> Iterator[Outcome]:
+) -> Iterator[Finished]:
     """Run `jobs` in `at_once` processes and yield each outcome as soon as it is there.
 
     `environment` is set for the processes. They end when this generator is closed, and also when
@@ -63,7 +63,7 @@ def work(
                     idle.append(worker)
                 except (EOFError, ConnectionResetError):
                     error = worker.obituary()
-                    yield Outcome(job, time.perf_counter() - started, error=error)
+                    yield Finished(job, time.perf_counter() - started, error=error)
     finally:
         for worker in [*idle, *(entry[0] for entry in busy.values())]:
             worker.end()
@@ -125,7 +125,7 @@ def _serve(pipe: Connection, run: Run) -> None:
         pipe.send(perform(job, run))
 
 
-def perform(job: Job, run: Run) -> Outcome:
+def perform(job: Job, run: Run) -> Finished:
     """Run one job in this process."""
     import torch
 
@@ -138,7 +138,7 @@ def perform(job: Job, run: Run) -> Outcome:
             metrics = _checked(run(dict(job.config), job.seed))
     except Exception:
         error = traceback.format_exc()
-    return Outcome(job, time.perf_counter() - started, metrics, error)
+    return Finished(job, time.perf_counter() - started, metrics, error)
 
 
 def _end_with_parent() -> None:
