@@ -7,7 +7,7 @@ another, and how far a signal travels between two positions. The last two are co
 
 **Time.** One sequence (B = 1), single precision. Two modes: "forward" without gradients, and
 "training", forward and backward together, with gradients for the input and all weights. A cell
-holds all layers; they take turns, in a new order each round. KeptWeights is the median over rounds, in
+holds all layers; they take turns, in a new order each round. Kept is the median over rounds, in
 milliseconds. The five seeds are independent repeats in other minutes. `cpu_share` is processor
 time by wall time over the whole cell: near 1 with one thread on a machine that did nothing else,
 less on one that did. Threads of a cell are set by `torch.set_num_threads` (the record's

@@ -4,7 +4,7 @@ A Transformer writes word by word. Without a cache it reads the whole prefix aga
 with one it reads the newest word only, and asks the keys and values it has kept. The source is
 encoded once in both ways, so what is compared is the decoder alone.
 
-KeptWeights is, for several lengths of the prefix, the median time in milliseconds of the next word (its
+Kept is, for several lengths of the prefix, the median time in milliseconds of the next word (its
 log-probabilities) for one sentence on one thread; and the time of a whole sentence of that length,
 the sum over its words, where the words between two measured lengths cost what a straight line
 says. The weights are random: times do not depend on them.

@@ -6,7 +6,7 @@ target are equally long, and the batch holds always the same number of words, so
 the sentences, the fewer of them. Two sizes: "small", as in `one_budget`, about 260 000
 parameters, and "large", about 4 million.
 
-KeptWeights is the median processor time of a step in milliseconds per 1,000 target words, on one thread,
+Kept is the median processor time of a step in milliseconds per 1,000 target words, on one thread,
 and the FLOPs of `course_lib.transformer.costs` for the same work. On a GPU it is the time until
 the device is done.
 """
