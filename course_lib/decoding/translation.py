@@ -86,13 +86,18 @@ class Translator:
         """
         sources = [getattr(sentence, "source", sentence) for sentence in sentences]
         ids = [self.source.encode(_text(source)) for source in sources]
-        written = translate_ids(self.model, ids, limit, width, length_penalty)
-        return [
-            self.target.decode(out)
-            if isinstance(source, str)
-            else self.target.vocabulary.decode(out)
-            for source, out in zip(sources, written, strict=True)
-        ]
+        written: list[Sentence] = [""] * len(ids)
+        for indices in batches_by_length(ids, AT_ONCE):
+            batch = pad([ids[i] for i in indices]).to(_device(self.model))
+            most = limit or 2 * batch.shape[1] + 10
+            if width == 1:
+                found = search.greedy(self.model, batch, most)
+            else:
+                found = search.beam(self.model, batch, most, width, length_penalty)
+            for i, out in zip(indices, found, strict=True):
+                as_text = isinstance(sources[i], str)
+                written[i] = (self.target if as_text else self.target.vocabulary).decode(out)
+        return written
 
     def attention_weights(self, pairs: Sequence[SourceAndTarget]) -> list[Tensor]:
         """Where a recurrent model with attention looks while it is made to write the targets.
@@ -126,38 +131,13 @@ class Translator:
         return scores.perplexity(nats, tokens)
 
 
-def translate_ids(
-    model: nn.Module,
-    sentences: Sequence[Sequence[int]],
-    limit: int | None = None,
-    width: int = 1,
-    length_penalty: float = 0.0,
-) -> list[list[int]]:
-    """As `Translator.translate`, of source ids."""
-    written: list[list[int]] = [[] for _ in sentences]
-    for indices in batches_by_length(sentences, AT_ONCE):
-        ids = pad([sentences[i] for i in indices]).to(_device(model))
-        most = limit or 2 * ids.shape[1] + 10
-        if width == 1:
-            found = search.greedy(model, ids, most)
-        else:
-            found = search.beam(model, ids, most, width, length_penalty)
-        for i, out in zip(indices, found, strict=True):
-            written[i] = out
-    return written
-
-
 def score(written: Sequence[Sentence], pairs: Sequence[SourceAndTarget]) -> dict[str, float | str]:
     """BLEU with its signature, and the share of sentences without a single wrong word."""
     texts = [_plain(sentence) for sentence in written]
     references = [_plain(pair.target) for pair in pairs]
-    bleu = scores.bleu(texts, references)
+    bleu, signature = scores.bleu(texts, references)
     exact = scores.exact_match(texts, references)
-    return {
-        "bleu": bleu.score,
-        "signature": bleu.signature,
-        "exact_match": sum(exact) / len(exact),
-    }
+    return {"bleu": bleu, "signature": signature, "exact_match": sum(exact) / len(exact)}
 
 
 def _text(sentence: Sentence) -> str:

@@ -110,22 +110,18 @@ class Team:
 
     def signal(self, number: int | None) -> int | None:
         """The signal that some process got, the largest if there are several; None if nobody."""
-        if self.size == 1:
-            return number
-        return max(int(n) for n in self._gather(torch.tensor(number or 0))) or None
+        return max(self._all(number or 0)) or None
 
     def sees(self, path: Path) -> bool:
         """Whether a file is there; an error where only some of the processes see it."""
-        if self.size == 1:
-            return path.exists()
-        seen = [bool(s) for s in self._gather(torch.tensor(int(path.exists())))]
+        seen = self._all(path.exists())
         if len(set(seen)) > 1:
             raise ValueError(
                 f"{path} is there for processes {[r for r, s in enumerate(seen) if s]} and not for "
                 f"{[r for r, s in enumerate(seen) if not s]}; keep checkpoints in a folder that "
                 f"all machines share"
             )
-        return seen[0]
+        return bool(seen[0])
 
     def random_states(self) -> dict[str, Tensor]:
         """The random states of all ranks but 0, by name, for a checkpoint. All must call this."""
@@ -157,6 +153,12 @@ class Team:
         if self.device.type == "cuda" and f"{ours}.cuda" in states:
             torch.cuda.set_rng_state(states[f"{ours}.cuda"].cpu(), self.device)
 
+    def _all(self, number: int) -> list[int]:
+        """The numbers of all ranks, in their order."""
+        return (
+            [number] if self.size == 1 else list(map(int, self._gather(torch.tensor(int(number)))))
+        )
+
     def _gather(self, value: Tensor) -> list[Tensor]:
         """The tensors of all ranks, in their order, on the CPU."""
         value = value.to(self.device)  # nccl knows only GPUs
@@ -175,7 +177,8 @@ def join(count: Callable[[Any], int] = target_tokens) -> Iterator[Team]:
     A GPU for each process where there are GPUs (`nccl`), else the CPU (`gloo`). `count`: see
     `Team`.
     """
-    rank, size, local = (int(os.environ.get(n, d)) for n, d in _VARIABLES)
+    rank, local = (int(os.environ.get(name, 0)) for name in ("RANK", "LOCAL_RANK"))  # by torchrun
+    size = int(os.environ.get("WORLD_SIZE", 1))
     device = torch.device("cpu")
     if torch.cuda.is_available():
         device = torch.device("cuda", local)
@@ -188,9 +191,6 @@ def join(count: Callable[[Any], int] = target_tokens) -> Iterator[Team]:
         yield Team(rank, size, device, count)
     finally:
         distributed.destroy_process_group()
-
-
-_VARIABLES = (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))  # set by torchrun
 
 
 def _tensors(batch: Any) -> dict[str, Tensor]:

@@ -37,6 +37,12 @@ class History:
 
     kept = "no checkpoint is kept: resumable.fit_resumable(…, checkpoint=…) would"  # for messages
 
+    def note(self, loss: float, seconds: float) -> None:
+        """One step more, its loss and how long it took."""
+        self.steps.append(len(self.steps))
+        self.losses.append(loss)
+        self.seconds.append(sum(self.seconds[-1:]) + seconds)
+
     def to_dict(self) -> dict[str, list]:
         """Plain lists, ready for JSON; `History(**d)` is the way back."""
         return {"steps": self.steps, "losses": self.losses, "seconds": self.seconds}
@@ -110,9 +116,7 @@ def train_step(
     norm = nn.utils.clip_grad_norm_(parameters(optimizer), math.inf if clip is None else clip)
     check_finite(optimizer, history, {"loss": value, "gradient norm": norm.item()})
     optimizer.step()
-    history.steps.append(step)
-    history.losses.append(value)
-    history.seconds.append(sum(history.seconds[-1:]) + (time.perf_counter() - started))
+    history.note(value, time.perf_counter() - started)
 
 
 def adam(model: nn.Module, lr: float) -> torch.optim.Adam:
