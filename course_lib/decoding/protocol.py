@@ -45,7 +45,7 @@ def write(
             log_probs, state = next_words(model, tokens, state, specials)
             tokens = choose(log_probs)  # (B,)
             written.append(tokens.cpu())
-            done = done | ends(written[-1], specials) | (length >= limits)
+            done = done | (written[-1] == specials.eos) | (length >= limits)
             if done.all():
                 break
     sentences = torch.stack(written, dim=1).tolist()
@@ -90,8 +90,8 @@ def next_words(
         )
     never = [mark for mark in (specials.pad, specials.bos) if mark is not None]
     index = torch.tensor(never, dtype=torch.long, device=log_probs.device)
-    log_probs = log_probs.index_fill(-1, index, -torch.inf)
-    best = log_probs.amax(-1)  # (B,), NaN where a row holds one
+    log_probs = log_probs.index_fill(1, index, -torch.inf)
+    best = log_probs.amax(1)  # (B,), NaN where a row holds one
     if not best.isfinite().all():
         sure_of_padding = best.isneginf()
         if specials.eos is None or not (best.isfinite() | sure_of_padding).all():
@@ -101,8 +101,3 @@ def next_words(
             )
         log_probs[sure_of_padding, specials.eos] = 0.0  # nothing more comes
     return log_probs, state
-
-
-def ends(tokens: Tensor, specials: Specials) -> Tensor:
-    """Which of the tokens end their sentence."""
-    return tokens == (-1 if specials.eos is None else specials.eos)

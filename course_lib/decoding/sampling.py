@@ -44,8 +44,8 @@ def sample(
 
     def draw(log_probs: Tensor) -> Tensor:
         scores = log_probs.float()
-        scores = scores - scores.amax(-1, keepdim=True)  # 0 stays 0, however cold it is
-        probs = truncate((scores / temperature).softmax(dim=-1), top_k, top_p)
+        scores = scores - scores.amax(1, keepdim=True)  # 0 stays 0, however cold it is
+        probs = truncate((scores / temperature).softmax(dim=1), top_k, top_p)
         drawn = torch.multinomial(probs.to(generator.device), 1, generator=generator)
         return drawn[:, 0].to(log_probs.device)
 
@@ -63,12 +63,12 @@ def truncate(probs: Tensor, top_k: int | None = None, top_p: float = 1.0) -> Ten
     Returns:
         (B, V), 0 for tokens that are not kept. The most probable token is always kept.
     """
-    ordered, order = probs.sort(dim=-1, descending=True, stable=True)
+    ordered, order = probs.sort(dim=1, descending=True, stable=True)
     if top_k is not None:
         ordered[:, top_k:] = 0
-        ordered = ordered / ordered.sum(dim=-1, keepdim=True)
+        ordered = ordered / ordered.sum(dim=1, keepdim=True)
     if top_p < 1:
-        before = ordered.cumsum(dim=-1) - ordered  # probability of all that are more probable
+        before = ordered.cumsum(dim=1) - ordered  # probability of all that are more probable
         ordered = ordered.masked_fill(before >= top_p, 0)
-        ordered = ordered / ordered.sum(dim=-1, keepdim=True)
-    return torch.zeros_like(probs).scatter(-1, order, ordered)
+        ordered = ordered / ordered.sum(dim=1, keepdim=True)
+    return torch.zeros_like(probs).scatter(1, order, ordered)

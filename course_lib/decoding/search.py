@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from course_lib.decoding.protocol import (
     Decodable,
     beginning,
-    ends,
     next_words,
     write,
 )
@@ -45,7 +44,7 @@ def greedy(
     Returns:
         One list of ids per row.
     """
-    return write(model, source, max_length, lambda scores: scores.argmax(-1), first, specials)
+    return write(model, source, max_length, lambda scores: scores.argmax(1), first, specials)
 
 
 def beam(
@@ -101,28 +100,28 @@ def beam(
         for step in range(1, int(limits.max()) + 1):
             log_probs, state = next_words(model, tokens, state, specials)  # (B * W, V)
             # The best W of a row are among the best W of each of its hypotheses.
-            values, ids = log_probs.topk(min(width, log_probs.shape[1]), dim=-1)  # (B * W, k)
+            values, ids = log_probs.topk(min(width, log_probs.shape[1]), dim=1)  # (B * W, k)
             totals = scores.view(-1, 1) + values.cpu().double()
-            scores, place = totals.view(rows, -1).topk(width, dim=-1)  # (B, W), best first
+            scores, place = totals.view(rows, -1).topk(width, dim=1)  # (B, W), best first
             parents = first_slot + place // ids.shape[1]  # (B, W), counted over all rows
             chosen = ids.cpu().view(rows, -1).gather(1, place)  # (B, W)
             written = torch.cat([written.view(rows * width, -1)[parents], chosen[..., None]], -1)
             scores = scores.masked_fill(torch.arange(width) >= room, -torch.inf)
 
-            ended = ends(chosen, specials) & scores.isfinite()
+            ended = (chosen == specials.eos) & scores.isfinite()
             finals = scores.masked_fill(~ended, -torch.inf) / _length_penalty(step, alpha)
-            value, slot = finals.max(dim=-1)  # (B,)
+            value, slot = finals.max(dim=1)  # (B,)
             for row in (value > best).nonzero()[:, 0].tolist():
                 answers[row] = written[row, slot[row], :-1].tolist()
             best = torch.maximum(best, value)
-            room = room - ended.sum(dim=-1, keepdim=True)
+            room = room - ended.sum(dim=1, keepdim=True)
             scores = scores.masked_fill(ended, -torch.inf)
 
             for row in ((step >= limits) & best.isneginf() & ~done).nonzero()[:, 0].tolist():
                 answers[row] = written[row, scores[row].argmax()].tolist()
             # A beginning can only lose probability, and no penalty exceeds that of the longest
             # sentence. Where even so it stays behind, the row is finished; an empty beam too.
-            bound = scores.amax(dim=-1) / _length_penalty(limits.double(), alpha)
+            bound = scores.amax(dim=1) / _length_penalty(limits.double(), alpha)
             done = done | (step >= limits) | (bound <= best)
             if done.all():
                 break

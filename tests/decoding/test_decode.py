@@ -148,6 +148,8 @@ def test_decoding_stops_when_all_rows_have_ended(decode):
     model = TableModel(two_words)
     assert all(len(words) == 2 for words in decode(model, SOURCES, 50))
     assert model.steps == 3
+    assert [len(words) for words in decode(model, rows(1, 2), torch.tensor([1, 50]))] == [1, 2]
+    assert model.steps == 6  # the first row has had its one step
 
 
 @pytest.mark.parametrize("decode", decoders())
@@ -190,6 +192,14 @@ def test_who_is_sure_of_padding_writes_nothing_more(decode, mark):
     assert decode(TableModel(table), rows(1), 9) == [[A, A]]
     with pytest.raises(ValueError, match="gave no token a probability"):
         decode(TableModel(table), rows(1), 9, specials=Specials(eos=None))
+
+
+def test_an_end_by_padding_is_neither_cheaper_nor_dearer():
+    def table(source, prefix):
+        after = {(): [0, 0, 0, 0.45, 0.55, 0], (A,): [1.0, 0, 0, 0, 0, 0]}
+        return after.get(prefix[1:], [0, 0, 0.9, 0.1, 0, 0])
+
+    assert beam(TableModel(table), rows(1), 9, width=3) == [[B]]  # 0.45 against 0.55 times 0.9
 
 
 @pytest.mark.parametrize("decode", decoders())
@@ -245,8 +255,13 @@ def test_a_broken_model_is_reported(decode):
         def step(self, tokens, state):
             return torch.zeros(6), state
 
-    with pytest.raises(ValueError, match=r"shape \(6,\)"):
-        decode(Scalar(wild), rows(1), 3)
+    class OneRow(TableModel):
+        def step(self, tokens, state):
+            return torch.zeros(1, 6), state
+
+    for wrong, shape in ((Scalar, r"\(6,\)"), (OneRow, r"\(1, 6\)")):
+        with pytest.raises(ValueError, match=f"shape {shape}, expected"):
+            decode(wrong(wild), rows(1, 2), 3)
 
 
 class Network(nn.Module):
@@ -371,6 +386,11 @@ def test_a_wider_beam_is_seldom_worse():
     assert totals == sorted(totals) and totals[-1] > totals[0]
 
 
+def test_a_beam_is_4_wide_and_compares_plain_log_probabilities_unless_told_otherwise():
+    found = [beam(TableModel(wild), SOURCES, 6, *asked) for asked in ((), (4, 0.0), (5,), (4, 1.0))]
+    assert found[0] == found[1] and found[2] != found[0] != found[3]
+
+
 def test_length_penalty_favors_longer_sentences():
     lengths = [
         sum(map(len, beam(TableModel(wild), SOURCES, 6, width=20, length_penalty=alpha)))
@@ -492,6 +512,8 @@ def test_truncate_keeps_the_fewest_tokens_that_suffice():
     assert (truncate(probs, top_k=3) > 0).sum(-1).tolist() == [3, 3]
     # top_k first: the four probabilities become 2/3 and 1/3, so 0.6 keeps one.
     assert (truncate(probs, top_k=2, top_p=0.6) > 0)[0].tolist() == [False, True, False, False]
+    exactly = torch.tensor([[0.5, 0.25, 0.25]])
+    assert (truncate(exactly, top_p=0.5) > 0).tolist() == [[True, False, False]]
     for kept in (truncate(probs), truncate(probs, top_k=99)):
         torch.testing.assert_close(kept, probs)
     torch.testing.assert_close(truncate(probs, 2, 0.9).sum(-1), torch.ones(2))

@@ -10,6 +10,7 @@ from course_lib.data import lab
 from course_lib.data.verses import VersePair
 from course_lib.decoding import search
 from course_lib.decoding.translation import Translator, score, tokenizers
+from course_lib.evaluation.scores import bleu
 from course_lib.text.words import BOS, EOS, Tokenizer, Vocabulary
 
 PAIRS = lab.generate(130, seed=0, lengths=(4, 12))  # of all lengths, and more than one batch
@@ -46,6 +47,10 @@ def test_pairs_of_words_and_of_text_become_ids(ours, characters):
     [(source, target)] = ours.encode(PAIRS[:1])
     assert tuple(ours.source.vocabulary.decode(source)) == PAIRS[0].source
     assert tuple(ours.target.vocabulary.decode(target)) == PAIRS[0].target
+    korean = lab.generate(5, seed=0, target="korean")
+    tokens = tokenizers(korean)[1]
+    for pair in korean:  # particles are words of their own
+        assert tuple(tokens.vocabulary.decode(tokens.encode(" ".join(pair.target)))) == pair.target
     [(source, target), _] = characters.encode(VERSES)
     assert (characters.source.decode(source), characters.target.decode(target)) == VERSES[0][3:]
     batch = characters.batch(VERSES)
@@ -72,6 +77,9 @@ def test_the_beam_is_that_of_the_search(ours):
     found = ours.translate(PAIRS[:5], limit=7, width=3, length_penalty=0.6)
     assert found == list(map(ours.target.vocabulary.decode, by_hand))
     assert found != ours.translate(PAIRS[:5], limit=7)
+    plain = search.beam(ours.model, batch.source, 7, 3)
+    found = ours.translate(PAIRS[:5], limit=7, width=3)
+    assert found == list(map(ours.target.vocabulary.decode, plain))
 
 
 def test_the_limit_follows_the_longest_source():
@@ -116,5 +124,7 @@ def test_scores_are_those_of_the_text_that_people_read(ours):
     assert "tok:13a" in found["signature"]
     right[2] = right[2][1:]
     assert score(right, PAIRS[:4])["exact_match"] == 0.75
-    verse = VersePair("", 0, 0, "x", "the ship -like thing")  # "-like" would join in the lab
-    assert score(["the ship-like thing"], [verse])["exact_match"] == 0
+    verse = VersePair("", 0, 0, "x", "a ship -like thing of old")  # "-like" would join in the lab
+    found = score(["a ship-like thing of old"], [verse])
+    assert found["exact_match"] == 0
+    assert found["bleu"] == bleu(["a ship-like thing of old"], [verse.target]).score

@@ -110,8 +110,13 @@ def test_bootstrap_agrees_with_theory_on_a_large_sample():
 def test_bootstrap_in_pieces_is_the_bootstrap(monkeypatch):
     values = np.random.default_rng(0).normal(size=40)
     whole = bootstrap_interval(values, seed=0, samples=105)
-    monkeypatch.setattr(interval_module, "_MOST_DRAWS", 400)  # 10 resamples at a time
+    assert bootstrap_interval(values, seed=0) == bootstrap_interval(values, seed=0, samples=1000)
+    sizes, joined = [], np.concatenate
+    monkeypatch.setattr(interval_module, "_MOST_DRAWS", 400)
+    monkeypatch.setattr(np, "concatenate", lambda pieces: joined(sizes.append(pieces) or pieces))
     assert bootstrap_interval(values, seed=0, samples=105) == whole
+    resamples = [[np.size(piece) for piece in pieces] for pieces in sizes]
+    assert [10] * 10 + [5] in resamples  # at a time
 
 
 def test_bootstrap_takes_truth_values_and_grows_with_confidence():

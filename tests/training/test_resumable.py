@@ -122,6 +122,16 @@ def test_progress_is_saved_as_often_as_asked(tmp_path, monkeypatch):
 USUAL = {"model": tagger, "loss_fn": loss_fn, "sampler": Sampler(), "steps": 5}
 
 
+class Counted(Sampler):
+    """One that knows how many batches an epoch has."""
+
+    def __len__(self):
+        return 3
+
+
+Counted.__name__ = "Sampler"
+
+
 def adamw(model, **settings):
     return torch.optim.AdamW(model.parameters(), lr=1e-3, **settings)
 
@@ -133,6 +143,7 @@ def adamw(model, **settings):
         ({"clip": None}, "clip 1.0 there, None here"),
         ({"sampler": Sampler(seed=4)}, "sampler seed 0 there, 4 here"),
         ({"sampler": Pairs()}, "sampler 'Sampler' there, 'Pairs' here"),
+        ({"sampler": Counted()}, "batches per epoch None there, 3 here"),
         ({"steps": 2}, "5 steps there, only 2 asked"),
         ({"model": partial(Tagger, width=4)}, "other shape: embedding.weight"),
         ({"optimizer": adamw}, "optimizer 'Adam' there, 'AdamW' here"),

@@ -61,6 +61,10 @@ def test_cosine_is_loshchilov_hutter_equation_5():
     for step in (0, 20, 40, 80):
         expected = 0.2 + 0.5 * 0.8 * (1 + math.cos(math.pi * step / 80))
         assert schedule(step) == pytest.approx(expected)
+    late = schedules.cosine(100, warmup=20, floor=0.2)
+    assert [late(20 + step) for step in (0, 20, 40, 80)] == [
+        pytest.approx(schedule(step)) for step in (0, 20, 40, 80)
+    ]
 
 
 def test_slanted_triangular_is_howard_ruder_equation_3():
