@@ -205,8 +205,14 @@ def table(
     emit(grid(cells, names, caption), f"{plain(caption)}\n{text}")
 
 
-def grid(cells: Sequence[Sequence[str]], names: Sequence[str], caption: str = "") -> str:
-    """A table as HTML, in a box that scrolls by keyboard where it is wide."""
+def grid(
+    cells: Sequence[Sequence[str]],
+    names: Sequence[str],
+    caption: str = "",
+    *,
+    narrow_box: bool = False,
+) -> str:
+    """A table as HTML, in a box that scrolls by keyboard where it is wide, or the box is narrow."""
     number = re.compile(r"[-−+<>≤≥≈]?\s?\d")
     columns = list(zip(names, *cells, strict=True))
     right = [bool(cells) and all(map(number.match, column[1:])) for column in columns]
@@ -228,7 +234,7 @@ def grid(cells: Sequence[Sequence[str]], names: Sequence[str], caption: str = ""
     if caption:
         above = "caption-side:top;text-align:left;padding:.3em 0"
         caption = f'<caption style="{above}">{markdown_light(caption)}</caption>'
-    wide = max(sum(map(len, row)) for row in [names, *cells]) > 30
+    wide = narrow_box or max(sum(map(len, row)) for row in [names, *cells]) > 30
     return scrollable(
         f'<table style="border-collapse:collapse;margin:.6em 0">{caption}'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
