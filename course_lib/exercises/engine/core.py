@@ -102,7 +102,6 @@ from course_lib.exercises.engine.expect import (
     expect_same,
     expect_tensor,
     expect_type,
-    expect_unchanged,
     same,
 )
 from course_lib.exercises.engine.limits import TimeLimit, run_limited, seed_all, session_kept
@@ -124,7 +123,6 @@ __all__ = [
     "expect_same",
     "expect_tensor",
     "expect_type",
-    "expect_unchanged",
     "named",
 ]
 
@@ -182,7 +180,6 @@ class Exercise:
         self.is_value = answer == "value"
         self.cases: dict[str, Callable[[Any], None]] = {}
         self.mistakes: dict[str, Mistake] = {}
-        self.alternatives: dict[str, Any] = {}
         self._definition = function
         self.__doc__ = function.__doc__
 
@@ -318,25 +315,15 @@ class Exercise:
 
         return add
 
-    def mistake(self, case: str, says: str = "", change: Any = None) -> Any:
+    def mistake(self, case: str, says: str, change: Any) -> None:
         """Add a wrong answer that must FAIL at `case`, and what to tell its author.
 
-        change: a patch of our source, or a function or class; without it, this is a decorator.
+        change: a patch of our source, or a function or class.
         """
         if case not in self.cases:
             raise ValueError(f"{self.id} has no case {case!r}; write the cases above the mistakes.")
-
-        def add(wrong: Any) -> Any:
-            name = wrong if isinstance(wrong, str) else getattr(wrong, "__name__", str(wrong))
-            self.mistakes[f"{case} {len(self.mistakes)} {name}"] = Mistake(wrong, case, says)
-            return wrong
-
-        return add if change is None else add(change)
-
-    def alternative(self, right: Any) -> Any:
-        """Decorator: add a correct answer that is written differently."""
-        self.alternatives[right.__name__] = right
-        return right
+        name = change if isinstance(change, str) else getattr(change, "__name__", str(change))
+        self.mistakes[f"{case} {len(self.mistakes)} {name}"] = Mistake(change, case, says)
 
     # How a check works
 

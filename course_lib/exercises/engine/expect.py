@@ -198,12 +198,6 @@ def expect_same(
         expect_equal(value, expected, what)
 
 
-def expect_unchanged(tensor: Tensor, before: Tensor, what: str) -> None:
-    """An argument still holds what it held before the call."""
-    problem = f"{_capital(what)} changed in place. Its owner still needs it: work on a new tensor."
-    expect(tensor.shape == before.shape and torch.equal(tensor, before), problem, tensor)
-
-
 def snapshot(value: Any) -> Any:
     """A copy to compare later: tensors detached and cloned, containers copied."""
     if isinstance(value, Tensor):
@@ -269,7 +263,9 @@ def _plural(what: str) -> bool:
     """Whether "are" follows: the last word before the first preposition ends in a plural s."""
     if what.startswith("what "):
         return False
-    head = re.split(r" (?:of|for|at|in|under|with|where|when|after|before|by|that)\b|[,(]", what)
+    head = re.split(
+        r" (?:of|for|at|in|under|with|where|when|after|before|by|that|over)\b|[,(]", what
+    )
     word = head[0].split()[-1].strip("`") if head[0].split() else ""
     return word.endswith("s") and not word.endswith(("ss", "us", "is", "bias"))
 
