@@ -652,3 +652,113 @@ best_hypothesis.mistake(
     "Your length leaves the end mark out. Its probability is in the sum, so it counts as a token.",
     "5 + len(tokens) -> 4 + len(tokens)",
 )
+
+# --- 7.9 beam_search ------------------------------------------------------------------------------
+
+
+@exercise(
+    hints=(
+        "Write the round for a beam of any size: a list of pairs (tokens so far, sum of their "
+        "log-probabilities). The search begins with one pair, ([], 0.0).",
+        "Let every pair grow by every token into one long list, sort it by the *sum*, keep the "
+        "first few. The length enters only at the very end, in the choice among complete ones.",
+        "Kept pairs that end with the end mark go to a second list. How many does the next round "
+        "keep? And what if that list is still empty after the last round?",
+    )
+)
+def beam_search(
+    next_logs: Callable[[list[int]], Tensor], width: int, longest: int, alpha: float
+) -> list[int]:
+    """Write one sentence by beam search: the tokens of the best hypothesis, no end mark.
+
+    next_logs: a function of the tokens written so far ([] at first) that gives the
+    log-probabilities (V,) of the next token; 2 is the end mark. Each of at most `longest` rounds
+    extends every hypothesis of the beam by every token and keeps the `width` of highest log P in
+    all. A kept one that ends with the end mark is complete: it leaves the beam, which is one
+    narrower from then on. Returned is the complete hypothesis of highest
+    log P / ((5 + length) / 6) ** alpha, where the end mark counts in P and in the length; if none
+    is complete after the last round, the most probable of the beam.
+    """
+    beam, complete = [([], 0.0)], []
+    for _ in range(longest):
+        grown = [
+            ([*tokens, token], total + log)
+            for tokens, total in beam
+            for token, log in enumerate(next_logs(tokens).tolist())
+        ]
+        grown = sorted(grown, key=lambda pair: pair[1], reverse=True)[: width - len(complete)]
+        complete += [pair for pair in grown if pair[0][-1] == EOS]
+        beam = [pair for pair in grown if pair[0][-1] != EOS]
+    best = max(complete or beam, key=lambda pair: pair[1] / ((5 + len(pair[0])) / 6) ** alpha)
+    return [token for token in best[0] if token != EOS]
+
+
+def _speaker(end: float = 0.0, vocabulary: int = 7) -> Callable[[list[int]], Tensor]:
+    """A model with an opinion about each token after any two others, and about the end."""
+    table = 1.5 * torch.randn(vocabulary, vocabulary, vocabulary)
+    table[..., EOS] += end
+
+    def next_logs(tokens: list[int]) -> Tensor:
+        before, last = [0, 0, *tokens][-2:]
+        return table[int(before), int(last)].log_softmax(dim=-1)
+
+    return next_logs
+
+
+def _sentence(value: Any) -> list[int]:
+    return [int(token) for token in as_list(value, "the sentence")]
+
+
+@beam_search.same_as_answer("the sentence where none ends in time", see=_sentence)
+def nothing_is_complete():
+    yield _speaker(-99.0), 3, 5, 1.0
+    yield _speaker(-99.0), 1, 2, 0.0
+
+
+@beam_search.same_as_answer("the sentence of a beam of width 1", see=_sentence)
+def width_one_is_greedy():
+    for longest in (8, 3):
+        for _ in range(5):
+            yield _speaker(1.0), 1, longest, 0.0
+
+
+@beam_search.same_as_answer("the sentence of the most probable hypothesis", see=_sentence)
+def wider_beams():
+    for width in (2, 3, 5, 9):
+        for _ in range(10):
+            yield _speaker(), width, 7, 0.0
+
+
+@beam_search.same_as_answer("the sentence with a length penalty", see=_sentence)
+def with_a_length_penalty():
+    for alpha in (0.6, 1.0, 2.0):
+        for _ in range(15):
+            yield _speaker(0.5), 4, 9, alpha
+
+
+beam_search.mistake(
+    "wider_beams",
+    "Every hypothesis keeps one extension of its own in your beam. They compete: two good ones "
+    "may have the same beginning, and a bad beginning has none.",
+    """for token, log in enumerate(next_logs(tokens).tolist())
+    -> for log, token in zip(*(one.tolist() for one in next_logs(tokens).topk(
+        1 if tokens else min(width, 7))))""",
+)
+beam_search.mistake(
+    "wider_beams",
+    "You return the first hypothesis that is complete. One that ends later may still be better.",
+    "beam = [pair for pair in grown if pair[0][-1] != EOS] -> "
+    "beam = [pair for pair in grown if pair[0][-1] != EOS and not complete]",
+)
+beam_search.mistake(
+    "with_a_length_penalty",
+    "A complete hypothesis leaves your beam, but its place does not: the beam is filled up again "
+    "and is not narrower in the next round.",
+    "[: width - len(complete)] -> [:width]",
+)
+beam_search.mistake(
+    "with_a_length_penalty",
+    "You compare the log-probabilities of complete hypotheses as they are: every token lowers "
+    "the sum, so a short one wins.",
+    "pair[1] / ((5 + len(pair[0])) / 6) ** alpha -> pair[1]",
+)

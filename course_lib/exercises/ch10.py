@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -527,4 +529,111 @@ next_token_loss.mistake(
     "padding_is_not_asked_for",
     "Padding counts in your loss, as if it were a word.",
     ", ignore_index=pad -> ",
+)
+
+# --- 10.9 window_nats -----------------------------------------------------------------------------
+
+
+@exercise(
+    hints=(
+        "Row i of a window that begins at b reads the tokens b to b + i and scores token "
+        "b + i + 1. Which tokens does each window score, and which of them were scored before?",
+        "Remember up to where the text has been scored. Of each window only the rows behind that "
+        "place are new: all of the first window, `stride` of a later one, fewer of the last.",
+        "The windows read `ids[:-1]`; the last token is scored and never read. Sum nats, divide "
+        "once by the number of tokens scored, N − 1.",
+    )
+)
+def window_nats(model: nn.Module, ids: Tensor, length: int, stride: int) -> float:
+    """Mean −log p in nats of the tokens of a long text, each scored once: (N,) -> a number.
+
+    model: (B, T) -> logits (B, T, V) with T <= length, in evaluation mode. Windows begin at token
+    0, stride, 2 · stride, … and read `length` tokens, or what is left of the text but its last
+    token; 1 <= stride <= length. No window follows the first one that scores the last token. A
+    token that several windows could score is scored by the first of them. The first token of the
+    text is not scored.
+    """
+    read, asked = ids[:-1], ids[1:]
+    total, scored = 0.0, 0
+    for start in range(0, len(read), stride):
+        logits = model(read[None, start : start + length])[0]  # (T, V)
+        end = start + len(logits)
+        new = logits[scored - start :]
+        total = total + F.cross_entropy(new, asked[scored:end], reduction="sum").item()
+        scored = end
+        if end == len(read):
+            break
+    return total / scored
+
+
+class _Reader(nn.Module):
+    """Scores that depend on all tokens of the window so far, and on where they stand in it."""
+
+    def __init__(self, longest: int, vocabulary: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocabulary, vocabulary)
+        self.positions = nn.Parameter(torch.randn(longest, vocabulary))
+        self.requires_grad_(False).eval()
+
+    def forward(self, ids: Tensor) -> Tensor:
+        expect(ids.dim() == 2, f"The model reads (B, T), you gave it {tuple(ids.shape)}.")
+        length, most = ids.shape[1], len(self.positions)
+        expect(length <= most, f"The model reads {most} tokens at most, you gave it {length}.")
+        return self.words(ids).cumsum(1) + self.positions[:length]
+
+
+def _long_text(tokens: int, length: int, stride: int, vocabulary: int = 11) -> tuple:
+    return _Reader(length, vocabulary), torch.randint(0, vocabulary, (tokens,)), length, stride
+
+
+def _number(value: Any) -> Any:
+    return value.item() if isinstance(value, Tensor) and value.dim() == 0 else value
+
+
+@window_nats.same_as_answer("the mean of a text that one window holds", see=_number)
+def one_window():
+    yield _long_text(9, 8, 8)
+    yield _long_text(6, 8, 3, 5)
+    yield _long_text(2, 4, 1)
+
+
+@window_nats.same_as_answer("the mean with windows side by side", see=_number)
+def side_by_side():
+    yield _long_text(25, 8, 8)
+    yield _long_text(23, 5, 5)
+
+
+@window_nats.same_as_answer("the mean with windows that overlap", see=_number)
+def overlapping():
+    for tokens, length, stride in ((21, 8, 4), (24, 8, 3), (30, 7, 2), (19, 6, 1), (17, 8, 5)):
+        yield _long_text(tokens, length, stride)
+
+
+window_nats.mistake(
+    "side_by_side",
+    "The first token of each window is never scored: you cut the text first and shift then. The "
+    "window before has read what precedes it.",
+    """new = logits[scored - start :] -> new = logits[(start > 0) :] ;;
+    asked[scored:end] -> asked[scored + (start > 0) : end]""",
+)
+window_nats.mistake(
+    "side_by_side",
+    "You take the mean of the windows' means: the tokens of a short last window then count more.",
+    'scored = 0.0, 0 -> scored, count = 0.0, 0, 0 ;; "sum" -> "mean" ;; '
+    "scored = end -> scored, count = end, count + 1 ;; total / scored -> total / count",
+)
+window_nats.mistake(
+    "overlapping",
+    "Tokens in which windows overlap are counted several times.",
+    "new = logits[scored - start :] -> new, scored = logits, start ;; "
+    "return total / scored -> return total / sum(min(length, len(read) - b) "
+    "for b in range(0, max(len(read) - length, 0) + stride, stride))",
+)
+window_nats.mistake(
+    "overlapping",
+    "A token that several windows could score is scored by the last of yours, which has read the "
+    "least before it. The purpose of the overlap is lost.",
+    """new = logits[scored - start :] -> last = end == len(read)
+        new = logits if last else logits[:stride] ;;
+    asked[scored:end] -> asked[start : start + len(new)]""",
 )

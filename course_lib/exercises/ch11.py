@@ -453,3 +453,93 @@ choose_places.mistake(
     "The ids of the special tokens are an argument: another vocabulary has others.",
     "~torch.isin(tokens, torch.tensor(specials)) -> tokens > 4",
 )
+
+# --- 11.8 whole_words -----------------------------------------------------------------------------
+
+
+@exercise(
+    hints=(
+        "First the words: a list of lists of places. What opens a new list, what joins the last "
+        "one, and what does neither?",
+        "The budget is counted in pieces, not in words. Fix it before you take the first word.",
+        "A word that does not fit is passed over, and the search goes on: `continue`, not `break`.",
+    )
+)
+def whole_words(pieces: list[str], order: list[int], share: float) -> list[int]:
+    """The places that are hidden when words are hidden as a whole, in ascending order.
+
+    pieces: one text of WordPiece. A word is a piece without "##" and the pieces with "##" that
+    follow it; "[CLS]", "[SEP]" and "[PAD]" belong to no word. order: the numbers of the words,
+    0 for the first of the text, in the order in which they are tried. Hidden are at most `share`
+    of all pieces that belong to words, rounded down, but at least one piece may be. A word with
+    more pieces than may still be hidden is passed over; those after it are tried.
+    """
+    words: list[list[int]] = []
+    for place, piece in enumerate(pieces):
+        if piece.startswith("##"):
+            words[-1].append(place)
+        elif piece not in ("[CLS]", "[SEP]", "[PAD]"):
+            words.append([place])
+    budget = max(1, int(share * sum(map(len, words))))
+    hidden: list[int] = []
+    for number in order:
+        if len(hidden) + len(words[number]) <= budget:
+            hidden += words[number]
+    return sorted(hidden)
+
+
+def _in_pieces(share: float, *lengths: int, pad: int = 0) -> tuple[list[str], list[int], float]:
+    """A text whose words have so many pieces, a mark in its middle, and a random order."""
+    pieces = ["[CLS]"]
+    for number, length in enumerate(lengths):
+        if number == len(lengths) // 2:
+            pieces.append("[SEP]")
+        pieces += ["[UNK]" if number == 1 else "word", *["##s"] * (length - 1)]
+    pieces += ["[SEP]", *["[PAD]"] * pad]
+    return pieces, torch.randperm(len(lengths)).tolist(), share
+
+
+@whole_words.same_as_answer("the list of places where every word may be hidden")
+def all_pieces_of_a_word():
+    yield _in_pieces(1.0, 2, 1, 3, 1)
+    yield _in_pieces(1.0, 1, 1, 4, 2, 2, pad=3)
+
+
+@whole_words.same_as_answer("the list of places where every word is one piece")
+def as_many_as_the_share_allows():
+    for share, words in ((0.25, 12), (0.5, 9), (0.15, 22), (0.15, 3), (0.7, 2)):
+        yield _in_pieces(share, *[1] * words, pad=7)
+
+
+@whole_words.same_as_answer("the list of places")
+def longer_words_and_a_budget():
+    for share in (0.25, 0.375, 0.5, 0.75, 0.15, 0.3):
+        for _ in range(4):
+            yield _in_pieces(share, *torch.randint(1, 5, (11,)).tolist(), pad=5)
+
+
+whole_words.mistake(
+    "all_pieces_of_a_word",
+    "Only the first piece of each word is hidden. The rest stands beside it and tells the word.",
+    "words[-1].append(place) -> pass",
+)
+whole_words.mistake(
+    "as_many_as_the_share_allows",
+    "Your share is one of the whole row: marks and padding are counted, too.",
+    "sum(map(len, words)) -> len(pieces)",
+)
+whole_words.mistake(
+    "longer_words_and_a_budget",
+    "You count words where pieces are to be counted: long words take more than their share.",
+    "len(hidden) + len(words[number]) <= budget -> "
+    "sum(word[0] in hidden for word in words) < max(1, int(share * len(words)))",
+)
+whole_words.mistake(
+    "longer_words_and_a_budget",
+    "You stop at the first word that does not fit. A shorter one after it may.",
+    """if len(hidden) + len(words[number]) <= budget:
+            hidden += words[number]
+    -> if len(hidden) + len(words[number]) > budget:
+            break
+        hidden += words[number]""",
+)

@@ -1,5 +1,6 @@
 """Chapter 7: right answers written differently, and wrong ones without a message of their own."""
 
+import heapq
 import math
 
 import torch
@@ -138,6 +139,22 @@ def by_comparing(hypotheses, alpha):
     return found
 
 
+def beam_on_a_heap(next_logs, width, longest, alpha):
+    open_, done = [(-0.0, ())], []
+    for _ in range(longest):
+        logs = [(tokens, total, next_logs(list(tokens))) for total, tokens in open_]
+        every = [
+            (total - float(row[i]), (*tokens, i)) for tokens, total, row in logs for i in range(7)
+        ]
+        kept = heapq.nsmallest(width, every)
+        done += [one for one in kept if one[1][-1] == 2]
+        width -= sum(one[1][-1] == 2 for one in kept)
+        open_ = [one for one in kept if one[1][-1] != 2]
+    if not done:
+        return min(open_)[1]
+    return list(min(done, key=lambda one: one[0] * (6 / (5 + len(one[1]))) ** alpha)[1][:-1])
+
+
 RIGHT = {
     ch07.teacher_forcing: [
         last_column_cut,
@@ -155,6 +172,12 @@ RIGHT = {
     ch07.embed_next: [by_lookup],
     ch07.cached_attention: [by_torch, sentence_by_sentence],
     ch07.best_hypothesis: [by_argmax, by_comparing],
+    ch07.beam_search: [
+        beam_on_a_heap,
+        # In one round all are equally long.
+        "grown = sorted(grown, key=lambda pair: pair[1], reverse=True) -> grown = sorted(grown, "
+        "key=lambda pair: pair[1] / ((5 + len(pair[0])) / 6) ** alpha, reverse=True)",
+    ],
 }
 
 WRONG = {
@@ -279,5 +302,18 @@ WRONG = {
         "((5 + len(tokens)) / 6) ** alpha -> ((5 + len(tokens)) / 6) ** min(alpha, 1)",
         "scores.index(max(scores)) -> scores.index(max(scores)) + 1",
         "scores = [sum(tokens) -> scores = [math.prod(tokens)",
+    ],
+    ch07.beam_search: [
+        "[token for token in best[0] if token != EOS] -> best[0]",
+        "complete or beam -> complete + beam",
+        "complete or beam -> complete or [([], 0.0)]",
+        "total + log -> log",
+        "reverse=True -> reverse=False",
+        "range(longest) -> range(longest - 1)",
+        "range(longest) -> range(longest + 1)",
+        "5 + len(pair[0]) -> 4 + len(pair[0])",
+        "alpha) -> alpha if alpha < 2 else pair[1] / len(pair[0]))",
+        "[: width - len(complete)] -> [: 4 - len(complete)]",
+        "pair[0][-1] != EOS] -> pair[0][-1] != EOS] if not complete else []",
     ],
 }

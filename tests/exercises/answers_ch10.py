@@ -91,6 +91,17 @@ def by_gathering(logits, tokens, pad):
     return -right[asked != pad].mean()
 
 
+@torch.inference_mode()
+def window_of_each_token(model, ids, length, stride):
+    """For each token, the window that scores it first, and its row in it."""
+    nats = []
+    for at in range(len(ids) - 1):
+        first = 0 if at < length else -(-(at - length + 1) // stride) * stride
+        rows = model(ids[None, first : at + 1])[0].log_softmax(-1)
+        nats.append(-rows[-1, ids[at + 1]])
+    return torch.stack(nats).mean()
+
+
 RIGHT = {
     ch10.temper: [by_powers],
     ch10.keep_top_k: [by_a_border],
@@ -100,6 +111,7 @@ RIGHT = {
     ch10.from_conv1d: [by_pattern],
     ch10.continuation_nats: [by_log_softmax],
     ch10.next_token_loss: [by_gathering],
+    ch10.window_nats: [window_of_each_token],
 }
 
 WRONG = {
@@ -196,5 +208,18 @@ WRONG = {
             / tokens[:, 1:].numel()
         ),
         lambda logits, tokens, pad: ch10.next_token_loss.answer(logits[:1], tokens[:1], pad),
+    ],
+    ch10.window_nats: [
+        "return total / scored -> return total",
+        "return total / scored -> return total / len(ids)",
+        "return total / scored -> return 2.718281828 ** (total / scored)",
+        "asked[scored:end] -> read[scored:end]",
+        "scored - start :] -> scored - start :].softmax(-1)",
+        "range(0, len(read), stride) -> range(0, len(read), length)",
+        "range(0, len(read), stride) -> range(0, len(read) - length + 1, stride)",
+        "range(0, len(read), stride) -> range(len(read))",
+        "start : start + length] -> start : start + stride]",
+        "read[None, start : start + length] -> read[None, : start + length]",
+        "read[None, start : start + length] -> read[None, max(scored + stride - length, 0) :]",
     ],
 }

@@ -1,5 +1,7 @@
 """Chapter 11: right answers written differently, and wrong ones without a message of their own."""
 
+import math
+
 import torch
 from torch.nn import functional as F
 
@@ -86,6 +88,20 @@ def filled_in_place(tokens, draw, specials, share):
     return draw < share
 
 
+def by_numbers(pieces, order, share):
+    marks = ("[CLS]", "[SEP]", "[PAD]")
+    begins = [piece not in marks and piece[:2] != "##" for piece in pieces]
+    word = torch.tensor(begins).cumsum(0) - 1
+    word[torch.tensor([piece in marks for piece in pieces])] = -1
+    size = torch.bincount(word[word >= 0])
+    left, taken = max(math.floor(share * int(size.sum())), 1), set()
+    for number in order:
+        if size[number] <= left:
+            left -= int(size[number])
+            taken.add(number)
+    return [place for place, number in enumerate(word.tolist()) if number in taken]
+
+
 RIGHT = {
     ch11.longest_match: [by_recursion],
     ch11.encode_pair: [step_by_step],
@@ -94,6 +110,7 @@ RIGHT = {
     ch11.both_ways: [lambda tokens, pad: tokens.ne(pad).unsqueeze(1).unsqueeze(2)],
     ch11.text_vector: [one_by_one, by_weights],
     ch11.choose_places: [by_filling],
+    ch11.whole_words: [by_numbers],
 }
 
 WRONG = {
@@ -167,5 +184,18 @@ WRONG = {
         "torch.tensor(specials) -> torch.tensor(specials[:1])",
         "~torch.isin(tokens, torch.tensor(specials)) -> (tokens != specials[0])",
         "(draw < share) & ordinary -> (draw < share) | ~ordinary",
+    ],
+    ch11.whole_words: [
+        "max(1, int(share * sum(map(len, words)))) -> int(share * sum(map(len, words)))",
+        "max(1, int(share * sum(map(len, words)))) -> max(1, round(share * sum(map(len, words))))",
+        "int(share * -> -int(-share // 1 *",
+        "<= budget -> < budget",
+        "len(hidden) + len(words[number]) <= budget -> len(hidden) < budget",
+        "return sorted(hidden) -> return hidden",
+        "return sorted(hidden) -> return sorted(order)",
+        "for number in order -> for number in range(len(words))",
+        '("[CLS]", "[SEP]", "[PAD]") -> ("[CLS]", "[SEP]", "[PAD]", "[UNK]")',
+        '("[CLS]", "[SEP]", "[PAD]") -> ("[CLS]", "[PAD]")',
+        "int(share * sum -> int(0.15 * sum",
     ],
 }
