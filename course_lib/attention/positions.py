@@ -25,6 +25,7 @@ def sinusoidal(
     width: int,
     *,
     start: int = 0,
+    base: float = 10_000.0,
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> Tensor:
@@ -41,6 +42,7 @@ def sinusoidal(
         length: T, how many positions.
         width: D, an even number.
         start: the first position.
+        base: the longest wavelength is almost 2π times this.
         dtype, device: of the result; torch's defaults if None. The angles are computed in double
             precision: in single precision those of far positions would be off.
 
@@ -53,7 +55,7 @@ def sinusoidal(
             "a sine and a cosine."
         )
     position = torch.arange(start, start + length)  # (T,)
-    frequency = 10000.0 ** -(torch.arange(0, width, 2, dtype=torch.double) / width)  # (D / 2,)
+    frequency = base ** -(torch.arange(0, width, 2, dtype=torch.double) / width)  # (D / 2,)
     angle = position[:, None] * frequency  # (T, D / 2)
     table = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)  # (T, D)
     return table.to(device=device, dtype=dtype or torch.get_default_dtype())
@@ -106,7 +108,7 @@ class LearnedPositions(nn.Module):
         return x + self.embedding.weight[start : start + length]
 
 
-def rotate(x: Tensor, start: int = 0) -> Tensor:
+def rotate(x: Tensor, start: int = 0, base: float = 10_000.0) -> Tensor:
     """Rotary positions: turn each pair of numbers by an angle that grows with the position.
 
     Su et al. (2021), equations 14 to 16 and 34: the pair (2i, 2i + 1) of position m turns by
@@ -117,12 +119,23 @@ def rotate(x: Tensor, start: int = 0) -> Tensor:
     Args:
         x: (…, T, K), queries or keys, split into heads if there are heads. K is even.
         start: the position of the first row.
+        base: a larger one turns more slowly; models for long texts have up to a million.
 
     Returns:
         The same shape.
     """
     check_vectors(x)
-    table = sinusoidal(*x.shape[-2:], start=start, dtype=x.dtype, device=x.device)  # (T, K)
+    table = sinusoidal(*x.shape[-2:], start=start, base=base, dtype=x.dtype, device=x.device)
+    return turn(x, table)
+
+
+def turn(x: Tensor, table: Tensor) -> Tensor:
+    """`rotate` with a table at hand, for models that rotate in every layer by the same angles.
+
+    Args:
+        x: (…, T, K).
+        table: (T, K), sines and cosines of the angles by turns, as `sinusoidal` gives them.
+    """
     sin, cos = table[:, 0::2], table[:, 1::2]  # (T, K / 2) each
     first, second = x[..., 0::2], x[..., 1::2]  # (…, T, K / 2) each
     turned = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)

@@ -87,6 +87,34 @@ class GPTConfig:
         return replace(cls(50_257, 1024, 768, 12, 12, 0.1, 0.1), **changes)
 
 
+def look_back(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    *,
+    need_weights: bool = False,
+    dropout: float = 0.0,
+) -> tuple[Tensor, Tensor | None]:
+    """Attention of the last T of P + T positions, each to itself and to all before it.
+
+    Args:
+        queries: (B, H, T, K).
+        keys, values: (B, H, P + T, K).
+
+    Returns:
+        The context (B, H, T, K), and the weights (B, H, T, P + T) or None.
+    """
+    length, total = queries.shape[2], keys.shape[2]
+    # Row t of the mask belongs to position P + t. Without a past the kernel makes it itself,
+    # and one position alone sees all there is.
+    causal = length > 1 and length == total
+    hidden = need_weights or 1 < length < total
+    mask = causal_mask(total, queries.device)[total - length :] if hidden else None
+    if need_weights:
+        return attend(queries, keys, values, mask)
+    return attend_fast(queries, keys, values, mask, causal=causal, dropout=dropout), None
+
+
 class GPTAttention(nn.Module):
     """Self-attention in which no position sees a later one; `c_attn` gives q, k and v at once."""
 
@@ -112,18 +140,10 @@ class GPTAttention(nn.Module):
         )
         if past is not None:
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
-        length, total = x.shape[1], keys.shape[2]
-        # Row t of the mask belongs to position P + t. Without a past the kernel makes it itself,
-        # and one position alone sees all there is.
-        causal = length > 1 and length == total
-        hidden = need_weights or 1 < length < total
-        mask = causal_mask(total, x.device)[total - length :] if hidden else None
-        if need_weights:
-            heads, weights = attend(queries, keys, values, mask)  # (B, H, T, K), (B, H, T, P + T)
-        else:
-            drop = self.attention_dropout if self.training else 0.0
-            heads = attend_fast(queries, keys, values, mask, causal=causal, dropout=drop)
-            weights = None
+        drop = self.attention_dropout if self.training else 0.0
+        heads, weights = look_back(
+            queries, keys, values, need_weights=need_weights, dropout=drop
+        )  # (B, H, T, K)
         joined = heads.transpose(1, 2).flatten(2)  # (B, T, D)
         return self.dropout(self.c_proj(joined)), (keys, values), weights
 
