@@ -1,11 +1,13 @@
-"""Do the tests notice a wrong program? `python -m tools.mutants [--count 300] [MODULE …]`.
+"""Do the tests notice a wrong program? `python -m tools.mutants [--count 300] [NAME …]`.
 
 Each mutant is one module of the library with one small change: `<` for `<=`, `+` for `-`, a number
-one larger, an argument left out. The tests of its room run on it, and then, if it lives, those of
-the other rooms named below. A mutant that no test kills is printed with its line, to be judged: it
-is either equal to the original in all that matters, or a test is missing.
+one larger, an argument left out. The tests of its room run on it, in a copy of the repository, so
+that the processes which a test starts run it too. A mutant that no test kills is printed with its
+line, to be judged: either a test is missing, or no test can tell it from the original. The latter
+are named with the reason in tools/equal_mutants.yml and drawn no more. A mutant under which
+the tests do not come to an end is listed apart and is not counted as killed.
 
-torch is imported once; each mutant is a fork of this process, two at a time.
+torch is imported once; each mutant is a fork of this process.
 """
 
 from __future__ import annotations
@@ -14,20 +16,25 @@ import argparse
 import ast
 import contextlib
 import copy
-import importlib.abc
-import importlib.util
 import io
 import os
 import random
+import shutil
 import signal
 import sys
+import tempfile
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+import yaml
 
 from tools.project import ROOT
 
 ROOMS = ("attention", "transformer", "decoding", "evaluation", "training")
-SECONDS = 240  # a mutant that runs longer, such as an endless loop, counts as killed
+EQUAL = ROOT / "tools" / "equal_mutants.yml"
 SWAPS = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -73,25 +80,79 @@ def changed(node: ast.AST) -> Iterator[ast.AST]:
         yield new.orelse
 
 
-def mutants(source: str) -> Iterator[tuple[int, str, str]]:
-    """Line, what was changed, and the whole changed source, for every mutant of a module."""
-    tree = ast.parse(source)
+class Mutant(NamedTuple):
+    """One change of one module: its number there, its line, that line's text, what changes."""
+
+    module: str
+    number: int
+    line: int
+    text: str
+    change: str
+
+    def key(self) -> tuple[str, str, str]:
+        """What names it when lines move."""
+        return self.module, self.text, self.change
+
+
+class Site(NamedTuple):
+    """Where in a tree a node may be replaced, and by what."""
+
+    parent: ast.AST
+    field: str
+    index: int | None
+    node: ast.AST
+    new: ast.AST
+
+
+def sites(tree: ast.AST) -> Iterator[Site]:
+    """All the changes that this program knows, for one module."""
     skipped = {id(part) for node in ast.walk(tree) for part in unimportant(node)}
     for parent in ast.walk(tree):
         for field, value in ast.iter_fields(parent):
-            places = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
-            for index, node in places:
-                if not isinstance(node, ast.AST) or id(node) in skipped:
-                    continue
-                for new in changed(node):
-                    put(parent, field, index, new)
-                    said = f"{ast.unparse(node)}  ->  {ast.unparse(new)}"
-                    yield (
-                        getattr(node, "lineno", 0),
-                        said,
-                        ast.unparse(ast.fix_missing_locations(tree)),
-                    )
-                    put(parent, field, index, node)
+            for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                if isinstance(node, ast.AST) and id(node) not in skipped:
+                    for new in changed(node):
+                        yield Site(parent, field, index, node, new)
+
+
+def mutants(module: str, source: str) -> Iterator[Mutant]:
+    """Every mutant of a module, such as attention/masks.py."""
+    lines = source.splitlines()
+    for number, (parent, field, index, node, new) in enumerate(sites(ast.parse(source))):
+        before, after = ast.unparse(node), ast.unparse(new)
+        if isinstance(node, ast.Constant) and isinstance(parent, ast.expr):
+            before = ast.unparse(parent)  # a number alone says too little
+            put(parent, field, index, new)
+            after = ast.unparse(parent)
+            put(parent, field, index, node)
+        change = f"{before}  ->  {after}"
+        yield Mutant(module, number, node.lineno, lines[node.lineno - 1].strip(), change)
+
+
+def mutated(source: str, number: int) -> str:
+    """The source of a module with one of its changes made."""
+    tree = ast.parse(source)
+    parent, field, index, _, new = list(sites(tree))[number]
+    put(parent, field, index, new)
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def judged_equal() -> dict[tuple[str, str, str], str]:
+    """The mutants that no test can tell from the original, each with the reason."""
+    there = yaml.safe_load(EQUAL.read_text("utf8")) or []
+    return {(one["module"], one["line"], one["change"]): one["because"] for one in there}
+
+
+def drawn(sources: dict[str, str], count: int, seed: int) -> list[Mutant]:
+    """About `count` mutants, from each module as many as its share of the lines, at least one."""
+    generator, equal = random.Random(seed), judged_equal()
+    lines = {module: len(source.splitlines()) for module, source in sources.items()}
+    chosen = []
+    for module, source in sources.items():
+        there = [one for one in mutants(module, source) if one.key() not in equal]
+        share = max(1, round(count * lines[module] / sum(lines.values())))
+        chosen += generator.sample(there, min(share, len(there)))
+    return chosen
 
 
 def put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
@@ -112,73 +173,100 @@ def unimportant(node: ast.AST) -> Iterator[ast.AST]:
         yield from ast.walk(part)
 
 
-class Mutated(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
-    """Imports one module from changed source."""
+class Copy:
+    """A copy of the repository, whose tests run on one mutant at a time."""
 
-    def __init__(self, name: str, path: Path, source: str) -> None:
-        self.name, self.path, self.source = name, path, source
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        leave = shutil.ignore_patterns(".git", ".venv", "_build", "__pycache__", ".*_cache")
+        shutil.copytree(ROOT, root, ignore=leave)
 
-    def find_spec(self, name, path=None, target=None):
-        if name == self.name:
-            return importlib.util.spec_from_file_location(name, self.path, loader=self)
-        return None
+    def run(self, room: str, first: str = "", limit: float = 3600) -> tuple[int | None, float]:
+        """The exit status of the tests of a room, None after `limit` seconds; and the seconds.
+        The tests of the module `first` come first, which ends most runs early."""
+        began = time.monotonic()
+        process = os.fork()
+        if not process:
+            if first:  # the byte code of what is unchanged is there; that of a mutant must not stay
+                os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+                sys.dont_write_bytecode = True
+            own = f"tests/{room}/test_{Path(first).stem}.py"
+            self.test([own] * (self.root / own).is_file() + [f"tests/{room}"])
+        status = None
+        while status is None and time.monotonic() - began < limit:
+            time.sleep(0.02)
+            ended, code = os.waitpid(process, os.WNOHANG)
+            status = code if ended else None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process, signal.SIGKILL)  # what a test started ends with it
+        if status is None:
+            os.waitpid(process, 0)
+        return status, time.monotonic() - began
 
-    def get_filename(self, name):
-        return str(self.path)
+    def test(self, paths: list[str]) -> None:
+        """Run tests in this process, and end it."""
+        os.setsid()
+        os.chdir(self.root)
+        sys.path[:] = [str(self.root), *(p for p in sys.path if p not in ("", str(ROOT)))]
+        os.environ["PYTHONPATH"] = str(self.root)
+        for name in [name for name in sys.modules if name.split(".")[0] == "tools"]:
+            del sys.modules[name]
+        import pytest
 
-    def get_data(self, path):
-        return self.source.encode()
+        status = 1
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            with contextlib.suppress(BaseException):
+                quiet = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+                status = int(pytest.main([*quiet, *paths]))
+        os._exit(status)
 
-
-def start(module: Path, source: str) -> int:
-    """Fork a process that runs the tests on a mutant; its exit status is 0 when it survives."""
-    process = os.fork()
-    if process:
-        return process
-    signal.alarm(SECONDS)
-    import pytest
-
-    name = ".".join(module.relative_to(ROOT).with_suffix("").parts)
-    sys.meta_path.insert(0, Mutated(name, module, source))
-    own = module.relative_to(ROOT / "course_lib").parts[0]
-    quiet = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    status = 1
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        rooms = [f"tests/{room}" for room in (own, *ROOMS) if (ROOT / "tests" / room).is_dir()]
-        with contextlib.suppress(BaseException):
-            status = int(pytest.main([*quiet, *dict.fromkeys(rooms)]))
-    os._exit(0 if status == 0 else 1)
+    @contextlib.contextmanager
+    def holding(self, mutant: Mutant) -> Iterator[None]:
+        """While the module is a changed one."""
+        path = self.root / "course_lib" / mutant.module
+        source, before = path.read_text("utf8"), path.stat()
+        path.write_text(mutated(source, mutant.number), "utf8")
+        try:
+            yield
+        finally:
+            path.write_text(source, "utf8")
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__)
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help="attention/masks.py …")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="attention, attention/masks.py …")
     parser.add_argument("--count", type=int, default=300, help="mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     library = ROOT / "course_lib"
-    chosen = [library / name for name in options.modules]
-    chosen = chosen or [path for room in ROOMS for path in sorted((library / room).glob("*.py"))]
-    there = [(path, *one) for path in chosen for one in mutants(path.read_text("utf8"))]
-    drawn = random.Random(options.seed).sample(there, min(options.count, len(there)))
-    print(f"{len(drawn)} of {len(there)} mutants", flush=True)
+    paths = [library / name for name in options.names or ROOMS]
+    modules = [one for path in paths for one in (sorted(path.glob("*.py")) or [path])]
+    sources = {path.relative_to(library).as_posix(): path.read_text("utf8") for path in modules}
+    chosen = drawn(sources, options.count, options.seed)
     import torch  # noqa: F401  (once for all forks)
     import transformers  # noqa: F401
 
-    running: dict[int, tuple] = {}
-    alive = []
-    for mutant in [*drawn, *[None] * options.jobs]:
-        if mutant is not None:
-            running[start(mutant[0], mutant[3])] = mutant
-        if running and (mutant is None or len(running) >= options.jobs):
-            process, status = os.wait()
-            path, line, said, _ = running.pop(process)
-            if status == 0:
-                alive.append(said)
-                print(f"alive: {path.relative_to(ROOT)}:{line}  {said}", flush=True)
-    killed = len(drawn) - len(alive)
-    print(f"{killed} of {len(drawn)} killed ({killed / len(drawn):.1%})")
+    ends: dict[str, Counter] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        copied = Copy(Path(folder, "copy"))
+        for one in chosen:
+            room = one.module.split("/")[0]
+            if room not in ends:
+                ends[room] = Counter()
+                status, seconds = copied.run(room)
+                if status != 0:
+                    sys.exit(f"the tests of {room} fail without any change")
+            with copied.holding(one):
+                status, _ = copied.run(room, one.module, limit=20 + 4 * seconds)
+            end = {0: "alive", None: "timed out"}.get(status, "killed")
+            ends[room][end] += 1
+            if end != "killed":
+                print(f"{end}: {one.module}:{one.line}  {one.text}  |  {one.change}", flush=True)
+    for room, counts in [*ends.items(), ("all", sum(ends.values(), Counter()))]:
+        of = counts.total()
+        told = ", ".join(f"{counts[end]} {end}" for end in ("killed", "alive", "timed out"))
+        print(f"{room}: {told} of {of} ({counts['killed'] / of:.1%} killed)")
     return 0
 
 

@@ -145,14 +145,6 @@ def test_training_in_16_bits_on_a_processor_computes_in_32(monkeypatch, dtype):
     torch.testing.assert_close(trained, plain, atol=0.03, rtol=0.03)
 
 
-def test_inputs_and_modules_are_left_alone():
-    score, given, mask = AdditiveScore(4, 4, 6).double(), inputs(), causal_mask(5)[:3]
-    before, held = [tensor.detach().clone() for tensor in (*given, mask)], set(vars(score))
-    attend(*given, mask, score=score)
-    assert all(torch.equal(a, b) for a, b in zip(before, (*given, mask), strict=True))
-    assert set(vars(score)) == held and list(score.buffers()) == []
-
-
 @pytest.mark.parametrize(
     ("leading", "dimensions"), [((1,) * n, d) for n in range(3) for d in range(1, n + 3)]
 )

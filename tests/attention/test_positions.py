@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from course_lib.attention.multi_head import MultiHeadAttention
 from course_lib.attention.positions import LearnedPositions, SinusoidalPositions, rotate, sinusoidal
 
 
@@ -28,20 +27,6 @@ def test_sinusoidal_equals_the_formula(length, width, start):
 def test_far_positions_are_exact_in_single_precision():
     ours = sinusoidal(3, 8, start=1_000_000)
     torch.testing.assert_close(ours, by_hand(3, 8, 1_000_000).float(), atol=1e-7, rtol=0)
-
-
-@pytest.mark.parametrize("k", [1, 5, 100])
-def test_k_further_is_a_fixed_rotation(k):
-    width = 8
-    table = sinusoidal(300, width, dtype=torch.double)
-    # The matrix is built from k alone, then serves every position.
-    matrix = torch.zeros(width, width, dtype=torch.double)
-    for i in range(width // 2):
-        a = k / 10000 ** (2 * i / width)
-        block = [[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]]
-        matrix[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = torch.tensor(block, dtype=torch.double)
-    torch.testing.assert_close(table[:-k] @ matrix.T, table[k:])
-    assert table[0].tolist() == [0, 1] * 4  # positions are counted from 0
 
 
 @pytest.mark.parametrize("dtype", [torch.double, torch.half, torch.bfloat16])
@@ -80,21 +65,6 @@ def test_what_is_added_and_trained():
     expected = torch.zeros(20, 8)
     expected[4:6] = 3  # three sentences share the vector
     assert torch.equal(layer.embedding.weight.grad, expected)
-
-
-@pytest.mark.parametrize("layer", [SinusoidalPositions(12), LearnedPositions(5, 12)])
-@torch.no_grad()
-def test_positions_end_the_permutation_equivariance(layer):
-    torch.manual_seed(0)
-    attention, x = MultiHeadAttention(12, 3), torch.randn(2, 5, 12)
-    order = torch.tensor([3, 0, 4, 2, 1])
-
-    def moves(embed):
-        a, b = embed(x), embed(x[:, order])
-        return (attention(b, b, b)[0] - attention(a, a, a)[0][:, order]).abs().max()
-
-    assert moves(lambda x: x) < 1e-6
-    assert moves(layer) > 1e-2
 
 
 def test_rotate_turns_pairs_and_keeps_lengths():

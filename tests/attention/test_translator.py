@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from course_lib.attention.attend import attend
@@ -67,30 +66,6 @@ def test_weights_and_predictions_move_with_the_encoder_states(model):
     assert (other - weights).abs().max() > 1e-3
     louder = state._replace(values=state.values * 2)
     assert (model.decoder(target, louder)[0] - logits).abs().max() > 1e-3
-
-
-def test_another_source_moves_the_weights_and_a_blind_score_is_found(model):
-    """A tutorial computed its weights from the decoder alone, one for each source position, for
-    years (pytorch/tutorials issue 2121). The shapes are right and the loss falls."""
-    states, last = model.encoder(batch([LONG]))
-    changed = states.clone()
-    changed[:, 2] = -changed[:, 2]  # one source word says something else
-
-    def weights_move() -> bool:
-        mask = torch.ones(1, 5, dtype=torch.bool)
-        before, after = (
-            model.decoder.with_weights(
-                torch.tensor([[1]]), model.decoder.init_state(one, last, mask)
-            )[1]
-            for one in (states, changed)
-        )
-        return (before - after).abs().max().item() > 1e-4
-
-    assert weights_move()
-    blind = nn.Linear(model.config.width, 5)
-    del model.decoder.score  # a module, perhaps, which only a module may replace
-    model.decoder.score = lambda queries, keys: blind(queries)
-    assert not weights_move()
 
 
 def test_with_one_vector_to_look_at_it_is_the_fixed_vector_decoder(model):

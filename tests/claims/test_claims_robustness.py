@@ -60,19 +60,18 @@ def compared(toy):
 
 
 def test_only_the_cells_of_headlines_run_with_seeds_that_the_study_has_not(toy):
-    before = (toy["results"] / "toy.json").read_bytes()
+    kept = [toy["results"] / "toy.json", toy["ledger"].parent / "toy.json"]  # and the checkpoint
+    before = [path.read_bytes() for path in kept]
+    [(name, cells, minutes)] = robustness.plan(toy["ledger"], results=toy["results"])
+    assert (name, cells) == ("toy", 6) and minutes >= 0
+    rerun(toy, seeds=1)
+    assert studies.load("toy", results=toy["again"]).seeds(width=1) == [10]
     rerun(toy)
     ran = sorted(toy["log"].read_text().split("\n")[:-1])
     assert ran == [f"{width} {seed}" for width in (1, 2) for seed in (10, 11, 12)]
-    assert (toy["results"] / "toy.json").read_bytes() == before
+    assert [path.read_bytes() for path in kept] == before
     rerun(toy)  # nothing is left to do
     assert len(toy["log"].read_text().split("\n")) == len(ran) + 1
-
-
-def test_checkpoints_stay_as_they_are(toy, tmp_path):
-    before = (tmp_path / "toy.json").read_bytes()
-    rerun(toy)
-    assert (tmp_path / "toy.json").read_bytes() == before
 
 
 def test_a_verdict_that_turns_is_seen(toy):
@@ -99,19 +98,9 @@ def test_a_run_that_is_not_complete_gives_no_verdict_and_a_damaged_one_is_named(
         compared(toy)
 
 
-def test_fewer_seeds(toy):
-    rerun(toy, seeds=1)
-    assert studies.load("toy", results=toy["again"]).seeds(width=1) == [10]
-
-
 def test_a_study_that_no_headline_needs_is_an_error(toy):
     with pytest.raises(KeyError, match="no headline claim needs other; needed: toy"):
         robustness.rerun(["other"], ledger=toy["ledger"], results=toy["results"])
-
-
-def test_the_plan_counts_cells_and_minutes(toy):
-    [(name, cells, minutes)] = robustness.plan(toy["ledger"], results=toy["results"])
-    assert (name, cells) == ("toy", 6) and minutes >= 0
 
 
 def test_the_command_lists_claims_and_the_plan_of_the_real_ledger(capsys):

@@ -32,16 +32,10 @@ def test_page(path):
     "text",
     [
         "The accuracy rises to 0.93 with ten labels.",
-        "It reaches a BLEU of 26.4 on verses.",
         "- One seed.\n- Attention gains 3.1 BLEU on verses.",
-        "Exact match falls from 98 % to 12 %.",
-        "A step takes 53 ms on one core.",
-        "The Transformer is 6.3 times as fast.",
         "Its perplexity is 31.4,\nthat of counting 38.2.",
         "The model was trained in less than half an hour.",
-        "Training took twenty minutes on one core.",
         "| system | BLEU |\n|---|---|\n| ours, BLEU | 12.5 |",
-        "Chapter 3 found an accuracy of 0.41 in Table 3.2.",
         "> **Note.** It needs 310 MB of peak memory.",
     ],
 )
@@ -54,19 +48,12 @@ def test_a_typed_result_is_found(text):
     [
         "Table 7.5 shows the BLEU of three models, Figures 3.2 and 3.3 the accuracy.",
         "Accuracy is measured on torch 2.13 with Python 3.11.",
-        "It was trained for 2,000 steps on 20,000 sentences; BLEU is computed once.",
         "[Bahdanau et al. (2015)](https://arxiv.org/abs/1409.0473) report 26.75 BLEU.",
-        "BLEU rose to 26.75 {cite}`bahdanau2015`.",
-        "Vaswani et al. (2017) report a BLEU of 28.4.",
         "It rose to 22.5, one of its scores. <!-- published -->",
         "A model is right with probability 0.97. <!-- given -->",
         "The loss is $-\\log 0.5 = 0.69$ nats, `0.69` in the cell.",
-        "The accuracy is shown below.\n\nThe temperature is 0.7.",
         "**Run time** about half a minute on one processor core.",
-        "Give each layer a second one, and run it again.",
         "It learns from 15 % of what it reads, a left-to-right model from all.",
-        "The loss must not move (exercise 11.4, appendix A.3).",
-        "Vaswani et al. report a BLEU of 28.4.",
     ],
 )
 def test_other_numbers_are_free(text):

@@ -96,21 +96,6 @@ def test_greedy_takes_the_most_probable_token_at_every_step():
             prefix = (*prefix, token)
 
 
-def test_padding_and_begin_are_never_written():
-    def mostly_marks(source, prefix):
-        return [0.5, 0.4, 0.02, 0.05, 0.02, 0.01]
-
-    generator = torch.Generator().manual_seed(0)
-    model = TableModel(mostly_marks)
-    sentences = [
-        *greedy(model, SOURCES, 5),
-        *beam(model, SOURCES, 5, width=3),
-        *sample(model, SOURCES, 5, generator=generator),
-    ]
-    for words in sentences:
-        assert not {PAD, BOS, EOS} & set(words)
-
-
 # What greedy search, beam search and sampling share
 
 
@@ -119,6 +104,12 @@ def decoders():
         return sample(*args, generator=torch.Generator().manual_seed(0), **options)
 
     return [greedy, beam, sampler]
+
+
+@pytest.mark.parametrize("decode", decoders())
+def test_padding_and_begin_are_never_written(decode):
+    found = decode(TableModel(lambda *_: [0.5, 0.4, 0.02, 0.05, 0.02, 0.01]), SOURCES, 5)
+    assert not {PAD, BOS, EOS} & {word for words in found for word in words}
 
 
 @pytest.mark.parametrize("decode", decoders())
@@ -371,32 +362,9 @@ def test_beam_of_width_one_is_greedy(alpha):
     assert beam(network, source, 20, width=1) == greedy(network, source, 20)
 
 
-def test_a_wider_beam_is_seldom_worse():
-    def score(source, words):
-        prefix, total = (BOS,), 0.0
-        for token in [*words, EOS][:6]:
-            total += math.log(wild(tuple(source), prefix)[token])
-            prefix = (*prefix, token)
-        return total
-
-    totals = []
-    for width in (1, 2, 4, 16):
-        found = beam(TableModel(wild), SOURCES, 6, width=width)
-        totals.append(sum(map(score, SOURCES.tolist(), found)))
-    assert totals == sorted(totals) and totals[-1] > totals[0]
-
-
 def test_a_beam_is_4_wide_and_compares_plain_log_probabilities_unless_told_otherwise():
     found = [beam(TableModel(wild), SOURCES, 6, *asked) for asked in ((), (4, 0.0), (5,), (4, 1.0))]
     assert found[0] == found[1] and found[2] != found[0] != found[3]
-
-
-def test_length_penalty_favors_longer_sentences():
-    lengths = [
-        sum(map(len, beam(TableModel(wild), SOURCES, 6, width=20, length_penalty=alpha)))
-        for alpha in (0.0, 1.0, 3.0)
-    ]
-    assert lengths == sorted(lengths) and lengths[0] < lengths[-1]
 
 
 def test_length_penalty_is_equation_14():
@@ -445,11 +413,6 @@ def test_a_complete_hypothesis_is_preferred_to_a_cut_one():
 
     assert beam(TableModel(slow_end), rows(0), 4, width=2) == [[]]
     assert beam(TableModel(slow_end), rows(0), 4, width=1) == [[A, A, A, A]]  # nothing complete
-
-
-def test_beam_wider_than_the_vocabulary_works():
-    assert beam(TableModel(trap), rows(0), 1, width=50) == [[A]]  # nothing ends at step 1
-    assert beam(TableModel(trap), rows(0), 3, width=50) == [[B, C]]
 
 
 @pytest.mark.parametrize("wrong", [{"width": 0}, {"length_penalty": -1}])

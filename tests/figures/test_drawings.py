@@ -2,18 +2,15 @@
 
 import functools
 import itertools
-import math
 import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-import torch
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from course_lib.figures import drawings, plots
 from tools.drawings import DRAWINGS, FOLDER, files
-from tools.drawings.sketch import Sketch
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.svg"))
@@ -94,43 +91,6 @@ def test_show_takes_the_words_from_the_file(monkeypatch):
     assert "−0.5. The softmax" in shown["alt"] and "&" not in shown["alt"]
 
 
-def test_reversed_source_counts_right():
-    titles = words("reversed_source", bold=True)
-    assert "4, 4, 4, 4; mean 4" in titles[0] and "1, 3, 5, 7; mean 4" in titles[1]
-
-
-def test_padding_and_packing_counts_right():
-    said = words("padding_and_packing")
-    title = next(word for word in said if word.startswith("packed"))
-    alive = [int(word) for word in said if word.isdigit()]
-    assert sum(alive) == int(re.search(r"\d+", title)[0]) == 15 - said.count("pad")
-
-
-def numbers_in(name):
-    return [float(word.replace("−", "-")) for word in words(name) if "." in word[1:]]
-
-
-def test_one_step_computes_a_softmax():
-    shown = numbers_in("one_step")
-    scores, weights = torch.tensor(shown[::2]), torch.tensor(shown[1::2])
-    assert torch.allclose(scores.softmax(0), weights, atol=0.0051)
-    alt = re.findall(r"[−\d]+\.\d", load("one_step")[2])
-    assert [float(number.replace("−", "-")) for number in alt] == scores.tolist()
-
-
-def test_attention_weights_sum_to_one():
-    weights = [f"{weight:.2f}" for weight in numbers_in("attention")]
-    assert sum(map(float, weights)) == pytest.approx(1)
-    assert all(weight in load("attention")[2] for weight in weights)
-
-
-def test_paths_counts_right():
-    said, length, kernel = words("paths"), 9, 3
-    assert f"{length - 1} steps" in said and "1 layer" in said
-    assert f"{math.ceil((length - 1) / (kernel - 1))} layers" in said
-    assert f"{round(math.log(length, kernel))} layers" in said  # reach after two: 1 + 2 + 2 · 3
-
-
 def test_papers_go_forward_as_the_arxiv_numbers_do():
     months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
     dates = []
@@ -147,16 +107,3 @@ def test_a_time_line_marks_one_paper_and_says_which():
         lanes = ["recurrence", "attention", "transfer"]
         assert words(name, bold=True) == [*lanes, paper.month, paper.name]
         assert f"marked is {paper.name}, {paper.month}" in load(name)[2]
-
-
-def test_a_bent_arrow_ends_where_it_should():
-    sketch = Sketch(100, 100)
-    sketch.arrow(10, 50, 90, 50, bend=20)
-    assert "M10.0 50.0Q50.0 10.0" in sketch.finish("a") and "M90.0 50.0L" in sketch.finish("a")
-
-
-def test_a_sketch_escapes_text():
-    sketch = Sketch(10, 10)
-    sketch.text(5, 5, "<s> & </s>")
-    [text] = ElementTree.fromstring(sketch.finish("a")).iter(f"{SVG}text")
-    assert text.text == "<s> & </s>"

@@ -84,9 +84,6 @@ class TestMap:
         ):
             assert not re.search(r"<s>|a&b|<b>|<i>", markup)
 
-    def test_each_map_has_its_name(self):
-        assert len({heatmap.name_of(alignment()) for _ in range(3)}) == 3
-
 
 class TestState:
     def test_says_where_the_row_looks(self):

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from course_lib.studies import Record
@@ -35,13 +34,6 @@ def test_layers_keep_the_shape_and_multiply_as_often_as_said(name):
     unseen = 2 * (2 * 32 * 32 * 8)  # the counter does not know the fast kernel of the CPU
     fast = name in ("attention", "attention_bare")
     assert flops.get_total_flops() in (expected, expected - unseen * fast)
-
-
-def test_both_paths_of_attention_give_the_same():
-    fast, explicit = build("attention", 8), build("attention_explicit", 8)
-    explicit.load_state_dict(fast.state_dict())
-    x = torch.randn(1, 7, 8)
-    torch.testing.assert_close(fast(x), explicit(x))
 
 
 def test_the_convolution_is_causal_and_dilated():
@@ -86,11 +78,6 @@ def test_path_lengths(length):
     assert KERNEL ** (dilated - 1) < length <= KERNEL**dilated
     assert layers(lambda _: layer_kinds.OneHead(2)) == 1
     assert steps_between_ends(length) == length
-
-
-def test_layers_that_connect_nothing_are_an_error():
-    with pytest.raises(ValueError, match="4 layers do not connect 4"):
-        layers_between_ends(lambda number: nn.Tanh(), 4)
 
 
 # --- memory and time --------------------------------------------------------------------------
@@ -203,12 +190,6 @@ def planted(exponents):
     return Record("layer_cost", "05", "", False, 0, [], None, cells)
 
 
-def test_upper_half():
-    assert layer_cost.upper_half(layer_cost.LENGTHS) == [256, 512, 1024, 2048, 4096]
-    assert layer_cost.upper_half(layer_cost.WIDTHS) == [128, 192, 256, 384, 512]
-    assert layer_cost.upper_half([16, 32]) == [16, 32]
-
-
 def test_exponent_of_a_record_is_taken_over_the_upper_half():
     record = planted({"attention": (1e-6, 2)})
     for cell in record.cells:  # a fixed price at small sizes, which the fit must not see
@@ -240,11 +221,8 @@ def test_crossing_is_the_one_after_which_the_order_stays():
 @pytest.mark.parametrize(
     ("layer", "along", "fixed", "exponent"),
     [
-        ("lstm", "n", 64, 1),
         ("lstm", "d", 64, 2),
         ("convolution", "d", 64, 2),
-        ("attention_bare", "n", 64, 2),
-        ("attention_bare", "d", 64, 1),
         ("attention", "n", 64, 1.87),  # between the two: the maps are not small beside the rest
         ("attention", "n", 100_000, 1.01),
     ],

@@ -8,22 +8,19 @@ import signal
 import pytest
 import torch
 
-from course_lib import studies
 from course_lib.bert.model import BertConfig, BertForPreTraining
 from course_lib.data import reviews, sentence_order, wikipedia
 from course_lib.gpt.classifier import marks_for
 from course_lib.gpt.model import GPT, GPTConfig
 from course_lib.recurrent.streams import join
-from course_lib.studies.ch09 import few_labels, stages, tasks
+from course_lib.studies.ch09 import few_labels, tasks
 from course_lib.studies.ch09 import language_models as lm
 from course_lib.studies.ch09 import text_tuning as tuning
-from course_lib.studies.ch10 import gpt_models, gpt_tuning, wikipedia_gpt
+from course_lib.studies.ch10 import gpt_models, gpt_tuning
 from course_lib.studies.ch11 import (
     bert_tuning,
     minilm_fill_mask,
-    minilm_reviews,
     small_bert,
-    three_tasks,
 )
 from course_lib.studies.ch11.minilm_fill_mask import HiddenWord
 from course_lib.text.bpe import BPE
@@ -186,12 +183,6 @@ def test_a_killed_language_model_goes_on_to_the_last_bit(tmp_path, monkeypatch, 
     assert all(torch.equal(one, other) for one, other in zip(whole, halves, strict=True))
 
 
-def test_as_many_tokens_as_the_lstm():
-    assert gpt_models.BATCH * gpt_models.CONTEXT == lm.STREAMS * lm.LENGTH
-    assert sorted(wikipedia_gpt.STEPS) == [cell["steps"] for cell in stages.WIKIPEDIA.cells]
-    assert wikipedia_gpt.STUDY.seeds == stages.WIKIPEDIA.seeds
-
-
 def test_scores_of_a_model_that_knows_nothing(abc):
     model = GPT(GPTConfig.course(len(abc), width=16, heads=2, layers=1)).eval()
     with torch.no_grad():
@@ -308,21 +299,6 @@ def test_tuning_from_scratch_has_the_sizes_but_not_the_weights(monkeypatch, few)
     assert not torch.allclose(scratch.body.embedding.weight, start.embedding.weight, atol=1e-3)
     for one, other in zip(copied.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
-
-
-def test_every_cell_has_its_steps_and_rates():
-    for name in ("review_labels", "topic_labels", "ulmfit_ladder"):
-        assert {cell["labels"] for cell in studies.get(name).cells} <= set(tuning.STEPS)
-    for cell in gpt_tuning.STUDY.cells:
-        assert cell["labels"] in gpt_tuning.STEPS and cell["task"] in tasks.MAJORITY
-        assert cell["start"] == "tfidf" or cell["start"] in gpt_tuning.RATES
-    assert gpt_tuning.LONGEST_PAIR <= gpt_models.CONTEXT
-    assert {cell["labels"] for cell in minilm_reviews.STUDY.cells} <= set(minilm_reviews.STEPS)
-    for cell in three_tasks.STUDY.cells:
-        if cell["start"] == "tuned":
-            assert (cell["task"], cell["labels"]) in three_tasks.STEPS
-        if cell["start"] == "small":
-            assert cell["labels"] in three_tasks.SMALL_STEPS
 
 
 # Hidden words ----------------------------------------------------------------------------------

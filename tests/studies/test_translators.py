@@ -1,14 +1,12 @@
 """The translators of chapters 2 to 7: what the studies compute, and what they leave behind."""
 
 import math
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from course_lib import studies
 from course_lib.attention.attend import attend
 from course_lib.attention.translator import AttentionConfig, AttentionEncoderDecoder
 from course_lib.data import lab
@@ -20,9 +18,8 @@ from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
 from course_lib.recurrent.word_dictionary import WordDictionary
 from course_lib.studies import Record
 from course_lib.studies.ch02 import lab_translation, verse_translation
-from course_lib.studies.ch03 import bottleneck
 from course_lib.studies.ch04 import attention_lab
-from course_lib.studies.ch07 import decoding_cost, one_budget, translator_cost
+from course_lib.studies.ch07 import decoding_cost, one_budget
 from course_lib.studies.engine import translators
 from course_lib.text.words import BOS, EOS
 from course_lib.training.loop import History
@@ -230,31 +227,6 @@ def test_own_weights_leave_the_translation_as_it_is(translator, pairs):
 # One protocol for all --------------------------------------------------------------------------
 
 
-def test_without_a_score_it_is_the_training_of_the_bottleneck(monkeypatch):
-    for study in (attention_lab, bottleneck):
-        monkeypatch.setattr(study, "fit", partial(translators.fit, warmup=2))
-    small = {"pairs": 150, "steps": 8}
-    ours = attention_lab.train(attention_lab._cell("none", reading="forward") | small, 3)
-    theirs = bottleneck.train(bottleneck._cell() | small, 3)
-    assert ours[1].losses == theirs[1].losses
-    wide = bottleneck._cell()
-    for name in ("pairs", "sentences"):
-        assert {c[name] for c in attention_lab.STUDY.cells} == {wide[name]}
-    assert {c["steps"] for c in attention_lab.STUDY.cells} == {wide["steps"], 3 * wide["steps"]}
-    assert attention_lab.STUDY.seeds == bottleneck.STUDY.seeds
-
-
-def test_every_study_of_a_kept_translator_keeps_one_of_its_cells():
-    for name, kept in (
-        ("attention_lab", attention_lab.KEPT["french"]),
-        ("attention_lab", attention_lab.KEPT["korean"]),
-        ("one_budget", one_budget.KEPT),
-        ("verses_fixed_vector", verse_translation.FIXED_KEPT),
-        ("verses_attention", verse_translation.ATTENTION_KEPT),
-    ):
-        assert kept.config in studies.get(name).cells and studies.get(name).seeds[0] == 0
-
-
 # What was kept ---------------------------------------------------------------------------------
 
 KEPT = {
@@ -404,13 +376,6 @@ def test_flops_are_those_of_the_batches_with_padding():
     sizes = TransformerConfig.tiny(9, 9)
     found = translators.flops(Transformer(sizes), batches, 2)
     assert found == 2 * 2 * training_flops(sizes, 2, 4)  # B = 2, S = 2, T = 3 + the mark
-
-
-def test_models_have_about_the_same_size():
-    for size, limits in {"small": (240_000, 300_000), "large": (3_400_000, 4_100_000)}.items():
-        for name in one_budget.MODELS:
-            model = translator_cost.build(name, size)
-            assert limits[0] < sum(p.numel() for p in model.parameters()) < limits[1]
 
 
 def test_a_sentence_costs_the_sum_of_its_words():

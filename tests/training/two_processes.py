@@ -56,10 +56,6 @@ def run(scenario, team, folder):
     if scenario == "plain":
         net, path = model(seed=seed), folder / "plain.safetensors"
         history = fit_resumable(net, loss_fn, Slow(), 12, lr=1e-2, checkpoint=path, team=team)
-    elif scenario == "per-process means":
-        net = model(seed=seed)
-        by_sentence = distributed.Team(team.rank, team.size, team.device, count=len)
-        history = fit_resumable(net, loss_fn, Slow(), 12, lr=1e-2, team=by_sentence)
     elif scenario in ("dropout", "interrupted"):
         net = model(dropout=0.2, seed=seed)
         path = folder / "run.safetensors" if scenario == "interrupted" else None

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from course_lib.attention.masks import causal_mask, to_torch_key_padding
-from course_lib.transformer.feed_forward import FeedForward
 from course_lib.transformer.layers import DecoderLayer, EncoderLayer, Residual
 from tests.twins import check_equal, shake
 from tools.bench import twins
@@ -119,17 +118,3 @@ def test_dropout_acts_on_what_is_added_only(kind):
 def test_wrong_choices_are_named():
     with pytest.raises(ValueError, match="'pre' or 'post', got 'before'"):
         EncoderLayer(D, H, F, norm="before")
-
-
-@pytest.mark.parametrize("activation", ["relu", "gelu"])
-@torch.no_grad()
-def test_feed_forward_works_position_by_position(activation):
-    layer, x = shake(FeedForward(6, 24, activation)), torch.randn(2, 5, 6, dtype=torch.double)
-    act = {"relu": lambda h: h.clamp(min=0), "gelu": lambda h: h * torch.special.ndtr(h)}
-    for b in range(2):
-        for t in range(5):
-            inside = layer.hidden.weight @ x[b, t] + layer.hidden.bias
-            expected = layer.output.weight @ act[activation](inside) + layer.output.bias
-            torch.testing.assert_close(layer(x)[b, t], expected)
-    names = ["hidden.weight", "hidden.bias", "output.weight", "output.bias"]
-    assert list(layer.state_dict()) == names
