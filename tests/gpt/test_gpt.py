@@ -7,9 +7,8 @@ from course_lib.data.batching import StreamBatch
 from course_lib.decoding import search
 from course_lib.gpt import weights as gpt_weights
 from course_lib.gpt.model import GPT, GPTConfig, adamw, last_tokens
-from course_lib.gpt.windows import WindowSampler, nats_per_token, window_loss
+from course_lib.gpt.windows import nats_per_token, window_loss
 from course_lib.text.words import Specials
-from course_lib.training import loop
 
 
 @pytest.fixture
@@ -82,11 +81,6 @@ def test_a_later_token_changes_nothing_before_it(model, ids):
     assert (one[:, 5:] - other[:, 5:]).abs().amax(dim=(0, 2)).min() > 1e-6
 
 
-def test_padding_on_the_right_changes_nothing(model, ids):
-    padded = torch.cat([ids, torch.zeros(3, 4, dtype=torch.long)], 1)
-    torch.testing.assert_close(model(padded)[:, :9], model(ids))
-
-
 def test_the_weights_of_each_head(model, ids):
     """Rows sum to one, nothing looks ahead, and the explicit path gives the fast path's states."""
     logits, weights = model.with_weights(ids)
@@ -103,29 +97,13 @@ def test_sixteen_bits_stay_near(model, ids):
     torch.testing.assert_close(rough.float(), model(ids), rtol=0, atol=0.02)
 
 
-@pytest.mark.parametrize("width", [1, 3])
-def test_written_with_the_cache_as_without(model, width):
-    prompt = torch.tensor([[1, 5, 6], [1, 7, 8]])
-    written = search.beam(model, prompt[:, :-1], 6, width, first=prompt[:, -1])
-    assert written == search.beam(Rereads(model), prompt[:, :-1], 6, width, first=prompt[:, -1])
-
-
-class Rereads(torch.nn.Module):
-    """A GPT whose state is all that was read."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def init_state(self, prompt):
-        return prompt
-
-    def step(self, tokens, read):
-        read = torch.cat([read, tokens[:, None]], 1)
-        return self.model(read)[:, -1].log_softmax(-1), read
-
-    def reorder(self, read, index):
-        return read[index]
+@torch.no_grad()
+def test_reorder_picks_and_repeats_rows(model, ids):
+    index = torch.tensor([2, 0, 0])
+    state = model.init_state(ids[:, :5])
+    expected = model.step(ids[:, 5], state)[0][index]
+    moved = model.reorder(state, index)
+    torch.testing.assert_close(model.step(ids[index, 5], moved)[0], expected)
 
 
 def test_an_empty_prompt_is_the_empty_state(model):
@@ -177,26 +155,6 @@ def test_matrices_decay_and_nothing_else(model):
     assert {(group["lr"], *group["betas"]) for group in optimizer.param_groups} == {
         (1e-3, 0.9, 0.95)
     }
-
-
-class OneBatch:
-    """The same batch at every step."""
-
-    def __init__(self, batch):
-        self.only = batch
-
-    def batch(self, step):
-        return self.only
-
-
-def test_it_overfits_one_batch():
-    torch.manual_seed(0)
-    model = GPT(GPTConfig.tiny(11))
-    ids = torch.randint(4, 11, (90,), generator=torch.Generator().manual_seed(3))
-    batch = OneBatch(WindowSampler(ids, 4, 16, 0).batch(0))
-    optimizer = adamw(model, 1e-2)
-    history = loop.fit(model, window_loss, batch, 80, optimizer=optimizer, progress=False)
-    assert history.losses[0] > 2 and history.losses[-1] < 0.3
 
 
 @pytest.mark.parametrize("wrong", [{"heads": 5}, {"layers": 0}, {"attention_dropout": 1.0}])

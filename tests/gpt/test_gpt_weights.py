@@ -15,24 +15,11 @@ CONFIG = GPTConfig(13, 10, 8, 2, 2)
 
 def real_layout(prefix="", old=False, head=False):
     """A random state dict as GPT-2's files have it: names, order of dimensions, extras."""
+    transformers = pytest.importorskip("transformers")
+    with torch.device("meta"):
+        theirs = transformers.GPT2Model(transformers.GPT2Config(**SIZES))
     made = torch.Generator().manual_seed(0)
-    d, shapes = 8, {"wte.weight": (13, 8), "wpe.weight": (10, 8)}
-    for n in range(2):
-        shapes |= {
-            f"h.{n}.ln_1.weight": (d,),
-            f"h.{n}.ln_1.bias": (d,),
-            f"h.{n}.attn.c_attn.weight": (d, 3 * d),
-            f"h.{n}.attn.c_attn.bias": (3 * d,),
-            f"h.{n}.attn.c_proj.weight": (d, d),
-            f"h.{n}.attn.c_proj.bias": (d,),
-            f"h.{n}.ln_2.weight": (d,),
-            f"h.{n}.ln_2.bias": (d,),
-            f"h.{n}.mlp.c_fc.weight": (d, 4 * d),
-            f"h.{n}.mlp.c_fc.bias": (4 * d,),
-            f"h.{n}.mlp.c_proj.weight": (4 * d, d),
-            f"h.{n}.mlp.c_proj.bias": (d,),
-        }
-    shapes |= {"ln_f.weight": (d,), "ln_f.bias": (d,)}
+    shapes = {name: parameter.shape for name, parameter in theirs.named_parameters()}
     state = {name: torch.randn(shape, generator=made) for name, shape in shapes.items()}
     if old:
         for n in range(2):

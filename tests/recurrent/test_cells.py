@@ -65,23 +65,6 @@ def test_unrolled_cell_equals_the_torch_layer_also_in_two_parts(kind):
     torch.testing.assert_close(end, last)
 
 
-def test_gradient_check(kind):
-    cell = CELLS[kind][0](2, 3).double()
-    inputs = torch.randn(2, 4, 2, dtype=torch.double, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: unroll(cell, x)[0], (inputs,))
-
-
-def test_lstm_keeps_its_memory_when_the_gates_say_so():
-    cell = LSTMCell(2, 3)
-    with torch.no_grad():
-        cell.bias_ih.zero_()
-        cell.bias_ih[0:3] = -50  # write nothing
-        cell.bias_ih[3:6] = 50  # keep everything
-    memory = torch.randn(1, 3)
-    _, (_, end) = unroll(cell, torch.randn(1, 40, 2), (torch.zeros(1, 3), memory))
-    torch.testing.assert_close(end, memory)
-
-
 @pytest.mark.parametrize("shape", [(3,), (3, 4), (3, 2, 5), (3, 5, 5)])
 def test_a_wrong_input_shape_is_named(kind, shape):
     with pytest.raises(ValueError, match=r"expects inputs of shape \(B, 5\), got \(3"):

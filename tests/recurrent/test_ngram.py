@@ -34,14 +34,6 @@ def test_by_hand():
     assert model.probability(1, (0,)) == pytest.approx(1.25 / 2 + 0.375 * below)
 
 
-def test_a_lower_order_counts_different_neighbors_not_occurrences():
-    # Token 9 occurs often, but always after 8; token 5 occurs after three different tokens.
-    text = [8, 9] * 10 + [1, 5, 2, 5, 3, 5]
-    model = NGram(2, vocabulary=10).fit(text)
-    assert model.probability(5, (7,)) > model.probability(9, (7,))
-    assert model.probability(9, (8,)) > 0.8
-
-
 def test_nats_of_every_token_but_the_first():
     text = TEXT * 20
     models = [NGram(n, 7).fit(text) for n in (1, 2, 3)]

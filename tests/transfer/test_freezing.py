@@ -211,17 +211,3 @@ class Later:
 
     def batch(self, step):
         return self.sampler.batch(self.first + step)
-
-
-def test_an_optimizer_of_the_trained_ones_only_misses_what_is_unfrozen_later(model, layers):
-    """The bug of chapter 08, and what the optimizer of this module does about it."""
-    freezing.train_only(model, layers, {"head"})
-    forgetful = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.1)
-    entries = freezing.optimizer_groups(model, layers, freezing.same_rate(layers, 0.1))
-    knows_all = torch.optim.Adam(entries)
-    before = state(model.body.conv1)
-    freezing.train_only(model, layers, layers)
-    fit(model, forgetful)
-    assert not moved(model.body.conv1, before)
-    fit(model, knows_all)
-    assert moved(model.body.conv1, before)
