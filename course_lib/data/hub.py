@@ -6,7 +6,8 @@ they can be swapped in: `reviews.split(hub.imdb())`.
 """
 
 import re
-from types import ModuleType
+from importlib import import_module
+from typing import Any
 
 from course_lib.data.reviews import Review, clean
 from course_lib.data.verses import VersePair
@@ -16,14 +17,15 @@ _HEADING = re.compile(r"= ([^=].*[^=]) =")  # " = Title = "; sections have "= ="
 
 
 def imdb(split: str = "train") -> list[Review]:
-    """Return IMDb's movie reviews (Maas et al. 2011), without film names."""
-    rows = _datasets().load_dataset("stanfordnlp/imdb", split=split)
+    """IMDb's movie reviews (Maas et al. 2011), without film names."""
+    rows = optional("datasets").load_dataset("stanfordnlp/imdb", split=split)
     return clean([Review(row["text"], row["label"], "") for row in rows])
 
 
 def wikitext(split: str = "train") -> list[Article]:
-    """Return the articles of WikiText-2 (Merity et al. 2017), without section headings."""
-    rows = _datasets().load_dataset("Salesforce/wikitext", "wikitext-2-raw-v1", split=split)
+    """The articles of WikiText-2 (Merity et al. 2017), without section headings."""
+    name = "Salesforce/wikitext"
+    rows = optional("datasets").load_dataset(name, "wikitext-2-raw-v1", split=split)
     articles: list[tuple[str, list[str]]] = []
     for line in (row["text"].strip() for row in rows):
         if heading := _HEADING.fullmatch(line):
@@ -34,21 +36,18 @@ def wikitext(split: str = "train") -> list[Article]:
 
 
 def tatoeba(target: str = "fr", split: str = "train") -> list[VersePair]:
-    """Return Tatoeba's English sentences with translations into `target`, a two-letter code."""
+    """Tatoeba's English sentences with translations into `target`, a two-letter code."""
     name = "sentence-transformers/parallel-sentences-tatoeba"
-    rows = _datasets().load_dataset(name, f"en-{target}", split=split)
-    return [
-        VersePair("", 0, number, row["english"], row["non_english"])
-        for number, row in enumerate(rows, start=1)
-    ]
+    rows = optional("datasets").load_dataset(name, f"en-{target}", split=split)
+    texts = ((row["english"], row["non_english"]) for row in rows)
+    return [VersePair("", 0, number, *pair) for number, pair in enumerate(texts, start=1)]
 
 
-def _datasets() -> ModuleType:
+def optional(package: str) -> Any:
+    """The package, or an `ImportError` that says how to install it."""
     try:
-        import datasets
+        return import_module(package)
     except ImportError as error:
         raise ImportError(
-            "the package `datasets` is not installed. Install it with `pip install datasets`; "
-            "the course's own corpora do not need it."
+            f"`{package}` is not installed: `pip install {package}`. Only this data needs it."
         ) from error
-    return datasets

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from course_lib.data import archives
 from course_lib.data.local import LocalFileError, read_lines
-from course_lib.data.splits import Splits, hash_fraction
+from course_lib.data.splits import Splits, shuffled
 
 ROTTEN, FRESH = 0, 1
 LABELS = {"rotten": ROTTEN, "fresh": FRESH, "0": ROTTEN, "1": FRESH}
@@ -31,30 +31,26 @@ class Review(NamedTuple):
 
 
 def load(*, path: str | Path | None = None) -> list[Review]:
-    """Return the clean reviews, in the archive's order.
+    """The clean reviews, in the archive's order.
 
-    With `path`, read a UTF-8 CSV file with a header instead: columns `text` and `label`
-    (rotten, fresh, 0 or 1), and optionally `movie`. It is cleaned in the same way.
+    Args:
+        path: read a UTF-8 CSV file with a header instead: columns `text` and `label` (rotten,
+            fresh, 0 or 1), and optionally `movie`. It is cleaned in the same way.
 
     Raises:
-        LocalFileError: the local file is missing, malformed or not UTF-8.
+        LocalFileError: the local file is malformed or not UTF-8.
         course_lib.data.archives.ArchiveError: the archive is neither cached nor reachable.
     """
     if path is not None:
         return clean(_load_local(path))
     file = archives.fetch("reviews") / "rotten_tomatoes_corpus_full.csv.bz2"
+    found = []
     with bz2.open(file, "rt", encoding="utf-8", newline="") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["category"] != "plot"]
-    return clean(
-        [
-            Review(
-                row["text"],
-                LABELS[row["category"]],
-                _SAME_FILM.get(row["movie_name"], row["movie_name"]),
-            )
-            for row in rows
-        ]
-    )
+        for row in csv.DictReader(lines):
+            if row["category"] != "plot":
+                movie = _SAME_FILM.get(row["movie_name"], row["movie_name"])
+                found.append(Review(row["text"], LABELS[row["category"]], movie))
+    return clean(found)
 
 
 def clean(reviews: list[Review]) -> list[Review]:
@@ -87,7 +83,7 @@ def split(reviews: list[Review]) -> Splits[Review]:
         films.setdefault(review.movie or review.text, []).append(review)
     fresh = sum(review.label for review in reviews)
     rarer = min(fresh, len(reviews) - fresh)
-    remaining = sorted(films, key=hash_fraction, reverse=True)  # pop() takes the lowest hash
+    remaining = shuffled(films, str)[::-1]  # pop() takes the lowest hash
     test = _take_balanced(films, remaining, min(1000, rarer // 5))
     validation = _take_balanced(films, remaining, min(500, rarer // 10))
     train = {review for film in remaining for review in films[film]}
@@ -95,16 +91,15 @@ def split(reviews: list[Review]) -> Splits[Review]:
     return Splits(*([review for review in reviews if review in part] for part in parts))
 
 
-class Task(NamedTuple):
+class ReviewTask(NamedTuple):
     """Reviews as chapters 09 to 11 use them: one protocol, so that their numbers compare.
 
     Attributes:
-        labeled: training reviews, both labels in turn, in an order drawn by a seed. The first n
-            of them are the labeled set of size n, so a smaller set is part of a larger one.
+        labeled, validation, test: as in `course_lib.data.splits.TextTask`; validation has 500 of
+            each label, test 1,000. `labeled` has as many of each as the rarer one in the
+            training films.
         unlabeled: texts of all training films, in another order, labels removed. The first n
             of them are a smaller domain corpus.
-        validation: for choosing rates and numbers of steps; 500 of each label.
-        test: looked at once, at the end; 1,000 of each label. The same for every seed.
     """
 
     labeled: list[Review]
@@ -113,23 +108,15 @@ class Task(NamedTuple):
     test: list[Review]
 
 
-def task(reviews: list[Review], seed: int) -> Task:
-    """The protocol of chapters 09 to 11 on the parts that `split` makes.
-
-    `labeled` holds as many reviews of each label as the rarer one has in the training films.
-    """
+def task(reviews: list[Review], seed: int) -> ReviewTask:
+    """The protocol of chapters 09 to 11 on the parts that `split` makes."""
     parts = split(reviews)
-
-    def shuffled(items: list[Review], use: str) -> list[Review]:
-        return sorted(items, key=lambda review: hash_fraction(f"{seed} {use} {review.text}"))
-
-    fresh, rotten = (
-        shuffled([review for review in parts.train if review.label == label], "labeled")
-        for label in (FRESH, ROTTEN)
-    )
-    in_turn = [review for pair in zip(fresh, rotten, strict=False) for review in pair]
-    unlabeled = [review.text for review in shuffled(parts.train, "unlabeled")]
-    return Task(in_turn, unlabeled, parts.validation, parts.test)
+    drawn = shuffled(parts.train, lambda review: f"{seed} labeled {review.text}")
+    by_label = ([review for review in drawn if review.label == label] for label in (FRESH, ROTTEN))
+    in_turn = [review for pair in zip(*by_label, strict=False) for review in pair]
+    unlabeled = shuffled(parts.train, lambda review: f"{seed} unlabeled {review.text}")
+    texts = [review.text for review in unlabeled]
+    return ReviewTask(in_turn, texts, parts.validation, parts.test)
 
 
 def _take_balanced(
@@ -139,35 +126,30 @@ def _take_balanced(
     while remaining and min(map(len, pools)) < per_label:
         for review in films[remaining.pop()]:
             pools[review.label].append(review)
-    for pool in pools:
-        pool.sort(key=lambda review: hash_fraction(review.text))
-    return {review for pool in pools for review in pool[:per_label]}
+    return {review for pool in pools for review in shuffled(pool, lambda one: one.text)[:per_label]}
 
 
 def _load_local(path: str | Path) -> list[Review]:
     reader = csv.DictReader([line + "\n" for line in read_lines(path)], strict=True)
-    missing = {"text", "label"} - set(reader.fieldnames or ())
-    if missing:
-        raise LocalFileError(
-            f"{path}, line 1: expected a header with the columns text and label, "
-            f"found {', '.join(reader.fieldnames or ())}"
-        )
-    reviews = []
+    found, problem = [], ""
     try:
-        for row in reader:
+        header = reader.fieldnames or ()
+        if not {"text", "label"} <= set(header):
+            problem = f"expected a header with the columns text and label, found {header}"
+        for row in () if problem else reader:
             if None in row or None in row.values():
-                raise LocalFileError(
-                    f"{path}, line {reader.line_num}: expected {len(reader.fieldnames or ())} "
-                    'fields as in the header; put "quotes" around a text that has commas'
+                problem = (
+                    f"expected {len(header)} fields as in the header; put "
+                    '"quotes" around a text that has commas'
                 )
-            label = LABELS.get(row["label"].strip().lower())
-            if label is None:
-                raise LocalFileError(
-                    f"{path}, line {reader.line_num}: the label {row['label']!r} is none of "
-                    f"{', '.join(LABELS)}"
-                )
-            reviews.append(Review(row["text"], label, (row.get("movie") or "").strip()))
+            elif (label := LABELS.get(row["label"].strip().lower())) is None:
+                problem = f"the label {row['label']!r} is none of {', '.join(LABELS)}"
+            else:
+                found.append(Review(row["text"], label, (row.get("movie") or "").strip()))
+            if problem:
+                break
     except csv.Error as error:
-        line = reader.reader.line_num  # the outer count stops before the faulty row
-        raise LocalFileError(f"{path}, line {line}: {error}") from error
-    return reviews
+        problem = str(error)
+    if problem:
+        raise LocalFileError(path, reader.reader.line_num, problem)
+    return found

@@ -6,7 +6,7 @@ swapped. The words are the same either way, so that a model that counts words ca
 
 from typing import NamedTuple
 
-from course_lib.data.splits import hash_fraction
+from course_lib.data.splits import TextTask, hash_fraction, shuffled
 from course_lib.data.wikipedia import Article, sentences, split
 
 SWAPPED, IN_ORDER = 0, 1
@@ -23,41 +23,21 @@ class SentencePair(NamedTuple):
     title: str
 
 
-class OrderTask(NamedTuple):
-    """Pairs for training and judging; no article is in two parts.
-
-    Attributes:
-        labeled: one pair from each training article, both labels in turn, in an order drawn by a
-            seed. The first n of them are the labeled set of size n, so a smaller set is part of a
-            larger one.
-        validation: for choosing rates and numbers of steps.
-        test: looked at once, at the end. The same for every seed, and each pair in both orders, as
-            in validation: whoever does not look at the order has exactly 0.5.
-    """
-
-    labeled: list[SentencePair]
-    validation: list[SentencePair]
-    test: list[SentencePair]
-
-
-def task(articles: list[Article], seed: int) -> OrderTask:
-    """The protocol, on the parts that `wikipedia.split` makes.
+def task(articles: list[Article], seed: int) -> TextTask[SentencePair]:
+    """The protocol, on the parts that `wikipedia.split` makes: one pair from each training article.
 
     The language models of chapters 09 and 10 have read the training articles, in which all
-    sentences stand in order. They have not read the other two parts.
+    sentences stand in order. They have not read the other two parts. Of a held-out article each
+    pair comes in both orders: whoever does not look at the order has exactly 0.5.
     """
     parts = split(articles)
-    found = [(neighbors(article.text), article.title) for article in parts.train]
-    drawn = sorted(
-        ((pairs, title) for pairs, title in found if pairs),
-        key=lambda one: hash_fraction(f"{seed} order {one[1]}"),
-    )
+    found = [(pairs, a.title) for a in parts.train if (pairs := neighbors(a.text))]
     labeled = []
-    for place, (pairs, title) in enumerate(drawn):
+    for place, (pairs, title) in enumerate(shuffled(found, lambda one: f"{seed} order {one[1]}")):
         one = pairs[int(hash_fraction(f"{seed} pair {title}") * len(pairs))]
         labeled.append(_pair(one, (SWAPPED, IN_ORDER)[place % 2], title))
     labeled = labeled[: len(labeled) // 2 * 2]  # as many of each label
-    return OrderTask(labeled, *(_both_orders(part) for part in parts[1:]))
+    return TextTask(labeled, *(_both_orders(part) for part in parts[1:]))
 
 
 def neighbors(text: str) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
-"""Train, validation and test parts that do not depend on the order of the data."""
+"""Parts and orders that look random but depend on the items alone, not on their order."""
 
 import hashlib
+from collections.abc import Callable, Iterable
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -14,6 +15,21 @@ class Splits(NamedTuple, Generic[T]):
     test: list[T]
 
 
+class TextTask(NamedTuple, Generic[T]):
+    """Labeled texts for training and judging; no article is in two parts.
+
+    Attributes:
+        labeled: training texts, the labels in turn, in an order drawn by a seed. The first n of
+            them are the labeled set of size n, so a smaller set is part of a larger one.
+        validation: for choosing rates and numbers of steps.
+        test: looked at once, at the end. The same for every seed, as is `validation`.
+    """
+
+    labeled: list[T]
+    validation: list[T]
+    test: list[T]
+
+
 def hash_fraction(key: str) -> float:
     """Map `key` to a number in [0, 1) that looks random but never changes.
 
@@ -22,17 +38,16 @@ def hash_fraction(key: str) -> float:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64
 
 
-def part(key: str, held_out: float = 0.05) -> str:
-    """Return "test", "validation" (each with probability `held_out`) or "train" for `key`."""
-    fraction = hash_fraction(key)
-    if fraction < held_out:
-        return "test"
-    return "validation" if fraction < 2 * held_out else "train"
-
-
 def by_key(items: list[T], keys: list[str]) -> Splits[T]:
-    """Split `items` by the hash of their keys: equal keys always land in the same part."""
+    """Split by the hash of the keys, 5 % each to test and validation; equal keys stay together."""
     splits: Splits[T] = Splits([], [], [])
     for item, key in zip(items, keys, strict=True):
-        getattr(splits, part(key)).append(item)
+        fraction = hash_fraction(key)
+        part = splits.test if fraction < 0.05 else splits.validation
+        (part if fraction < 0.1 else splits.train).append(item)
     return splits
+
+
+def shuffled(items: Iterable[T], key: Callable[[T], str]) -> list[T]:
+    """The items in the order of the hashes of their keys."""
+    return sorted(items, key=lambda item: hash_fraction(key(item)))

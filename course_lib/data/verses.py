@@ -5,9 +5,9 @@ aligned, long studied for exactly this purpose and free (Christodouloupoulos and
 "A massively parallel corpus: the Bible in 100 languages"), and because the Bible in Basic English
 has a vocabulary of about 6,000 words, so that a small model can learn from it.
 
-`translation` gives the text as it is in the archive. `load` gives clean pairs: it
-drops the verses that a translation does not have and removes verse numbers, brackets and the
-headings of the next psalm that some of the texts carry along.
+`translation` gives the text as it is in the archive. `load` gives clean pairs: it drops the verses
+that a translation does not have and removes verse numbers, brackets and the headings of the next
+psalm that some of the texts carry along.
 """
 
 import gzip
@@ -45,7 +45,7 @@ VALIDATION_BOOKS = frozenset(
 
 
 class VersePair(NamedTuple):
-    """One verse in two languages. A pair of a local file has the book `""` and chapter 0."""
+    """One verse in two languages. A pair of a local file has the book "" and chapter 0."""
 
     book: str
     chapter: int
@@ -57,45 +57,35 @@ class VersePair(NamedTuple):
 def load(
     source: str = "english", target: str = "french", *, path: str | Path | None = None
 ) -> list[VersePair]:
-    """Return clean verse pairs in the order of the books, about 31,000 of them.
+    """Clean verse pairs in the order of the books, about 31,000 of them.
 
-    With `path`, read pairs from a UTF-8 file instead: one pair a line, source and target
-    separated by one tab. `source` and `target` are not used then.
+    Args:
+        source, target: two of `LANGUAGES`.
+        path: read a UTF-8 file instead: one pair a line, source and target separated by one tab.
 
     Raises:
-        ValueError: a language is not one of `LANGUAGES`, or both are the same.
-        LocalFileError: the local file is missing, malformed or not UTF-8.
+        LocalFileError: the local file is malformed or not UTF-8.
         course_lib.data.archives.ArchiveError: the archive is neither cached nor reachable.
     """
     if path is not None:
         return _load_local(path)
-    if source == target:
-        raise ValueError(f"source and target are both {source!r}; choose two different languages")
-    sources, targets = translation(source), translation(target)
+    targets = translation(target)
     pairs = []
-    for (book, chapter, verse), text in sources.items():
-        left = clean(text, book)
-        right = clean(targets[book, chapter, verse], book)
+    for (book, chapter, verse), text in translation(source).items():
+        left, right = clean(text, book), clean(targets[book, chapter, verse], book)
         if left and right:
             pairs.append(VersePair(book, chapter, verse, left, right))
     return pairs
 
 
 def translation(language: str) -> dict[tuple[str, int, int], str]:
-    """Return all 31,102 verses of one translation, as they are: (book, chapter, verse) → text.
-
-    Raises:
-        ValueError: `language` is not one of `LANGUAGES`.
-    """
+    """All 31,102 verses of one translation, as they are: (book, chapter, verse) → text."""
     if language not in LANGUAGES:
         raise ValueError(f"no translation for {language!r}; there are {', '.join(LANGUAGES)}")
     file = archives.fetch("verses") / f"{language}.tsv.gz"
-    verses = {}
     with gzip.open(file, "rt", encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            book, chapter, verse, text = line.rstrip("\n").split("\t")
-            verses[BOOKS[int(book) - 1], int(chapter), int(verse)] = text
-    return verses
+        rows = (line.removesuffix("\n").split("\t") for line in lines)
+        return {(BOOKS[int(b) - 1], int(c), int(v)): text for b, c, v, text in rows}
 
 
 # What stands where a translation has no text for a verse: "[]", "-", "...", "***" (words missing),
@@ -105,20 +95,19 @@ _NO_TEXT = re.compile(
 )
 _NUMBER = re.compile(r"\(\d+:\d+ ?\)? ?|^\d+ (?=\D)")  # "(9:2) " where the numbering differs
 _NEXT_PSALM = re.compile(r"\s*(BOOK [IVX]+ )?\bPsalm \d+.*$")  # the next heading, at the end
+_PLAIN = str.maketrans("`’", "''", "[]#")
 _CROSS_REFERENCE = re.compile(r"\[[^\]]*\d[^\]]*\]")
 
 
 def clean(text: str, book: str) -> str:
-    """Return the bare text of a verse of `book`; the empty string if it has none."""
+    """The bare text of a verse of `book`; the empty string if it has none."""
     text = text.strip()
     if _NO_TEXT.fullmatch(text):
         return ""
     if book in ("Job", "Psalms"):
         text = _NEXT_PSALM.sub("", text)
     text = _NUMBER.sub("", _CROSS_REFERENCE.sub("", text))
-    for mark, plain in (("`", "'"), ("’", "'"), ("[", ""), ("]", ""), ("#", "")):
-        text = text.replace(mark, plain)
-    return " ".join(text.split())
+    return " ".join(text.translate(_PLAIN).split())
 
 
 def split(pairs: list[VersePair]) -> Splits[VersePair]:
@@ -151,9 +140,7 @@ def _load_local(path: str | Path) -> list[VersePair]:
     for number, line in enumerate(read_lines(path), start=1):
         fields = [" ".join(field.split()) for field in line.split("\t")]
         if len(fields) != 2 or not all(fields):
-            raise LocalFileError(
-                f"{path}, line {number}: expected a source, one tab and a target, "
-                f"found {line[:60]!r}"
-            )
+            problem = f"expected a source, one tab and a target, found {line[:60]!r}"
+            raise LocalFileError(path, number, problem)
         pairs.append(VersePair("", 0, number, *fields))
     return pairs

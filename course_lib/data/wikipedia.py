@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from course_lib.data import archives
 from course_lib.data.local import read_lines
-from course_lib.data.splits import Splits, by_key, hash_fraction
+from course_lib.data.splits import Splits, TextTask, by_key, shuffled
 
 FILES = {"english": "summaries_en-us.json", "french": "summaries_fr-fr.json"}
 
@@ -26,20 +26,21 @@ class Article(NamedTuple):
 
 
 def load(language: str = "english", *, path: str | Path | None = None) -> list[Article]:
-    """Return all articles of one language, in the archive's order. White space is normalized.
+    """All articles of one language, in the archive's order. White space is normalized.
 
-    With `path`, read a UTF-8 plain-text file instead: articles are separated by blank lines and
-    titled "FILE 1", "FILE 2" and so on. `language` is not used then.
+    Args:
+        language: "english" or "french".
+        path: read a UTF-8 plain-text file instead: articles are separated by blank lines and
+            titled "FILE 1", "FILE 2" and so on.
 
     Raises:
-        ValueError: `language` is neither "english" nor "french".
-        LocalFileError: the local file is missing, empty or not UTF-8.
+        LocalFileError: the local file is empty or not UTF-8.
         course_lib.data.archives.ArchiveError: the archive is neither cached nor reachable.
     """
     if path is not None:
-        return _load_local(Path(path))
-    if language not in FILES:
-        raise ValueError(f"no articles in {language!r}; there are {', '.join(FILES)}")
+        blocks = re.split(r"\n\s*\n", "\n".join(read_lines(path)).strip())
+        titles = (f"{Path(path).stem} {number}" for number, _ in enumerate(blocks, start=1))
+        return [Article(title, _tidy(text), "") for title, text in zip(titles, blocks, strict=True)]
     file = archives.fetch("wikipedia") / FILES[language]
     entries = json.loads(file.read_text(encoding="utf-8"))
     return [
@@ -49,11 +50,6 @@ def load(language: str = "english", *, path: str | Path | None = None) -> list[A
 
 def _tidy(text: str) -> str:
     return " ".join(text.replace("\N{WORD JOINER}", "").split())  # also no-break spaces
-
-
-def topics(articles: list[Article]) -> list[str]:
-    """Return the topics in alphabetical order, without repetition."""
-    return sorted({article.topic for article in articles})
 
 
 def split(articles: list[Article]) -> Splits[Article]:
@@ -77,38 +73,17 @@ TOPICS = (
 )
 
 
-class TopicTask(NamedTuple):
-    """Articles of the six `TOPICS`; the class of one is its place in `TOPICS`.
-
-    Attributes:
-        labeled: training articles, topic after topic in turn, in an order drawn by a seed; the
-            first n of them are the labeled set of size n.
-        validation: all articles of these topics in the validation part.
-        test: all in the test part. Topics are not equally frequent here: average over topics.
-    """
-
-    labeled: list[Article]
-    validation: list[Article]
-    test: list[Article]
-
-
-def topic_task(articles: list[Article], seed: int) -> TopicTask:
-    """The second target, on the parts that `split` makes.
+def topic_task(articles: list[Article], seed: int) -> TextTask[Article]:
+    """The second target of chapters 09 and 11: which of the six `TOPICS`?
 
     The language model of chapter 09 has read the training articles, without their topics; it has
-    not read the other two parts.
+    not read the other two parts. There topics are not equally frequent: average over topics.
     """
     parts = split(articles)
-    by_topic = [
-        sorted(
-            (article for article in parts.train if article.topic == topic),
-            key=lambda article: hash_fraction(f"{seed} {article.title}"),
-        )
-        for topic in TOPICS
-    ]
+    drawn = shuffled(parts.train, lambda article: f"{seed} {article.title}")
+    by_topic = ([article for article in drawn if article.topic == topic] for topic in TOPICS)
     in_turn = [article for row in zip(*by_topic, strict=False) for article in row]
-    held_out = ([a for a in part if a.topic in TOPICS] for part in parts[1:])
-    return TopicTask(in_turn, *held_out)
+    return TextTask(in_turn, *([a for a in part if a.topic in TOPICS] for part in parts[1:]))
 
 
 # A sentence ends at . ! or ? (with a closing quote or bracket) before a space and an opening.
@@ -134,11 +109,3 @@ def sentences(text: str) -> list[str]:
             start = match.end()
     rest = text[start:].strip()
     return [*found, rest] if rest else found
-
-
-def _load_local(path: Path) -> list[Article]:
-    blocks = re.split(r"\n\s*\n", "\n".join(read_lines(path)).strip())
-    return [
-        Article(f"{path.stem} {number}", _tidy(block), "")
-        for number, block in enumerate(blocks, start=1)
-    ]

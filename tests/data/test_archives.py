@@ -1,11 +1,19 @@
-"""The cache: what is fetched is checked, faults are found, and nothing half-written stays."""
+"""The cache: what is fetched is checked, faults are found, and nothing half-written stays.
+
+pip is a stand-in: a module of that name on the path of the processes that the library starts. It
+counts its calls, and `pip(…)` tells it what to do.
+"""
 
 import errno
 import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
+import socket
+import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -16,109 +24,171 @@ import pytest
 from course_lib.data import __main__ as command_line
 from course_lib.data import archives, download
 from course_lib.data.archives import Archive, ArchiveError
-from course_lib.data.download import DownloadFailed
 
 CONTENT = b"eins zwei drei\n" * 1000
+PIP = """
+import os, pathlib, sys, time
+home = pathlib.Path({home!r})
+calls = home / "calls"
+calls.write_text((calls.read_text() if calls.exists() else "") + ".")
+call = len(calls.read_text())
+(home / "arguments").write_text(" ".join(sys.argv))
+raw = (home / "fake.whl").read_bytes()
+def deliver(raw):
+    folder = pathlib.Path(sys.argv[sys.argv.index("--dest") + 1])
+    (folder / "fake_package-1.0-py3-none-any.whl").write_bytes(raw)
+{does}
+"""
+NO_NETWORK = """
+reason = "NewConnectionError('<...>: Failed to establish a new connection: [Errno -2]')"
+print(f"WARNING: Retrying (Retry(total=0)) after connection broken by '{reason}': /simple/fake/")
+print("ERROR: Could not find a version that satisfies the requirement (from versions: none)")
+sys.exit("ERROR: No matching distribution found for fake-package==1.0")
+"""
 
 
-def make_archive(folder: Path, **changes) -> Archive:
-    """Write a tiny wheel to ``folder / "fake.whl"`` and describe it."""
-    wheel = folder / "fake.whl"
-    with zipfile.ZipFile(wheel, "w") as opened:
-        opened.writestr("fake/data/one.txt", CONTENT)
-        opened.writestr("fake/data/two.txt", CONTENT[::-1])
-        opened.writestr("fake/__init__.py", "raise SystemExit('never imported')")
-    fields = {
-        "name": "fake",
-        "package": "fake-package",
-        "version": "1.0",
-        "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
-        "megabytes": 12,
-        "peak_megabytes": 34,
-        "files": ("one.txt", "two.txt"),
-        "unpack": archives.extract_members("fake/data/one.txt", "fake/data/two.txt"),
-        "summary": "a stand-in",
-    }
-    return Archive(**(fields | changes))
-
-
-class Copy:
-    """A downloader that copies the tiny wheel and counts how often it is asked."""
-
-    def __init__(self, folder: Path, edit=lambda raw, call: raw):
-        self.folder, self.edit = folder, edit
-
-    def __call__(self, requirement: str, target: Path, scratch: Path, size: int) -> None:
-        with open(self.folder / "calls", "ab") as calls:  # also counts in other processes
-            calls.write(b".")
-        target.write_bytes(self.edit((self.folder / "fake.whl").read_bytes(), self.calls))
-
-    @property
-    def calls(self) -> int:
-        file = self.folder / "calls"
-        return file.stat().st_size if file.exists() else 0
-
-
-def no_network(requirement: str, target: Path, scratch: Path, size: int) -> None:
-    raise DownloadFailed("pip says: no route to host")
+def archive(**changes) -> Archive:
+    sha256 = hashlib.sha256(Path(os.environ["FAKE_HOME"], "fake.whl").read_bytes()).hexdigest()
+    fields = {"version": "1.0", "sha256": sha256, "files": ("one.txt", "two.txt")} | changes
+    return Archive("fake", "fake-package", megabytes=12, inside="a/data", summary="", **fields)
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
-
-
-@pytest.fixture(autouse=True)
-def quick_retry(monkeypatch):
-    """pooch waits a second before its second try; the tests need not."""
+def home(tmp_path, monkeypatch):
+    """A folder with a tiny wheel, a stand-in for pip, and an empty cache."""
+    with zipfile.ZipFile(tmp_path / "fake.whl", "w") as opened:
+        opened.writestr("a/data/one.txt", CONTENT)
+        opened.writestr("a/data/two.txt", CONTENT[::-1])
+        opened.writestr("a/__init__.py", "raise SystemExit('never imported')")
+    monkeypatch.setenv("FAKE_HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
+    monkeypatch.setenv(archives.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(archives, "ARCHIVES", {"fake": archive()})
+    # pooch waits a second before its second try; the tests need not.
     monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda seconds: None))
+    pip(tmp_path, "deliver(raw)")
+    return tmp_path
 
 
-def forget() -> None:
-    """Behave like a new process, which has verified nothing yet."""
-    archives._VERIFIED.clear()
+def pip(home: Path, does: str) -> None:
+    """Let pip do this from now on."""
+    (home / "pip").mkdir(exist_ok=True)
+    (home / "pip/__init__.py").touch()
+    (home / "pip/__main__.py").write_text(PIP.format(home=str(home), does=does))
 
 
-def leftovers(cache: Path) -> list[str]:
-    return [path.name for path in cache.iterdir() if not path.name.endswith(".lock")]
+def calls(home: Path) -> int:
+    return len((home / "calls").read_text())
 
 
-def test_fetched_once_then_served_from_the_cache_without_network(tmp_path, cache):
-    archive, copy = make_archive(tmp_path), Copy(tmp_path)
-    folder = archives.ensure(archive, cache, copy)
+def left(home: Path) -> list[str]:
+    return [path.name for path in (home / "cache").iterdir() if path.suffix != ".lock"]
+
+
+def test_fetched_once_then_served_from_the_cache_without_network(home):
+    folder = archives.fetch("fake")
     assert (folder / "one.txt").read_bytes() == CONTENT
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "one.txt", "two.txt"]
-    assert leftovers(cache) == ["fake-1.0"]
-    forget()
-    assert archives.ensure(archive, cache, no_network) == folder
-    assert copy.calls == 1
+    said = (home / "arguments").read_text().split()
+    assert said[1] == "download" and said[-1] == "fake-package==1.0"
+    assert {"--no-deps", "--only-binary=:all:", "--no-cache-dir"} <= set(said)
+    pip(home, NO_NETWORK)
+    archives._sha256.cache_clear()  # as in a new process, which has verified nothing yet
+    assert archives.fetch("fake") == folder
+    assert calls(home) == 1 and left(home) == ["fake-1.0"]
 
 
-def test_no_network_and_empty_cache_says_what_is_missing_and_what_to_do(tmp_path, cache):
+def test_no_network_and_empty_cache_says_what_is_missing_and_what_to_do(home):
+    pip(home, NO_NETWORK)
     with pytest.raises(ArchiveError) as caught:
-        archives.ensure(make_archive(tmp_path), cache, no_network)
-    parts = ("'fake'", "fake-package==1.0", "12 MB", "not in the cache", "no route")
-    for part in (*parts, archives.FETCH_COMMAND):
+        archives.fetch("fake")
+    parts = ("'fake'", "fake-package==1.0", "12 MB", "not in the cache", "NewConnectionError")
+    for part in (*parts, "Connect to the network", archives.FETCH_COMMAND):
         assert part in str(caught.value)
-    assert leftovers(cache) == []
-
-
-def test_truncated_once_is_downloaded_again(tmp_path, cache):
-    copy = Copy(tmp_path, lambda raw, call: raw[:-100] if call == 1 else raw)
-    folder = archives.ensure(make_archive(tmp_path), cache, copy)
-    assert (folder / "one.txt").read_bytes() == CONTENT and copy.calls == 2
+    assert left(home) == []
 
 
 @pytest.mark.parametrize(
-    "edit",
-    [lambda raw, call: raw[:-100], lambda raw, call: raw[:50] + b"X" + raw[51:]],
-    ids=["truncated", "tampered"],
+    ("says", "cause", "remedy"),
+    [
+        (
+            "WARNING: retrying\nERROR: Exception:\nTraceback …\n  File …\nurllib3.exceptions."
+            "ProtocolError: ('Connection broken: IncompleteRead(9 bytes read)', 9)",
+            "pip says: urllib3.exceptions.ProtocolError",
+            "cut short",
+        ),
+        (
+            "ERROR: Wheel 'fake' at /tmp/x.whl is invalid.\nnotice",
+            "is invalid",
+            "cut short",
+        ),
+        (
+            "WARNING: Retrying after connection broken by 'ProxyError('Cannot connect to proxy.', "
+            "NewConnectionError('…'))': /simple/\nERROR: No matching distribution found for fake",
+            "pip says: ProxyError",
+            "unset HTTPS_PROXY",
+        ),
+        (
+            "WARNING: Retrying after connection broken by 'SSLError(SSLCertVerificationError(1))': "
+            "/simple/\nERROR: No matching distribution found for fake",
+            "pip says: SSLError",
+            "PIP_CERT",
+        ),
+        ("ERROR: No matching distribution found for fake", "No matching", "index was reached"),
+        ("/usr/bin/python: No module named pip", "No module named pip", "ensurepip"),
+        ("", "pip says: nothing", ""),
+    ],
 )
-def test_a_wrong_download_is_refused_and_removed(tmp_path, cache, edit):
-    archive = make_archive(tmp_path)
-    with pytest.raises(ArchiveError, match=f"SHA-256 differs from {archive.sha256}"):
-        archives.ensure(archive, cache, Copy(tmp_path, edit))
-    assert leftovers(cache) == []
+def test_the_cause_that_pip_shows_has_a_remedy_of_its_own(says, cause, remedy):
+    found = download.explain(says)
+    assert cause in found and remedy in found
+    assert "Connect to the network" not in found
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        "deliver(raw[:-100] if call == 1 else raw)",
+        "deliver(raw[:50] + b'X' + raw[51:] if call == 1 else raw)",
+        "sys.exit(\"ERROR: Wheel 'fake' is invalid.\") if call == 1 else deliver(raw)",
+        "sys.exit('ERROR: Exception:') if call == 1 else deliver(raw)",
+    ],
+    ids=["truncated", "tampered", "refused by pip", "broken connection"],
+)
+def test_what_fails_once_is_downloaded_again(home, does):
+    pip(home, does)
+    assert (archives.fetch("fake") / "one.txt").read_bytes() == CONTENT and calls(home) == 2
+
+
+@pytest.mark.parametrize("edit", ["raw[:-100]", "raw[:50] + b'X' + raw[51:]", "b''"])
+def test_a_wrong_download_is_refused_and_removed(home, edit):
+    pip(home, f"deliver({edit})")
+    with pytest.raises(ArchiveError, match=f"its SHA-256 differs from {archive().sha256}"):
+        archives.fetch("fake")
+    assert left(home) == [] and calls(home) == 2
+
+
+def test_real_pip_takes_the_archive_and_names_what_is_wrong(home, monkeypatch):
+    """Whatever version of pip is here: a wheel from a folder, then a part of one."""
+    shutil.rmtree(home / "pip")
+    wheel = home / "links" / "fake_package-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    with zipfile.ZipFile(home / "fake.whl", "a") as opened:
+        info = "fake_package-1.0.dist-info"
+        about = "Metadata-Version: 2.1\nName: fake-package\nVersion: 1.0\n"
+        opened.writestr(f"{info}/METADATA", about)
+        opened.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
+        opened.writestr(f"{info}/RECORD", "")
+    shutil.copy(home / "fake.whl", wheel)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", wheel.parent.as_uri())
+    monkeypatch.setattr(archives, "ARCHIVES", {"fake": archive()})
+    folder = archives.fetch("fake")
+    assert (folder / "one.txt").read_bytes() == CONTENT
+    shutil.rmtree(folder)
+    wheel.write_bytes(wheel.read_bytes()[:500])
+    with pytest.raises(ArchiveError, match="cut short"):
+        archives.fetch("fake")
 
 
 def truncate(folder: Path) -> None:
@@ -129,6 +199,7 @@ def tamper_and_restore_the_time(folder: Path) -> None:
     before = (folder / "two.txt").stat()
     (folder / "two.txt").write_bytes(CONTENT)  # as long as the original
     os.utime(folder / "two.txt", ns=(before.st_atime_ns, before.st_mtime_ns))
+    archives._sha256.cache_clear()  # found in the next process
 
 
 def delete(folder: Path) -> None:
@@ -139,110 +210,98 @@ def break_the_manifest(folder: Path) -> None:
     (folder / "manifest.json").write_text("{")
 
 
-@pytest.mark.parametrize(
-    "damage", [truncate, tamper_and_restore_the_time, delete, break_the_manifest]
-)
-def test_a_damaged_cache_is_found_removed_and_fetched_again(tmp_path, cache, damage):
-    archive, copy = make_archive(tmp_path), Copy(tmp_path)
-    folder = archives.ensure(archive, cache, copy)
-    damage(folder)
-    forget()
-    assert archives.ensure(archive, cache, copy) == folder
-    assert copy.calls == 2
-    assert (folder / "one.txt").read_bytes() == CONTENT
-    assert (folder / "two.txt").read_bytes() == CONTENT[::-1]
-    assert leftovers(cache) == ["fake-1.0"]
+def empty_the_manifest(folder: Path) -> None:
+    (folder / "manifest.json").write_text("[]")
 
 
-def test_damage_is_also_noticed_within_one_process(tmp_path, cache):
-    archive, copy = make_archive(tmp_path), Copy(tmp_path)
-    archives.ensure(archive, cache, copy)
-    truncate(archives.ensure(archive, cache, copy))  # this second call has verified the files
-    archives.ensure(archive, cache, copy)
-    assert copy.calls == 2
-
-
-def test_a_damaged_cache_without_network_is_an_error_not_bad_data(tmp_path, cache):
-    archive = make_archive(tmp_path)
-    truncate(archives.ensure(archive, cache, Copy(tmp_path)))
-    with pytest.raises(ArchiveError, match="damaged in the cache .* could not be downloaded"):
-        archives.ensure(archive, cache, no_network)
-
-
-def test_another_pinned_version_does_not_accept_the_old_files(tmp_path, cache):
-    archive, copy = make_archive(tmp_path), Copy(tmp_path)
-    folder = archives.ensure(archive, cache, copy)
+def pin_another_version(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"sha256": "0" * 64}))
-    assert not archives.is_intact(archive, folder)
 
 
-def test_an_archive_without_the_member_is_named(tmp_path, cache):
-    archive = make_archive(tmp_path, unpack=archives.extract_members("fake/data/three.txt"))
-    with pytest.raises(ArchiveError, match=r"fake-package==1\.0 does not hold .*three\.txt"):
-        archives.ensure(archive, cache, Copy(tmp_path))
-    assert leftovers(cache) == []
+DAMAGES = [truncate, tamper_and_restore_the_time, delete, break_the_manifest]
+DAMAGES += [empty_the_manifest, pin_another_version]
 
 
-def test_a_full_disk_while_downloading_leaves_nothing(tmp_path, cache):
-    def full(requirement, target, scratch, size):
-        target.write_bytes(b"half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_found_removed_and_fetched_again(home, damage):
+    folder = archives.fetch("fake")
+    damage(archives.fetch("fake"))
+    assert archives.fetch("fake") == folder
+    assert calls(home) == 2
+    assert (folder / "one.txt").read_bytes() == CONTENT
+    assert (folder / "two.txt").read_bytes() == CONTENT[::-1]
+    assert left(home) == ["fake-1.0"]
 
-    with pytest.raises(ArchiveError, match="disk is full.*needs 34 MB.*ATTENTION_MEASURED_CACHE"):
-        archives.ensure(make_archive(tmp_path), cache, full)
-    assert leftovers(cache) == []
+
+def test_a_damaged_cache_without_network_is_an_error_not_bad_data(home):
+    truncate(archives.fetch("fake"))
+    pip(home, NO_NETWORK)
+    with pytest.raises(ArchiveError, match="damaged in the cache .* could not be downloaded"):
+        archives.fetch("fake")
 
 
-def test_a_full_disk_while_unpacking_leaves_nothing_and_can_be_repeated(
-    tmp_path, cache, monkeypatch
-):
-    archive, copy = make_archive(tmp_path), Copy(tmp_path)
+def test_an_archive_without_the_member_is_named(home, monkeypatch):
+    monkeypatch.setattr(archives, "ARCHIVES", {"fake": archive(files=("three.txt",))})
+    with pytest.raises(ArchiveError, match=r"fake-package==1\.0.* does not hold .*three\.txt"):
+        archives.fetch("fake")
+    assert left(home) == []
 
+
+def test_a_full_disk_leaves_nothing_and_can_be_repeated(home, monkeypatch):
     def full(source, sink, length):
         sink.write(source.read(100))
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with monkeypatch.context() as patch:
-        patch.setattr(archives.shutil, "copyfileobj", full)
-        with pytest.raises(ArchiveError, match="disk is full"):
-            archives.ensure(archive, cache, copy)
-    assert leftovers(cache) == []
-    assert (archives.ensure(archive, cache, copy) / "one.txt").read_bytes() == CONTENT
+    said = "disk is full.*72 MB.*ATTENTION_MEASURED_CACHE"
+    pip(home, "sys.exit('ERROR: [Errno 28] No space left on device')")
+    with pytest.raises(ArchiveError, match=said):  # while downloading
+        archives.fetch("fake")
+    pip(home, "deliver(raw)")
+    with monkeypatch.context() as patch, pytest.raises(ArchiveError, match=said):
+        patch.setattr(archives.shutil, "copyfileobj", full)  # while unpacking
+        archives.fetch("fake")
+    assert left(home) == []
+    assert (archives.fetch("fake") / "one.txt").read_bytes() == CONTENT
 
 
-def test_a_cache_that_is_a_file_is_a_clear_error(tmp_path):
-    (tmp_path / "taken").write_text("")
-    with pytest.raises(ArchiveError, match="cannot be stored in .*taken"):
-        archives.ensure(make_archive(tmp_path), tmp_path / "taken" / "cache", Copy(tmp_path))
+def test_a_cache_that_cannot_be_is_a_clear_error(home, monkeypatch):
+    (home / "taken").write_text("")
+    monkeypatch.setenv(archives.CACHE_VARIABLE, str(home / "taken" / "cache"))
+    with pytest.raises(ArchiveError, match="cannot be stored there: .*taken"):
+        archives.fetch("fake")
 
 
-def slow(wheel: zipfile.ZipFile, target: Path, scratch: Path) -> None:
-    """Unpack with a pause in the middle, announced by a file beside the cache."""
-    (target / "one.txt").write_bytes(wheel.read("fake/data/one.txt")[:100])
-    (target.parents[2] / "unpacking").touch()
-    time.sleep(0.5)
-    archives.extract_members("fake/data/one.txt", "fake/data/two.txt")(wheel, target, scratch)
+def test_without_a_home_folder_the_remedy_is_named(monkeypatch, capsys):
+    monkeypatch.delenv(archives.CACHE_VARIABLE, raising=False)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])  # a user without an entry
+    with pytest.raises(ArchiveError, match="HOME is not set.*Set ATTENTION_MEASURED_CACHE"):
+        archives.fetch("verses")
+    assert command_line.main(["list"]) == 1 and "HOME is not set" in capsys.readouterr().err
+    monkeypatch.setenv(archives.CACHE_VARIABLE, "/elsewhere")
+    assert archives.cache_folder() == Path("/elsewhere")
 
 
-def stuck(wheel: zipfile.ZipFile, target: Path, scratch: Path) -> None:
-    (target / "one.txt").write_bytes(wheel.read("fake/data/one.txt")[:100])
-    (target.parents[2] / "unpacking").touch()
-    time.sleep(60)
+def test_the_cache_moves_with_the_environment_variable(home, monkeypatch):
+    assert archives.cache_folder() == home / "cache"
+    monkeypatch.delenv(archives.CACHE_VARIABLE)
+    assert archives.cache_folder().name == "attention-measured"
 
 
-def work(tmp_path: Path, unpack, results=None) -> None:
+def announce_and_wait(folder: Path) -> None:
+    """Between unpacking and the final place; a file beside the cache says so."""
+    (folder.parents[2] / "unpacking").touch()
+    time.sleep(0.5 if os.environ.get("SHORT") else 60)
+
+
+def work(results=None) -> None:
     """What another process does: fetch and report what it reads at once."""
-    archive = make_archive_description(tmp_path, unpack)
-    folder = archives.ensure(archive, tmp_path / "cache", Copy(tmp_path))
+    archives.ARCHIVES = {"fake": archive(prepare=announce_and_wait)}
+    folder = archives.fetch("fake")
     if results is not None:
         results.put((folder / "one.txt").read_bytes() + (folder / "two.txt").read_bytes())
-
-
-def make_archive_description(tmp_path: Path, unpack) -> Archive:
-    sha256 = hashlib.sha256((tmp_path / "fake.whl").read_bytes()).hexdigest()
-    files = ("one.txt", "two.txt")
-    return Archive("fake", "fake-package", "1.0", sha256, 12, 34, files, unpack, "a stand-in")
 
 
 def wait_for(path: Path) -> None:
@@ -252,11 +311,11 @@ def wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
-def test_two_fetches_at_once_download_once_and_both_read_whole_files(tmp_path, cache):
-    make_archive(tmp_path)
+def test_two_fetches_at_once_download_once_and_both_read_whole_files(home, monkeypatch):
+    monkeypatch.setenv("SHORT", "1")
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    workers = [context.Process(target=work, args=(tmp_path, slow, results)) for _ in range(2)]
+    workers = [context.Process(target=work, args=(results,)) for _ in range(2)]
     for worker in workers:
         worker.start()
     read = [results.get(timeout=30) for _ in workers]
@@ -264,107 +323,56 @@ def test_two_fetches_at_once_download_once_and_both_read_whole_files(tmp_path, c
         worker.join(30)
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert read == [CONTENT + CONTENT[::-1]] * 2
-    assert Copy(tmp_path).calls == 1
-    assert leftovers(cache) == ["fake-1.0"]
+    assert calls(home) == 1 and left(home) == ["fake-1.0"]
 
 
-def test_killed_while_unpacking_is_never_taken_for_whole_and_is_cleaned_up(tmp_path, cache):
-    make_archive(tmp_path)
-    worker = multiprocessing.get_context("spawn").Process(target=work, args=(tmp_path, stuck))
+def test_another_process_is_waited_for_and_what_it_left_when_killed_is_cleaned_up(
+    home, monkeypatch
+):
+    worker = multiprocessing.get_context("spawn").Process(target=work)
     worker.start()
-    wait_for(tmp_path / "unpacking")
+    wait_for(home / "unpacking")
+    monkeypatch.setattr(archives, "LOCK_TIMEOUT", 0.2)
+    with pytest.raises(ArchiveError, match="another process has been fetching it for more than"):
+        archives.fetch("fake")
     os.kill(worker.pid, signal.SIGKILL)
     worker.join(30)
-    assert not (cache / "fake-1.0").exists()
-    archive = make_archive_description(tmp_path, slow)
-    folder = archives.ensure(archive, cache, Copy(tmp_path), lock_timeout=5)
-    assert (folder / "one.txt").read_bytes() == CONTENT
-    assert leftovers(cache) == ["fake-1.0"]
+    assert not (home / "cache" / "fake-1.0").exists()
+    assert (archives.fetch("fake") / "one.txt").read_bytes() == CONTENT
+    assert left(home) == ["fake-1.0"]
 
 
-def test_waiting_for_another_process_ends_with_an_error(tmp_path, cache):
-    make_archive(tmp_path)
-    worker = multiprocessing.get_context("spawn").Process(target=work, args=(tmp_path, stuck))
-    worker.start()
-    try:
-        wait_for(tmp_path / "unpacking")
-        with pytest.raises(ArchiveError, match="another process has been fetching 'fake'"):
-            archive = make_archive_description(tmp_path, slow)
-            archives.ensure(archive, cache, Copy(tmp_path), lock_timeout=0.2)
-    finally:
-        worker.kill()
-        worker.join(30)
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_pip_ends_with_the_process_that_started_it(home, kind):
+    """However that one ends. As long as pip runs, its end of the connection stays open."""
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(30)
+    pip(
+        home,
+        f"import socket; s = socket.create_connection(('127.0.0.1', {server.getsockname()[1]}))\n"
+        "time.sleep(60)",
+    )
+    script = "from tests.data.test_archives import work; work()"
+    worker = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    connection, _ = server.accept()
+    connection.settimeout(20)
+    worker.send_signal(kind)
+    worker.wait(20)
+    assert connection.recv(1) == b""  # the other side is gone
+    assert kind != signal.SIGINT or left(home) == []
 
 
-def test_interrupted_by_the_reader_leaves_nothing(tmp_path, cache):
-    def interrupted(wheel, target, scratch):
-        (target / "one.txt").write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        archives.ensure(make_archive(tmp_path, unpack=interrupted), cache, Copy(tmp_path))
-    assert leftovers(cache) == []
-
-
-def pip_stand_in(folder: Path, script: str, monkeypatch) -> None:
-    """Let ``sys.executable`` be a script that plays pip; its arguments are those of pip."""
-    program = folder / "python"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(download.sys, "executable", str(program))
-
-
-def test_pip_download_delivers_the_wheel(tmp_path, cache, monkeypatch):
-    archive = make_archive(tmp_path)
-    script = f'echo "$@" > {tmp_path}/arguments\ncp {tmp_path}/fake.whl "$TMPDIR/download/"'
-    pip_stand_in(tmp_path, script, monkeypatch)
-    folder = archives.ensure(archive, cache)
-    assert (folder / "one.txt").read_bytes() == CONTENT
-    arguments = (tmp_path / "arguments").read_text().split()
-    assert arguments[:3] == ["-m", "pip", "download"] and arguments[-1] == "fake-package==1.0"
-    assert {"--no-deps", "--only-binary=:all:"} <= set(arguments)
-
-
-def test_pip_errors_are_passed_on(tmp_path, cache, monkeypatch):
-    script = "echo 'WARNING: retrying'; echo 'ERROR: no such index' >&2; echo notice; exit 1"
-    pip_stand_in(tmp_path, script, monkeypatch)
-    with pytest.raises(ArchiveError, match="pip says: ERROR: no such index"):
-        archives.ensure(make_archive(tmp_path), cache)
-
-
-def test_pip_on_a_full_disk_is_a_storage_error(tmp_path, cache, monkeypatch):
-    pip_stand_in(tmp_path, "echo 'ERROR: [Errno 28] No space left on device'; exit 1", monkeypatch)
-    with pytest.raises(ArchiveError, match="disk is full"):
-        archives.ensure(make_archive(tmp_path), cache)
-    assert leftovers(cache) == []
-
-
-def test_the_cache_moves_with_the_environment_variable(tmp_path, monkeypatch):
-    monkeypatch.setenv(archives.CACHE_VARIABLE, str(tmp_path / "elsewhere"))
-    assert archives.cache_folder() == tmp_path / "elsewhere"
-    monkeypatch.delenv(archives.CACHE_VARIABLE)
-    assert archives.cache_folder().name == "attention-measured"
-
-
-def test_an_unknown_archive_is_named_with_the_known_ones():
-    with pytest.raises(KeyError, match="'imdb'; the archives are verses, wikipedia"):
-        archives.fetch("imdb")
-
-
-def test_command_line(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv(archives.CACHE_VARIABLE, str(tmp_path / "cache"))
-    archive = make_archive(tmp_path)
-    monkeypatch.setattr(archives, "ARCHIVES", {"fake": archive})
-    monkeypatch.setattr(archives, "pip_download", no_network)
+def test_command_line(home, capsys):
     assert command_line.main(["path"]) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "cache")
+    assert capsys.readouterr().out.strip() == str(home / "cache")
     assert command_line.main(["list"]) == 0
     assert "12 MB to fetch" in capsys.readouterr().out
+    pip(home, NO_NETWORK)
     assert command_line.main(["fetch"]) == 1
     assert "error: the archive 'fake'" in capsys.readouterr().err
-    monkeypatch.setattr(archives, "pip_download", Copy(tmp_path))
+    pip(home, "deliver(raw)")
     assert command_line.main(["fetch", "fake"]) == 0
-    assert str(tmp_path / "cache" / "fake-1.0") in capsys.readouterr().out
+    assert str(home / "cache" / "fake-1.0") in capsys.readouterr().out
     with pytest.raises(SystemExit):
         command_line.main(["fetch", "nonsense"])
     assert "no archive is called nonsense" in capsys.readouterr().err
@@ -372,9 +380,5 @@ def test_command_line(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", archives.ARCHIVES)
 def test_real_archives_are_in_the_cache_and_whole(name):
-    folder = archives.fetch(name)
-    assert archives.is_intact(archives.ARCHIVES[name], folder)
-    assert {path.name for path in folder.iterdir()} == {
-        *archives.ARCHIVES[name].files,
-        "manifest.json",
-    }
+    assert archives.is_intact(archives.ARCHIVES[name])
+    assert (archives.fetch(name) / archives.MANIFEST).is_file()

@@ -62,15 +62,9 @@ def test_count_down_counts_ink():
     ("call", "message"),
     [
         (lambda: glyphs.render("aa", 1, 0), "none twice"),
-        (lambda: glyphs.render("", 1, 0), "one or more"),
-        (lambda: glyphs.render("a", 0, 0), "at least 1"),
-        (lambda: glyphs.render("a", 1, 0, strength=-1), "at least 0"),
-        (lambda: glyphs.bitmaps("ab"), "not one character"),
         (lambda: glyphs.bitmaps("한"), "4 are needed"),
-        (lambda: digits.load("all"), "one of train, validation, test"),
-        (lambda: digits.few(0, 0), "expected 1 to"),
-        (lambda: digits.few(65, 0), "expected 1 to 64"),
-        (lambda: ImageSampler(glyphs.render("a", 1, 0), 0, 0), "expected 1 of each"),
+        (lambda: digits.few(65, 0), "expected at most 64"),
+        (lambda: ImageSampler(glyphs.render("a", 1, 0), 0, 0), "expected 1 each"),
     ],
 )
 def test_what_cannot_be_is_said(call, message):

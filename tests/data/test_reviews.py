@@ -1,14 +1,12 @@
-"""Reviews: counts, cleaning, film-disjoint and balanced parts, local files."""
+"""Reviews: counts, cleaning, film-disjoint and balanced parts."""
 
 import random
 import re
-import sys
 from collections import Counter
 
 import pytest
 
-from course_lib.data import hub, reviews
-from course_lib.data.local import LocalFileError
+from course_lib.data import reviews
 from course_lib.data.reviews import FRESH, ROTTEN, Review
 
 
@@ -74,7 +72,7 @@ def ten_words(review: Review) -> set[tuple[str, ...]]:
 
 
 @pytest.fixture(scope="module")
-def task(loaded) -> reviews.Task:
+def task(loaded) -> reviews.ReviewTask:
     return reviews.task(loaded, 0)
 
 
@@ -112,39 +110,3 @@ def test_small_data_without_films_is_split_too():
     assert Counter(review.label for review in splits.test) == {FRESH: 20, ROTTEN: 20}
     assert Counter(review.label for review in splits.validation) == {FRESH: 10, ROTTEN: 10}
     assert len(splits.train) > 150 and not set(splits.train) & set(splits.test)
-
-
-def test_local_file(tmp_path):
-    file = tmp_path / "mine.csv"
-    file.write_text('text,label,movie\n"Good, very\ngood",fresh,Up\nBad,0,\n', encoding="utf-8")
-    expected = [Review("Good, very good", FRESH, "Up"), Review("Bad", ROTTEN, "")]
-    assert reviews.load(path=file) == expected
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"review,label\nGood,1\n", "line 1: expected a header with the columns text and label"),
-        (b"text,label\nGood,1\nGood, very,1\n", "line 3: expected 2 fields"),
-        (b"text,label\nGood\n", "line 2: expected 2 fields"),
-        (b"text,label\nGood,1\nMixed,maybe\n", "line 3: the label 'maybe' is none of rotten"),
-        (b'text,label\n"Good,1\n', "line 2: unexpected end of data"),
-        ("text,label\nGood,1\ncafé,1\n".encode("latin-1"), "line 3: byte 0xe9 is not valid UTF-8"),
-    ],
-)
-def test_malformed_local_files_name_the_line(tmp_path, content, message):
-    file = tmp_path / "mine.csv"
-    file.write_bytes(content)
-    with pytest.raises(LocalFileError, match=f"mine.csv, {message}"):
-        reviews.load(path=file)
-
-
-def test_hub_imdb(monkeypatch):
-    class StandIn:
-        @staticmethod
-        def load_dataset(name, split):
-            assert (name, split) == ("stanfordnlp/imdb", "test")
-            return [{"text": "Fine  film", "label": 1}, {"text": "fine film!", "label": 1}]
-
-    monkeypatch.setitem(sys.modules, "datasets", StandIn)
-    assert hub.imdb("test") == [Review("Fine film", FRESH, "")]

@@ -1,12 +1,11 @@
-"""Verses: the counts of the archive, clean pairs, splits without leakage, local files."""
+"""Verses: the counts of the archive, clean pairs, splits without leakage."""
 
 import re
 from collections import Counter
 
 import pytest
 
-from course_lib.data import hub, verses
-from course_lib.data.local import LocalFileError
+from course_lib.data import verses
 from course_lib.data.splits import hash_fraction
 from course_lib.data.verses import VersePair
 
@@ -103,43 +102,9 @@ def test_few_long_sequences_are_shared_between_test_and_training(pairs):
     assert len(close) <= 1  # the docstring of verses.split says so
 
 
-def test_languages_are_checked():
+def test_an_unknown_language_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match="'latin'; there are english, world_english"):
         verses.load("latin")
-    with pytest.raises(ValueError, match="two different languages"):
-        verses.load("french", "french")
-
-
-def test_local_file(tmp_path):
-    file = tmp_path / "pairs.tsv"
-    lines = [f"sentence {i}\tphrase {i}" for i in range(400)]
-    file.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
-    loaded = verses.load(path=file)
-    assert loaded[1] == VersePair("", 0, 2, "sentence 1", "phrase 1") and len(loaded) == 400
-    splits = verses.split(loaded)
-    assert sorted(pair for part in splits for pair in part) == sorted(loaded)
-    assert all(len(part) > 5 for part in splits)
-    assert set(verses.split(loaded[::-1]).test) == set(splits.test)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"a\tb\nonly one column\n", r"pairs\.tsv, line 2: expected a source, one tab"),
-        (b"a\tb\nc\td\te\n", "line 2"),
-        (b"a\tb\n\nc\td\n", "line 2"),
-        (b"a\tb\nc\t \n", "line 2"),
-        ("a\tb\ncafé\tx\n".encode("latin-1"), "line 2: byte 0xe9 is not valid UTF-8"),
-        (b" \n", "is empty"),
-        (None, "cannot read .*: No such file"),
-    ],
-)
-def test_malformed_local_files_name_the_line(tmp_path, content, message):
-    file = tmp_path / "pairs.tsv"
-    if content is not None:
-        file.write_bytes(content)
-    with pytest.raises(LocalFileError, match=message):
-        verses.load(path=file)
 
 
 def test_hash_fraction_is_fixed_and_even():
@@ -148,20 +113,3 @@ def test_hash_fraction_is_fixed_and_even():
     values = [hash_fraction(str(i)) for i in range(2000)]
     assert 0 <= min(values) and max(values) < 1
     assert abs(sum(values) / 2000 - 0.5) < 0.03
-
-
-def test_hub_without_its_package(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
-    with pytest.raises(ImportError, match="pip install datasets"):
-        hub.tatoeba()
-
-
-def test_hub_tatoeba(monkeypatch):
-    class StandIn:
-        @staticmethod
-        def load_dataset(name, config, split):
-            assert (config, split) == ("en-ko", "train") and "tatoeba" in name
-            return [{"english": "Hello.", "non_english": "안녕."}]
-
-    monkeypatch.setitem(__import__("sys").modules, "datasets", StandIn)
-    assert hub.tatoeba("ko") == [VersePair("", 0, 1, "Hello.", "안녕.")]

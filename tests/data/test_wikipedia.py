@@ -1,12 +1,8 @@
-"""Wikipedia introductions: the counts of the archive, splits, sentences, local files."""
-
-import sys
+"""Wikipedia introductions: the counts of the archive, splits, sentences."""
 
 import pytest
 
-from course_lib.data import hub, wikipedia
-from course_lib.data.local import LocalFileError
-from course_lib.data.wikipedia import Article
+from course_lib.data import wikipedia
 
 
 @pytest.mark.parametrize(
@@ -16,7 +12,7 @@ from course_lib.data.wikipedia import Article
 def test_counts(language, count, topics, words):
     articles = wikipedia.load(language)
     assert len(articles) == count == len({article.title for article in articles})
-    assert len(wikipedia.topics(articles)) == topics
+    assert len({article.topic for article in articles}) == topics
     assert words < sum(len(article.text.split()) for article in articles) < words + 1000
     for article in articles:
         assert article.text and article.text == " ".join(article.text.split())
@@ -75,49 +71,6 @@ def test_topic_task_is_balanced_nested_and_apart_from_the_held_out_articles():
     assert len(set(task.labeled[:300]) & set(other.labeled[:300])) < 60
 
 
-def test_no_text_is_in_two_parts():
-    parts = wikipedia.split(wikipedia.load())
-    texts = [{article.text for article in part} for part in parts]
-    assert not texts[0] & texts[1] and not texts[0] & texts[2] and not texts[1] & texts[2]
-
-
 def test_sentences_lose_no_text():
     for article in wikipedia.load()[:500]:
         assert " ".join(wikipedia.sentences(article.text)) == article.text
-
-
-def test_unknown_language():
-    with pytest.raises(ValueError, match="'german'; there are english, french"):
-        wikipedia.load("german")
-
-
-def test_local_file(tmp_path):
-    file = tmp_path / "notes.txt"
-    file.write_text("\nFirst line,\nsecond line.\n \n\nAnother article.\n", encoding="utf-8")
-    assert wikipedia.load(path=file) == [
-        Article("notes 1", "First line, second line.", ""),
-        Article("notes 2", "Another article.", ""),
-    ]
-    file.write_bytes("fine\nfine\ncaf\xe9".encode("latin-1"))
-    with pytest.raises(LocalFileError, match=r"notes\.txt, line 3: byte 0xe9 is not valid UTF-8"):
-        wikipedia.load(path=file)
-    file.write_bytes(b"")
-    with pytest.raises(LocalFileError, match="is empty"):
-        wikipedia.load(path=file)
-
-
-def test_hub_wikitext(monkeypatch):
-    lines = ["", " = Robin = \n", " The robin sings . \n", " = = Song = = \n", " It is loud . \n"]
-    lines += [" = Wren = \n", " Small . \n"]
-
-    class StandIn:
-        @staticmethod
-        def load_dataset(name, config, split):
-            assert (config, split) == ("wikitext-2-raw-v1", "test")
-            return [{"text": line} for line in lines]
-
-    monkeypatch.setitem(sys.modules, "datasets", StandIn)
-    assert hub.wikitext("test") == [
-        Article("Robin", "The robin sings . It is loud .", ""),
-        Article("Wren", "Small .", ""),
-    ]

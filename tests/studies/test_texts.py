@@ -10,6 +10,7 @@ import torch
 
 from course_lib.bert.model import BertConfig, BertForPreTraining
 from course_lib.data import reviews, sentence_order, wikipedia
+from course_lib.data.splits import TextTask
 from course_lib.gpt.classifier import marks_for
 from course_lib.gpt.model import GPT, GPTConfig
 from course_lib.recurrent.streams import join
@@ -109,7 +110,7 @@ def test_no_held_out_text_is_tuned_to_and_the_labels_are_those_of_the_protocol(h
 
 def test_pairs_keep_their_order_and_their_length(monkeypatch, small):
     pairs = sentence_order.task(wikipedia.load(), 0).test[:6]
-    three = sentence_order.OrderTask(pairs, pairs, pairs)
+    three = TextTask(pairs, pairs, pairs)
     monkeypatch.setattr(sentence_order, "task", lambda *asked: three)
     marks, longest = marks_for(len(small)), gpt_tuning.LONGEST_PAIR
     gpt, bert, lstm = (
