@@ -15,6 +15,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from course_lib.attention.attend import attend, attend_fast
+from course_lib.attention.positions import turn
 
 KeysValues = tuple[Tensor, Tensor]  # twice (B, H, S, K), as `MultiHeadAttention.prepare` gives
 
@@ -60,6 +61,7 @@ class MultiHeadAttention(nn.Module):
         mask: Tensor | None = None,
         *,
         need_weights: bool = False,
+        rotary: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Each of T positions takes from S positions what its heads look for.
 
@@ -72,22 +74,27 @@ class MultiHeadAttention(nn.Module):
                 (B, T, S) as `mask[:, None]`.
             need_weights: also return the weights. Without them, `attend_fast` never holds all of
                 them at once.
+            rotary: (T, K), the table of `course_lib.attention.positions.turn`, for self-attention
+                with rotary positions: queries and keys are turned, values are not.
 
         Returns:
             The output (B, T, D), and the weights (B, H, T, S) of each head or None. A position
             that may attend to nothing gets weights of 0, and the bias of `output` as its
             output.
         """
-        keys, values = self.prepare(keys, values)
-        return self.from_prepared(queries, keys, values, mask, need_weights=need_weights)
+        keys, values = self.prepare(keys, values, rotary)
+        return self.from_prepared(
+            queries, keys, values, mask, need_weights=need_weights, rotary=rotary
+        )
 
-    def prepare(self, keys: Tensor, values: Tensor) -> KeysValues:
+    def prepare(self, keys: Tensor, values: Tensor, rotary: Tensor | None = None) -> KeysValues:
         """Keys and values as the heads see them: twice (B, S, D) -> twice (B, H, S, K).
 
         They do not depend on the queries. So whoever asks the same positions again, as a decoder
         does at every word, can keep them.
         """
-        return self._split(self.key(keys)), self._split(self.value(values))
+        keys, values = self._split(self.key(keys)), self._split(self.value(values))
+        return (keys if rotary is None else turn(keys, rotary)), values
 
     def from_prepared(
         self,
@@ -97,6 +104,7 @@ class MultiHeadAttention(nn.Module):
         mask: Tensor | None = None,
         *,
         need_weights: bool = False,
+        rotary: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """As `forward`, with keys and values (B, H, S, K) from `prepare`."""
         if mask is not None and mask.dim() == 3:
@@ -106,6 +114,8 @@ class MultiHeadAttention(nn.Module):
                 "(B, T, S), mask[None] for (H, T, S)."
             )
         queries = self._split(self.query(queries))  # (B, H, T, K)
+        if rotary is not None:
+            queries = turn(queries, rotary)
         if need_weights:
             heads, weights = attend(queries, keys, values, mask)  # (B, H, T, K), (B, H, T, S)
         else:

@@ -92,11 +92,21 @@ class EncoderLayer(nn.Module):
         self.feed_residual = Residual(width, dropout, norm)
 
     def forward(
-        self, x: Tensor, mask: Tensor | None = None, *, need_weights: bool = False
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        *,
+        need_weights: bool = False,
+        rotary: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """(B, S, D), mask to (B, H, S, S) -> (B, S, D), weights (B, H, S, S) or None."""
+        """(B, S, D), mask to (B, H, S, S) -> (B, S, D), weights (B, H, S, S) or None.
+
+        `rotary` (S, K) turns the queries and keys (`MultiHeadAttention`).
+        """
         read = self.self_residual.enter(x)
-        out, weights = self.self_attention(read, read, read, mask, need_weights=need_weights)
+        out, weights = self.self_attention(
+            read, read, read, mask, need_weights=need_weights, rotary=rotary
+        )
         x = self.self_residual.leave(x, out)
         out = self.feed_forward(self.feed_residual.enter(x))
         return self.feed_residual.leave(x, out), weights
@@ -149,6 +159,7 @@ class DecoderLayer(nn.Module):
         source_mask: Tensor | None = None,
         *,
         need_weights: bool = False,
+        rotary: Tensor | None = None,
     ) -> DecoderOutput:
         """Read a whole target at once.
 
@@ -158,9 +169,10 @@ class DecoderLayer(nn.Module):
             mask: broadcastable to (B, H, T, T), most often `causal_mask(T)`.
             source_mask: broadcastable to (B, H, T, S), most often (B, 1, 1, S).
             need_weights: also return the weights of both attentions.
+            rotary: (T, K), turns queries and keys of self-attention (`MultiHeadAttention`).
         """
         source = self.prepare(states)
-        return self.read(x, source, mask, source_mask, need_weights=need_weights)
+        return self.read(x, source, mask, source_mask, need_weights=need_weights, rotary=rotary)
 
     def prepare(self, states: Tensor) -> KeysValues:
         """Keys and values of the source, once a sentence: (B, S, D) -> twice (B, H, S, K)."""
@@ -175,18 +187,20 @@ class DecoderLayer(nn.Module):
         *,
         past: KeysValues | None = None,
         need_weights: bool = False,
+        rotary: Tensor | None = None,
     ) -> DecoderOutput:
         """As `forward`, after P positions whose keys and values are in `past`.
 
         `source` comes from `prepare`. The mask broadcasts to (B, H, T, P + T); a single
-        new position needs none.
+        new position needs none. `rotary` (T, K) belongs to the new positions: the keys in `past`
+        are turned already. The source is not turned, since its positions are of another sentence.
         """
         read = self.self_residual.enter(x)
-        kept = self.self_attention.prepare(read, read)  # twice (B, H, T, K)
+        kept = self.self_attention.prepare(read, read, rotary)  # twice (B, H, T, K)
         if past is not None:
             kept = (torch.cat([past[0], kept[0]], 2), torch.cat([past[1], kept[1]], 2))
         out, weights = self.self_attention.from_prepared(
-            read, *kept, mask, need_weights=need_weights
+            read, *kept, mask, need_weights=need_weights, rotary=rotary
         )
         x = self.self_residual.leave(x, out)
         out, source_weights = self.source_attention.from_prepared(

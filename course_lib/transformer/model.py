@@ -24,12 +24,12 @@ from torch import Tensor, nn
 
 from course_lib.attention.masks import causal_mask, padding_mask
 from course_lib.attention.multi_head import KeysValues
-from course_lib.attention.positions import LearnedPositions, SinusoidalPositions
+from course_lib.attention.positions import LearnedPositions, SinusoidalPositions, sinusoidal
 from course_lib.support.checks import check_ids, check_pairs, check_sizes, source_lengths
 from course_lib.transformer.feed_forward import ACTIVATIONS
 from course_lib.transformer.layers import DecoderLayer, EncoderLayer
 
-POSITIONS = ("sinusoidal", "learned", "none")
+POSITIONS = ("sinusoidal", "learned", "rotary", "none")
 TIES = ("none", "target", "all")
 
 
@@ -46,7 +46,8 @@ class TransformerConfig:
         dropout: probability, on the embeddings with their positions and on what each sub-layer
             gives (section 5.4).
         norm: "pre" or "post" (the paper's), see `course_lib.transformer.layers`.
-        positions: "sinusoidal", "learned" or "none" (to see what is missing).
+        positions: "sinusoidal" or "learned", added to the embeddings; "rotary", in the
+            self-attention of every layer; or "none" (to see what is missing).
         max_length: how many positions are learned; the others have no last one.
         tie: which matrices are one: "none"; "target", the target's embedding and the output layer
             (Press & Wolf 2017); "all", the source's embedding too, as in the paper (section 3.4),
@@ -73,6 +74,10 @@ class TransformerConfig:
         check_sizes(self, sizes, activation=tuple(ACTIVATIONS), **choices)
         if self.positions == "sinusoidal" and self.width % 2:
             raise ValueError(f"sinusoidal positions need an even width, got {self.width}")
+        if self.positions == "rotary" and self.width // self.heads % 2:
+            raise ValueError(
+                f"rotary positions need an even width / heads, got {self.width} / {self.heads}"
+            )
         if self.tie == "all" and self.source_vocab != self.target_vocab:
             raise ValueError(
                 f"tie='all' needs one vocabulary for both sides, got {self.source_vocab} and "
@@ -107,6 +112,7 @@ class EmbedWithPositions(nn.Module):
         self.positions = {
             "sinusoidal": lambda: SinusoidalPositions(config.width),
             "learned": lambda: LearnedPositions(config.max_length, config.width),
+            "rotary": lambda: None,  # not here: in every layer, see `_rotary`
             "none": lambda: None,
         }[config.positions]()
         self.dropout = nn.Dropout(config.dropout)
@@ -122,6 +128,7 @@ class TransformerEncoder(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
+        self.config = config
         self.layers = nn.ModuleList(_layer(EncoderLayer, config) for _ in range(config.layers))
         self.norm = _last_norm(config)
 
@@ -129,9 +136,9 @@ class TransformerEncoder(nn.Module):
         self, x: Tensor, mask: Tensor | None = None, *, need_weights: bool = False
     ) -> tuple[Tensor, list[Tensor | None]]:
         """(B, S, D), mask to (B, H, S, S) -> states (B, S, D), a (B, H, S, S) or None a layer."""
-        by_layer = []
+        rotary, by_layer = _rotary(self.config, x), []
         for layer in self.layers:
-            x, weights = layer(x, mask, need_weights=need_weights)
+            x, weights = layer(x, mask, need_weights=need_weights, rotary=rotary)
             by_layer.append(weights)
         return self.norm(x), by_layer
 
@@ -155,6 +162,7 @@ class TransformerDecoder(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
+        self.config = config
         self.layers = nn.ModuleList(_layer(DecoderLayer, config) for _ in range(config.layers))
         self.norm = _last_norm(config)
 
@@ -174,11 +182,10 @@ class TransformerDecoder(nn.Module):
         length, read = x.shape[1], state.length
         # Row t of the mask belongs to position P + t. One position alone may see all there is.
         mask = causal_mask(read + length, x.device)[read:] if length > 1 else None
-        kept, by_layer = [], []
+        rotary, kept, by_layer = _rotary(self.config, x, read), [], []
         for layer, past, source in zip(self.layers, state.past, state.source, strict=True):
-            out = layer.read(
-                x, source, mask, state.source_mask, past=past, need_weights=need_weights
-            )
+            attended = {"need_weights": need_weights, "rotary": rotary}
+            out = layer.read(x, source, mask, state.source_mask, past=past, **attended)
             x = out.x
             kept.append(out.kept)
             by_layer.append((out.weights, out.source_weights))
@@ -304,6 +311,14 @@ def _layer(kind: type[nn.Module], config: TransformerConfig) -> nn.Module:
         norm=config.norm,
         activation=config.activation,
     )
+
+
+def _rotary(config: TransformerConfig, x: Tensor, start: int = 0) -> Tensor | None:
+    """The (T, K) by which all layers turn positions `start` on of x (B, T, D); None if added."""
+    if config.positions != "rotary":
+        return None
+    width = config.width // config.heads
+    return sinusoidal(x.shape[1], width, start=start, dtype=x.dtype, device=x.device)
 
 
 def _last_norm(config: TransformerConfig) -> nn.Module:

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from course_lib.attention import multi_head
 from course_lib.attention.masks import causal_mask, to_torch_key_padding
-from course_lib.attention.positions import sinusoidal
+from course_lib.attention.positions import rotate, sinusoidal
 from course_lib.decoding import search
-from course_lib.transformer.model import Transformer, TransformerConfig
+from course_lib.transformer.model import POSITIONS, Transformer, TransformerConfig
 from tests.translator_promises import PROMISES, SIZES, batch, targets
 from tests.twins import check_equal, shake
 from tools.bench import twins
@@ -20,6 +20,7 @@ VARIANTS = {
     "pre": {},
     "post": {"norm": "post"},
     "learned, gelu": {"positions": "learned", "max_length": 12, "activation": "gelu"},
+    "rotary": {"positions": "rotary"},
     "no positions": {"positions": "none", "tie": "none"},
     "one head, one layer": {"heads": 1, "layers": 1},
     "all tied": {"tie": "all", "source_vocab": 12, "target_vocab": 12},
@@ -95,10 +96,54 @@ def test_the_decoder_reads_in_pieces_of_any_length(model):
 @torch.no_grad()
 def test_positions_make_word_order_count():
     source, turned = torch.tensor([[5, 6, 7]]), torch.tensor([[7, 6, 5]])
-    for changes, moves in (({}, True), ({"positions": "none"}, False)):
-        model = build(**changes)
+    for positions in POSITIONS:
+        model, moves = build(positions=positions), positions != "none"
         difference = (model(source, targets(2)[:1]) - model(turned, targets(2)[:1])).abs().max()
         assert (difference > 1e-3) == moves
+
+
+@torch.no_grad()
+def test_rotary_positions_turn_queries_and_keys_of_self_attention_alone():
+    """The same model without positions, its queries and keys rotated where they are compared."""
+    plain, rotary = build(positions="none"), build(positions="rotary")
+    assert plain.state_dict().keys() == rotary.state_dict().keys()
+    x, y = torch.randn(3, 5, 32), torch.randn(3, 4, 32)
+    mask = (batch() != 0)[:, None, None]
+    states, _ = rotary.encoder(x, mask)
+    out, state, _ = rotary.decoder(y, rotary.decoder.init_state(states, mask))
+
+    def turned(queries, keys, values, mask):
+        own = queries.shape[2] == keys.shape[2]  # 5 words of the source, 4 of the target
+        return F.scaled_dot_product_attention(
+            *((rotate(queries), rotate(keys)) if own else (queries, keys)), values, mask
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multi_head, "attend_fast", turned)
+        expected, _ = plain.encoder(x, mask)
+        torch.testing.assert_close(states, expected, atol=1e-6, rtol=0)
+        expected, kept, _ = plain.decoder(y, plain.decoder.init_state(states, mask))
+        torch.testing.assert_close(out, expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(state.past[0][0], rotate(kept.past[0][0]))  # the first layer's keys
+    torch.testing.assert_close(state.past[0][1], kept.past[0][1])  # values are never turned
+
+
+@torch.no_grad()
+def test_with_rotary_positions_only_distances_count():
+    """Self-attention sees the same wherever a sentence begins; added positions do not say that."""
+    layer, x = build().encoder.layers[0], torch.randn(2, 5, 32)
+    here, there = (layer(x, rotary=sinusoidal(5, 16, start=start))[0] for start in (0, 40))
+    torch.testing.assert_close(here, there, atol=1e-5, rtol=0)
+    assert (layer(x)[0] - here).abs().max() > 1e-3
+    decoder, states = build().decoder.layers[0], torch.randn(2, 3, 32)
+    whole = decoder(x, states, causal_mask(5), rotary=sinusoidal(5, 16)).x
+    torch.testing.assert_close(
+        whole,
+        decoder(x, states, causal_mask(5), rotary=sinusoidal(5, 16, start=9)).x,
+        atol=1e-5,
+        rtol=0,
+    )
+    assert (decoder(x, states, causal_mask(5)).x - whole).abs().max() > 1e-3
 
 
 @torch.no_grad()
@@ -171,7 +216,8 @@ def test_more_positions_than_were_learned_are_named():
         ({"width": 33, "heads": 3}, "even width, got 33"),
         ({"dropout": 1.0}, "dropout must be"),
         ({"norm": "middle"}, "norm must be one of pre, post, got 'middle'"),
-        ({"positions": "rotary"}, "positions must be one of sinusoidal, learned, none"),
+        ({"positions": "sines"}, "positions must be one of sinusoidal, learned, rotary, none"),
+        ({"positions": "rotary", "heads": 32}, "rotary positions need an even width / heads"),
         ({"tie": "all"}, "got 12 and 9 ids; choose tie='target'"),
         ({"activation": "tanh"}, "one of relu, gelu"),
     ],
