@@ -1,4 +1,4 @@
-"""Exercises that check themselves: a file for each chapter, or a folder where one is too long.
+"""Exercises that check themselves: a file for each chapter.
 
     from course_lib.exercises import ch00
     ch00.softmax.check(softmax)

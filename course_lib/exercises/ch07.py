@@ -189,18 +189,19 @@ def smoothed_loss(logits: Tensor, targets: Tensor, epsilon: float) -> Tensor:
     return loss[real].sum() / real.sum()
 
 
-def _scored(vocabulary: int, *lengths: int) -> tuple[Tensor, Tensor]:
+def _scored(vocabulary: int, *lengths: int, size: float = 2.0) -> tuple[Tensor, Tensor]:
     """Logits and targets of sentences of these lengths, with a column more than the longest."""
     targets = torch.zeros(len(lengths), max(lengths) + 1, dtype=torch.long)
     for row, length in zip(targets, lengths, strict=True):
         row[:length] = torch.randint(1, vocabulary, (length,))
-    return 2 * torch.randn(*targets.shape, vocabulary), targets
+    return size * torch.randn(*targets.shape, vocabulary), targets
 
 
 @smoothed_loss.same_as_answer("the loss with ε = 0, plain cross-entropy,", grad=True)
 def without_smoothing():
     yield *_scored(6, 4, 2), 0.0
     yield *_scored(9, 1, 5, 0), 0.0
+    yield *_scored(5, 6, 3, size=100.0), 0.0  # a probability may be too small for a float
 
 
 @smoothed_loss.same_as_answer("the loss", grad=True)
@@ -208,6 +209,7 @@ def with_smoothing():
     for epsilon in (0.1, 0.5, 1.0):
         yield *_scored(6, 4, 1), epsilon
     yield *_scored(11, 3), 0.3
+    yield *_scored(5, 2, 4, size=100.0), 0.1
     logits, targets = _scored(5, 3, 2, 4)
     yield logits, targets.flip(1), 0.1  # padded on the left
 

@@ -111,7 +111,7 @@ RIGHT = {
     ch05.self_attention: [by_torch, query_by_query, "-torch.inf -> -1e9"],
     ch05.feed_forward: [position_by_position, by_linear],
     ch05.sinusoidal_positions: [number_by_number, by_exp_and_log],
-    ch05.is_permutation_equivariant: [undoes_the_order, as_a_tensor, by_numpy],
+    ch05.is_permutation_equivariant: [undoes_the_order, by_numpy],
     ch05.fit_exponent: [by_polyfit, by_least_squares],
     ch05.embed: [by_gather, word_by_word],
     ch05.layers_to_connect: [in_closed_form, by_walking_back],
@@ -166,6 +166,7 @@ WRONG = {
         "return table -> return table[None]",
     ],
     ch05.is_permutation_equivariant: [
+        as_a_tensor,
         "return torch.allclose(before, after, atol=1e-5) -> return (before - after).abs() < 1e-5",
         "atol=1e-5 -> atol=0.05",
         "before, after, atol=1e-5 -> before, after",

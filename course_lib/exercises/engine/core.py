@@ -17,8 +17,7 @@ How to add an exercise to chapter NN
    `changes=("model",)` names arguments that the task asks to change; a change to any other
    argument is noticed without further ado, named to the learner, and undone. A solution may use
    what its file imports at the top by absolute imports, and nothing else: `solution()` prints
-   those imports with it. Where one file would be too long to read, make a folder `chNN/` with a
-   file for each concept, and import every exercise in its `__init__.py`; ids and use stay.
+   those imports with it.
 
 2. Add cases, the most telling first; the first that fails is reported. Most of them say: the same
    as our answer, on these inputs. Type, shape, dtype and values are compared in this order, and
