@@ -244,6 +244,7 @@ def main() -> int:
     modules = [one for path in paths for one in (sorted(path.glob("*.py")) or [path])]
     sources = {path.relative_to(library).as_posix(): path.read_text("utf8") for path in modules}
     chosen = drawn(sources, options.count, options.seed)
+    os.environ["OMP_NUM_THREADS"] = "1"  # a fork of a process with threads waits for them
     import torch  # noqa: F401  (once for all forks)
     import transformers  # noqa: F401
 

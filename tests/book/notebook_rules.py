@@ -1,7 +1,7 @@
 """The rules of a notebook that is a page, a Colab notebook and a local notebook at once.
 
 Each rule takes a notebook and its file name and returns one line for each breach. test_notebooks.py
-applies them to the course's notebooks and shows that each rule catches what it is for.
+applies them to the course's notebooks.
 """
 
 import ast

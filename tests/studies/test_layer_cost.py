@@ -103,26 +103,6 @@ def test_explicit_attention_holds_all_weights_and_the_fast_path_does_not():
     assert fast < weights < 2 * weights < explicit
 
 
-def test_on_a_gpu_the_allocator_is_asked(monkeypatch):
-    said = []
-    live = {"now": 100, "peak": 900}  # of some earlier work
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda: said.append("wait"))
-    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: live["now"])
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: live["peak"])
-    reset = lambda: live.update(peak=live["now"])  # noqa: E731
-    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset)
-
-    def call():
-        said.append("call")
-        live["peak"] = max(live["peak"], live["now"] + 50)
-
-    assert peak_memory(call, "cuda") == 50
-    assert said == ["call", "wait", "call", "wait"]
-    said.clear()
-    timing.median_milliseconds({"a": call}, device="cuda", seed=0, rounds=(1, 1))
-    assert said[0] == said[-1] == "wait"  # the clock starts and stops on an idle device
-
-
 def test_calls_take_turns():
     ticks, order = iter(range(1, 10_000)), []
     calls = {name: lambda name=name: order.append(name) for name in "abc"}
