@@ -22,6 +22,7 @@ def by_hand(length: int, width: int, start: int = 0) -> torch.Tensor:
 def test_sinusoidal_equals_the_formula(length, width, start):
     ours = sinusoidal(length, width, start=start, dtype=torch.double)
     torch.testing.assert_close(ours, by_hand(length, width, start))
+    assert sinusoidal(1, 4).tolist() == [[0, 1, 0, 1]]  # positions are counted from 0
 
 
 def test_far_positions_are_exact_in_single_precision():

@@ -114,7 +114,7 @@ if __name__ == "__main__":
 """
 
 
-def test_killed_study_keeps_finished_cells_and_goes_on(tmp_path):
+def test_killed_study_keeps_finished_cells_and_goes_on(tmp_path, monkeypatch):
     log, gate, path = tmp_path / "log", tmp_path / "gate", tmp_path / "toy.json"
     cells = [{"width": 1, "log": str(log)}, {"width": 2, "log": str(log), "wait_for": str(gate)}]
     command = [sys.executable, "-c", SCRIPT, json.dumps(cells), str(tmp_path)]
@@ -139,6 +139,7 @@ def test_killed_study_keeps_finished_cells_and_goes_on(tmp_path):
     time.sleep(0.2)
     assert len(studies.load("toy", results=tmp_path).cells) == 2  # no orphan wrote on
     log.unlink()
+    run_inline(monkeypatch)
     assert run(study(*cells), tmp_path)[0] == []
     assert marks(log) == ["2 0", "2 1"]
     assert studies.load("toy", results=tmp_path).complete

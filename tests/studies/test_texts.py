@@ -4,6 +4,7 @@ import math
 import os
 import re
 import signal
+from functools import cache
 
 import pytest
 import torch
@@ -34,8 +35,22 @@ PIECES = WordPiece([*SPECIALS, *LETTERS, *(f"##{letter}" for letter in LETTERS),
 TEXTS = ["a b c a b", "b c a c", "c a b b a c a"] * 40
 
 
+@pytest.fixture(scope="module", autouse=True)
+def read_once():
+    """The archives are read once, and the subwords of these tests learned from few texts."""
+    with pytest.MonkeyPatch.context() as patched:
+        for corpus in (reviews, wikipedia):
+            patched.setattr(corpus, "load", cache(corpus.load))
+        texts = lm.vocabulary_texts()
+        with pytest.MonkeyPatch.context() as few:
+            few.setattr(lm, "vocabulary_texts", lambda: texts[::40])
+            lm.tokenizer(300)
+        yield
+
+
+@cache
 def words(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    return re.sub(r"\W+", " ", text.casefold()).strip()
 
 
 @pytest.fixture(scope="module")
