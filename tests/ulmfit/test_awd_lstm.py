@@ -7,10 +7,8 @@ from torch.nn import functional
 
 from course_lib.data.batching import StreamSampler
 from course_lib.recurrent.language_model import detach
-from course_lib.training.checkpoint import load_weights, save_weights
 from course_lib.training.loop import fit
 from course_lib.training.losses import StreamLoss
-from course_lib.training.resumable import fit_resumable
 from course_lib.ulmfit.model import (
     AWDConfig,
     AWDLanguageModel,
@@ -217,31 +215,7 @@ def test_tied_weights_are_one_parameter_counted_once():
     assert not torch.allclose(both, ours.body.embedding.weight.grad)  # it came from both uses
 
 
-def test_saved_and_loaded_the_weights_are_the_same_and_still_tied(tmp_path):
-    ours, other = model(), AWDLanguageModel(AWDConfig.tiny(V, NO_NOISE))
-    save_weights(ours, tmp_path / "lm.safetensors")
-    assert not torch.equal(ours(tokens())[0], other(tokens())[0])
-    load_weights(other, tmp_path / "lm.safetensors")
-    assert torch.equal(ours(tokens())[0], other(tokens())[0])
-    assert other.head.weight is other.body.embedding.weight
-
-
 # --- the state -----------------------------------------------------------------------------------
-
-
-def test_a_killed_training_goes_on_to_the_last_bit(tmp_path):
-    ids = torch.randint(4, V, (400,), generator=torch.Generator().manual_seed(5))
-    pieces, runs = StreamSampler(ids, 2, 8), []
-    for halves in ((6,), (3, 6)):
-        ours = model(Dropouts().times(0.5))
-        path = tmp_path / f"{len(halves)}.safetensors"
-        for steps in halves:
-            ours = ours if len(halves) == 1 else model(Dropouts().times(0.5))
-            torch.manual_seed(steps if path.exists() else 9)  # the checkpoint's state wins
-            fit_resumable(ours, StreamLoss(), pieces, steps, checkpoint=path, every=1)
-        runs.append(ours)
-    for one, other in zip(*(run.parameters() for run in runs), strict=True):
-        assert torch.equal(one, other)
 
 
 def test_step_and_reorder_follow_the_protocol():
