@@ -216,12 +216,14 @@ def large_scores():
     yield torch.tensor([[1000.0, 999.0, 0.0], [-1000.0, -1001.0, -1002.0]])
 
 
-@softmax.same_as_answer("the probabilities", grad=True)
+@softmax.same_as_answer("the probabilities", grad=True, atol=1e-4)
 def other_temperatures():
     yield torch.randn(3, 4), 0.5
     yield torch.randn(2, 5), named(temperature=2.0)
     yield torch.randn(4, 2, 3), 0.1
     yield torch.randn(6), 7
+    yield torch.tensor([[1000.0, 999.0, 5.0], [-1000.0, -998.0, -1005.0]]), 0.5
+    yield torch.tensor([1000.0, 990.0]), 20.0
 
 
 @softmax.case
@@ -330,7 +332,8 @@ cross_entropy.mistake(
     )
 )
 def slope(function: Callable[[Tensor], Tensor], point: Tensor) -> Tensor:
-    """The gradient of a function (tensor → scalar) at a point, by autograd."""
+    """The gradient of a function (tensor → scalar) at a point, by autograd; it is like the point
+    in shape and dtype."""
     leaf = point.detach().clone().requires_grad_()
     function(leaf).backward()
     return leaf.grad
@@ -344,6 +347,7 @@ def bowl(x: Tensor) -> Tensor:
 def right_slope():
     yield bowl, torch.randn(3)
     yield bowl, torch.randn(2, 4)
+    yield bowl, torch.randn(4, dtype=torch.float64)
     yield torch.exp, torch.randn(())
     yield lambda x: (x[1:] ** 3).sum(), torch.randn(5)
     yield lambda x: (x * x.detach()).sum(), torch.randn(3)  # only autograd sees half of it
@@ -424,6 +428,7 @@ def several_steps():
     yield bowl, torch.randn(2, 2), named(rate=0.01)
     yield lambda x: (x - 1) ** 4 / 4, torch.tensor(0.2)
     yield valley, torch.randn(2), 0.2, 0
+    yield lambda x: 1e-7 * bowl(x), torch.randn(3), 1e5, 6  # a small gradient is no reason to stop
 
 
 @descend.case

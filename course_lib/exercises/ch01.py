@@ -25,7 +25,10 @@ from course_lib.recurrent.language_model import RNNLanguageModel, RNNLanguageMod
 def rnn_step(
     inputs: Tensor, hidden: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor
 ) -> Tensor:
-    """One step of a plain RNN: (B, E), (B, D), (D, E), (D, D), (D,) to the new state (B, D)."""
+    """One step of a plain RNN: (B, E), (B, D), (D, E), (D, D), (D,) to the new state (B, D).
+
+    Weights stand as in torch: a row holds what goes into one number of the result.
+    """
     return torch.tanh(inputs @ weight_ih.T + hidden @ weight_hh.T + bias)
 
 
@@ -197,6 +200,7 @@ def at_most_the_limit():
         for size, limit in ((0.5, 2.0), (5.0, 2.0), (2.9, 3.0), (3.1, 3.0), (0.4, 0.1), (9.0, 20)):
             yield gradients_of_norm(size, *shapes), limit
     yield [*gradients_of_norm(7.0, (3,)), torch.zeros(2, 2)], 1.5
+    yield [torch.zeros(3), torch.zeros(1, 2)], 0.5
     yield gradients_of_norm(0.5, *((3, 2),) * 20), 0.2  # each alone is below the limit
 
 
@@ -284,11 +288,11 @@ def score_articles(model: nn.Module, articles: list[Tensor]) -> list[float]:
     return scores
 
 
-def small_model(layers: int = 1) -> RNNLanguageModel:
+def small_model(layers: int = 1, std: float = 0.5) -> RNNLanguageModel:
     """An untrained model with large weights, so that its state matters; 12 ids."""
     model = RNNLanguageModel(RNNLanguageModelConfig(12, width=16, layers=layers)).eval()
     for parameter in model.parameters():
-        nn.init.normal_(parameter, std=0.5)
+        nn.init.normal_(parameter, std=std)
     return model
 
 
@@ -300,6 +304,7 @@ def small_articles(*lengths: int) -> list[Tensor]:
 def one_article():
     yield small_model(), small_articles(9)
     yield small_model(layers=2), small_articles(2)
+    yield small_model(std=40.0), small_articles(8)  # sure of itself, and wrong
 
 
 @score_articles.same_as_answer("the list of scores", see=as_list)

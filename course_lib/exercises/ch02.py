@@ -27,12 +27,12 @@ def targets(lengths: list[int], width: int, vocab: int = 9) -> Tensor:
     return rows
 
 
-def small_model() -> EncoderDecoder:
+def small_model(sharpness: float = 2.0) -> EncoderDecoder:
     """An untrained translator whose choices depend on the source: 12 source ids, 9 target ids."""
     model = EncoderDecoder(Seq2SeqConfig.tiny(source_vocab=12, target_vocab=9)).eval()
     with torch.no_grad():  # sharper than at random, so that near ties cannot decide a check
         for parameter in model.parameters():
-            parameter.mul_(2.0)
+            parameter.mul_(sharpness)
     return model
 
 
@@ -237,6 +237,7 @@ def only_real_tokens_count():
     for lengths, width in (([5, 1, 3], 8), ([2, 6, 4, 1, 1], 7), ([9], 10)):
         wanted = targets(lengths, width + 1, vocab=11)[:, 1:]
         yield predictions(wanted, 0.6), wanted
+        yield predictions(wanted, 0.6) / 9, wanted  # none of them sure
         yield predictions(wanted, 0.0), wanted
         yield predictions(torch.zeros_like(wanted), 1.0), wanted  # nothing but padding
         yield predictions(wanted.masked_fill(wanted == PAD, 3), 1.0), wanted  # never padding
@@ -357,6 +358,7 @@ def words_and_end_of_each_pair():
     yield small_model(), sentences([4, 2, 3, 1], 4), targets([3, 5, 1, 2], 9)
     yield small_model(), sentences([2, 6], 6), targets([3, 0], 5)
     yield small_model(), sentences([5], 5), targets([4], 6)
+    yield small_model(100.0), sentences([3, 5], 5), targets([4, 2], 6)  # sure, and wrong
 
 
 translation_score.mistake(

@@ -26,7 +26,10 @@ def chance_of_no_mistake(accuracy: Tensor) -> Tensor:
 
 def number(value: Tensor | float) -> float:
     """The statement leaves open whether one number is a tensor."""
-    return value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+    if not isinstance(value, Tensor):
+        return value
+    expect_tensor(value, (), None)
+    return value.item()
 
 
 @chance_of_no_mistake.same_as_answer("the chance", see=number)
@@ -92,6 +95,7 @@ def edges_of_the_buckets():
     yield *graded(*every[::-1]), [1, 8, 10, 20]
     yield *graded(5, 2, 9, 2, 5, 7), [2, 9]
     yield *graded(4), (4, 5)
+    yield torch.tensor([False, True, False, True]), torch.tensor([2, 5, 2, 6]), [1, 3, 7]
 
 
 @accuracy_by_length.same_as_answer("the list of shares")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import torch
@@ -259,9 +260,10 @@ trained_at.mistake(
     hints=(
         "`requires_grad` says which *weights* may change. Which numbers of a batch normalization "
         "are not weights, and when do they change?",
-        "In evaluation mode it reads its memory and leaves it as it is. Only the body's mode is "
-        "at stake: `body.training` says which one it is in now.",
-        "Put the mode back when you are done: somebody else may be in the middle of training.",
+        "In evaluation mode it reads its memory and leaves it as it is. Each part of the body has "
+        "a mode of its own: `part.training` for each `part` of `body.modules()`.",
+        "Put every mode back when you are done: somebody else may be in the middle of training, "
+        "with some parts held in evaluation mode.",
     ),
     changes=("body",),  # the cases look at it themselves
 )
@@ -269,20 +271,21 @@ def frozen_features(body: nn.Module, images: Tensor) -> Tensor:
     """Features of a frozen body for a batch: (B, C, H, W) -> (B, D), without gradient.
 
     An image has the same features whatever stands beside it in the batch, and the body is
-    afterwards what it was before: weights, statistics and mode.
+    afterwards what it was before: weights, statistics and the mode of each part.
     """
-    was_training = body.training
+    modes = [(part, part.training) for part in body.modules()]
     body.eval()
     with torch.no_grad():
         features = body(images)
-    body.train(was_training)
+    for part, mode in modes:
+        part.training = mode
     return features
 
 
 def _body() -> nn.Sequential:
     """A body (B, 2, 4, 4) -> (B, 3) whose statistics are not those of any batch."""
     parts = (nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten())
-    body = nn.Sequential(*parts)
+    body = nn.Sequential(*parts, nn.Dropout())
     with torch.no_grad():
         body[1].running_mean.copy_(torch.tensor([0.3, -0.2, 0.1]) + 0.1 * torch.rand(3))
         body[1].running_var.copy_(torch.tensor([2.0, 0.5, 1.5]))
@@ -324,17 +327,16 @@ def no_gradient(answer):
 
 @frozen_features.case
 def mode_is_put_back(answer):
-    found = []
-    for mode in (True, False):
-        body = _body().train(mode)
+    for found_in, body in (
+        ("training mode", _body()),
+        ("evaluation mode", _body().eval()),
+        ("training mode with its normalization held in evaluation mode", _body()),
+    ):
+        body[1].train(found_in == "training mode")
+        before = [part.training for part in body.modules()]
         answer(body, torch.rand(3, 2, 4, 4))
-        found.append(body.training and body[1].training)
-    expect(
-        found == [True, False],
-        f"A body in training mode comes back in training mode: {found[0]}; one in evaluation mode "
-        f"comes back in training mode: {found[1]}.",
-        found,
-    )
+        after = [part.training for part in body.modules()]
+        expect(after == before, f"You get a body in {found_in} and leave it in another.", after)
 
 
 @frozen_features.case
@@ -367,12 +369,13 @@ frozen_features.mistake(
     "mode_is_put_back",
     "You leave the body in evaluation mode. When it is unfrozen and trained later, its statistics "
     "stand still without anybody having asked for it.",
-    "body.train(was_training) -> ",
+    "part.training = mode -> pass",
 )
 frozen_features.mistake(
     "mode_is_put_back",
-    "You always switch to training mode at the end, whatever it was.",
-    "body.train(was_training) -> body.train()",
+    "You put back the mode of the whole, and `train` gives it to all parts. A normalization that "
+    "somebody had put into evaluation mode is awake again.",
+    "part.training = mode -> body.train(modes[0][1])",
 )
 
 # --- 8.6 make_optimizer ---------------------------------------------------------------------------
@@ -406,8 +409,9 @@ class _Model(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.Linear(4, 3), nn.Tanh()).requires_grad_(False)
-        self.head = nn.Linear(3, 2)
+        heads, antibody = nn.Linear(4, 3), nn.Linear(3, 2)  # a name may mislead
+        self.body = nn.Sequential(OrderedDict(heads=heads, bend=nn.Tanh())).requires_grad_(False)
+        self.head = nn.Sequential(OrderedDict(antibody=antibody))
 
 
 def _steps(answer, body_rate: float, head_rate: float) -> dict[str, float]:
@@ -415,7 +419,7 @@ def _steps(answer, body_rate: float, head_rate: float) -> dict[str, float]:
     model = _Model()
     optimizer = answer(model, body_rate, head_rate)
     model.requires_grad_(True)
-    parts = {"body": model.body[0].weight, "head": model.head.weight}
+    parts = {"body": model.body[0].weight, "head": model.head[0].weight}
     moved = {}
     for _ in range(2):
         before = {name: weight.detach().clone() for name, weight in parts.items()}

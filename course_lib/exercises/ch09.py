@@ -67,6 +67,9 @@ def everywhere_or_nowhere(answer):
         f"{mixed} of 60 words are dropped at one place of the batch and kept at another.",
         factors,
     )
+    again, others = _factors_of_words(answer, 60, 0.4)
+    gone = [set(t[f[..., 0] == 0].tolist()) for f, t in ((factors, tokens), (again, others))]
+    expect(gone[0] != gone[1] or not gone[0], "Every call drops the same words.", factors)
 
 
 @drop_words.case
@@ -166,6 +169,8 @@ def one_for_each_sentence_and_number(answer):
     shares = gone.float().mean(1)
     whole = ((shares == 0) | (shares == 1)).all() and gone.any()
     expect(not whole, "You drop whole sentences. Drop numbers of their vectors.", gone)
+    again = _factors_of_states(answer, 0.3)[:, 0] == 0
+    expect((gone != again).any() or not gone.any(), "Every call drops the same numbers.", gone)
 
 
 @locked_dropout.case
@@ -280,6 +285,9 @@ def same_weights_at_every_step(answer):
     dropped = (states[1:] - alone).abs() < 1e-5  # without its weight a number starts anew
     steady = (dropped == dropped[:1]).all()
     expect(steady, "A weight that is dropped at one step is back at another.", states)
+    again = answer(*_each_its_own(), 0.5, True)[0]
+    new = not torch.equal(states, again) or not dropped.any()
+    expect(new, "Every pass drops the same weights.", states)
 
 
 @weight_dropped_rnn.case
@@ -441,7 +449,7 @@ def slanted_triangle(step: int, steps: int, cut: float = 0.1, ratio: float = 32.
     """The multiplier of the rate at a step from 0 to steps (Howard & Ruder 2018, section 3.2).
 
     It rises straight from 1/ratio at step 0 to 1 at the peak, step cut * steps (a whole number
-    here), then falls straight to 1/ratio at the end, at step `steps`.
+    here, but for rounding), then falls straight to 1/ratio at the end, at step `steps`.
     """
     peak = cut * steps
     height = step / peak if step < peak else 1 - (step - peak) / (steps - peak)
@@ -466,6 +474,8 @@ def straight_in_between():
     for step in (5, 9, 11, 20, 55, 90):
         yield step, 100, 0.1, 8.0
     yield 13, 60, 0.25, 20.0
+    for step in (28, 29, 30):
+        yield step, 100, 0.29  # a product that is a hair below 29
 
 
 slanted_triangle.mistake(
@@ -568,8 +578,8 @@ def domain_corpus(
     return [review.text for review in reviews if (review.movie or review.text) not in held_out]
 
 
-def _reviews(films: str) -> list[Review]:
-    """A review for each letter, of that film; "-" is a review without a film. Texts in no order."""
+def _reviews(films: Sequence[str]) -> list[Review]:
+    """A review of each of these films; "-" is a review without a film. Texts in no order."""
     names = torch.randperm(1000)[: len(films)].tolist()
     return [
         Review(f"opinion {name}", number % 2, film.strip("-"))
@@ -582,6 +592,8 @@ def no_held_out_film():
     every = _reviews("abcadbcdbe")
     yield every, [every[3]], [every[1]]
     yield every, [], [every[2], every[9]]
+    every = _reviews(["Alien", "Aliens", "alien", "lie", "Alien", "Alien 3"])
+    yield every, [every[1]], [every[5]]
 
 
 @domain_corpus.same_as_answer("the list of texts")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,8 @@ def cold_and_hot():
     yield torch.randn(4, 9), 0.5
     yield torch.randn(3, 3), 2.0
     yield 5 * torch.randn(2, 5), 0.1
+    yield torch.tensor([[300.0, 301.0], [-300.0, -302.0]]), 2.0
+    yield torch.tensor([[10.0, 9.9, -4.0]]), 0.05
 
 
 temper.mistake(
@@ -265,9 +267,9 @@ def write_pair(
 ) -> list[int]:
     """Two texts as one: start, first, delimiter, second, extract; `longest` tokens at most.
 
-    marks: the ids of start, delimiter and extract. Where both do not fit, the longer text is cut at
-    its end; where both are longer than half of the room, both are, and an odd token more goes to
-    the first.
+    marks: the ids (start, delimiter, extract), a named tuple. Where both do not fit, the longer
+    text is cut at its end; where both are longer than half of the room, both are, and an odd token
+    more goes to the first.
     """
     start, delimiter, extract = marks
     room = longest - 3
@@ -276,22 +278,28 @@ def write_pair(
     return [start, *first, delimiter, *second[: room - len(first)], extract]
 
 
+class Marks(NamedTuple):
+    start: int
+    delimiter: int
+    extract: int
+
+
 def _texts(one: int, other: int) -> tuple[list[int], list[int]]:
     return list(range(100, 100 + one)), list(range(200, 200 + other))
 
 
 @write_pair.same_as_answer("the text")
 def both_texts_and_three_marks():
-    yield *_texts(2, 3), (1, 50, 51), 20
-    yield *_texts(4, 1), (7, 8, 9), 12
-    yield [], [5], (1, 50, 51), 9
+    yield *_texts(2, 3), Marks(1, 50, 51), 20
+    yield *_texts(4, 1), Marks(7, 8, 9), 12
+    yield [], [5], Marks(1, 50, 51), 9
 
 
 @write_pair.same_as_answer("the text")
 def the_longer_text_is_cut():
     for longest in (18, 17):
         for lengths in ((3, 30), (30, 3), (30, 31), (9, 9), (7, 8), (8, 7)):
-            yield *_texts(*lengths), (1, 50, 51), longest
+            yield *_texts(*lengths), Marks(1, 50, 51), longest
 
 
 write_pair.mistake(
@@ -427,8 +435,10 @@ def continuation_nats(logits: Tensor, prompt: Tensor, continuation: Tensor) -> T
     return F.cross_entropy(asked, continuation, reduction="sum")
 
 
-def _read(prompt: int, continuation: int, vocabulary: int = 13) -> tuple[Tensor, Tensor, Tensor]:
-    logits = 2 * torch.randn(prompt + continuation, vocabulary)
+def _read(
+    prompt: int, continuation: int, vocabulary: int = 13, size: float = 2.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    logits = size * torch.randn(prompt + continuation, vocabulary)
     sides = (torch.randint(0, vocabulary, (length,)) for length in (prompt, continuation))
     return logits, *sides
 
@@ -448,6 +458,7 @@ def the_sum_in_nats():
     yield _read(5, 4)
     yield _read(1, 6, 9)
     yield _read(7, 1)
+    yield _read(2, 6, size=100.0)
 
 
 continuation_nats.mistake(
@@ -503,10 +514,12 @@ def copying_is_no_success():
 
 @next_token_loss.same_as_answer("the loss", grad=True)
 def padding_is_not_asked_for():
-    for pad, (rows, length) in ((0, (3, 7)), (8, (2, 5))):
+    for pad, size, (rows, length) in ((0, 2, (3, 7)), (8, 2, (2, 5)), (8, 100, (2, 6))):
         tokens = torch.randint(1, 8, (rows, length))
         tokens[1, length // 2 :] = pad
-        yield 2 * torch.randn(rows, length, 9), tokens, pad
+        yield size * torch.randn(rows, length, 9), tokens, pad
+    tokens[:, 2] = pad  # in the middle, and on the left
+    yield torch.randn(2, 6, 9), tokens.flip(1), pad
 
 
 next_token_loss.mistake(

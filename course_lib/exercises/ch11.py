@@ -61,6 +61,7 @@ def the_longest_piece_is_taken():
 def an_unknown_rest_makes_the_word_unknown():
     yield from _words("lowx", "xlow", "er", "loow", "unbelie")
     yield "low", {"##low", "lo", "##er"}
+    yield "abcd", {"a", "##bcd", "abc"}  # what is greedy does not go back
 
 
 longest_match.mistake(
@@ -229,11 +230,13 @@ def masked_loss(logits: Tensor, tokens: Tensor, chosen: Tensor) -> Tensor:
     return F.cross_entropy(logits[chosen], tokens[chosen])
 
 
-def _scored(*counts: int, length: int = 8, vocabulary: int = 11) -> tuple[Tensor, Tensor, Tensor]:
+def _scored(
+    *counts: int, length: int = 8, vocabulary: int = 11, size: float = 1.0
+) -> tuple[Tensor, Tensor, Tensor]:
     """Scores, tokens, and as many chosen places in each row."""
     chosen = torch.stack([torch.randperm(length) < count for count in counts])
     tokens = torch.randint(0, vocabulary, chosen.shape)
-    return torch.randn(*chosen.shape, vocabulary), tokens, chosen
+    return size * torch.randn(*chosen.shape, vocabulary), tokens, chosen
 
 
 @masked_loss.case
@@ -249,6 +252,7 @@ def the_mean_runs_over_chosen_places():
     yield _scored(3, 1, 1)
     yield _scored(1, 5, length=6, vocabulary=4)
     yield _scored(8)
+    yield _scored(2, 3, size=100.0)
 
 
 masked_loss.mistake(
@@ -364,6 +368,9 @@ def it_is_the_mean():
     yield _states(7, 3, 1)
     yield _states(4, 4, width=4)
     yield _states(6, width=2)
+    states, real = _states(2, 5, 3)
+    yield states, real[:, torch.randperm(5)]  # padding may stand anywhere
+    yield states.relu(), real.flip(1)
 
 
 text_vector.mistake(

@@ -46,7 +46,7 @@ def entropy_by_rows(logits, targets):
 
 def slope_with_care(function, point):
     with torch.enable_grad():
-        leaf = torch.tensor(point.tolist(), requires_grad=True)
+        leaf = torch.tensor(point.tolist(), dtype=point.dtype, requires_grad=True)
         value = function(leaf)
     (gradient,) = torch.autograd.grad(value, leaf)
     return gradient
@@ -296,6 +296,7 @@ WRONG = {
         "scores / temperature -> scores ;; return exponentials -> exponentials = exponentials / "
         "temperature\n    return exponentials",
         "scores / temperature -> scores.div_(temperature)",
+        "scaled - scaled.amax( -> scaled - scores.amax(",
     ],
     cross_entropy: [
         lambda logits, targets: F.cross_entropy(logits, targets),
@@ -332,6 +333,7 @@ WRONG = {
         "function(leaf).backward() -> function(leaf).backward(); function(leaf).backward()",
         "point.detach().clone().requires_grad_() -> torch.ones_like(point).requires_grad_()",
         "return leaf.grad -> torch.set_grad_enabled(False)\n    return leaf.grad",
+        "point.detach().clone() -> torch.tensor(point.tolist())",
     ],
     descend: [
         "range(steps) -> range(steps + 1)",
@@ -357,5 +359,6 @@ WRONG = {
         "point = start.detach().clone() -> path = [start.detach().clone()]; point = path[0] ;; "
         ").detach() -> ).detach(); path.append(point) ;; return point -> return torch.stack(path)",
         "return point -> torch.set_grad_enabled(False)\n    return point",
+        "loss(leaf).backward() -> loss(leaf).backward()\n        if leaf.grad.norm() < 0.01: break",
     ],
 }

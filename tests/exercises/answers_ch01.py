@@ -120,10 +120,6 @@ RIGHT = {
         "(limit / norm).clamp(max=1.0) -> min(1.0, limit / norm)",
         "(limit / norm).clamp(max=1.0) -> limit / max(limit, norm)",
         "[gradient * factor for gradient in gradients] -> tuple(g * factor for g in gradients)",
-        lambda gradients, limit: [
-            one * min(1.0, limit / torch.cat([g.flatten() for g in gradients]).norm().item())
-            for one in gradients
-        ],
     ],
     sentence_vectors: [
         lambda last: torch.cat(list(last), dim=1),
@@ -247,6 +243,7 @@ WRONG = {
         "torch.cat([gradient.flatten() * factor for gradient in gradients])",
         "return [gradient * factor for gradient in gradients] -> "
         "if norm > limit: return [gradient * factor for gradient in gradients]",
+        "gradient * factor -> gradient / norm * norm.clamp(max=limit)",
     ],
     sentence_vectors: [
         "last.transpose(0, 1).flatten(1) -> last[-1]",
@@ -275,6 +272,7 @@ WRONG = {
         "logits, _ = model(article[None, :-1], None) -> "
         "logits = torch.cat([model(t[None, None], None)[0] for t in article[:-1]], 1)",
         "scores = [] -> scores = []\n    for one in model.parameters(): one.requires_grad_(False)",
+        "cross_entropy(logits[0], -> nll_loss(logits[0].softmax(-1).log(),",
     ],
     latch: [
         lambda: LSTMCell(1, 1),

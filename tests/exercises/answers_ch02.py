@@ -107,8 +107,8 @@ def score_pair_by_pair(model, source, target):
     scores = []
     for x, y in zip(source, target, strict=True):
         y = y[y != 0]
-        probs = model(x[x != 0][None], y[None, :-1])[0].softmax(-1)
-        scores.append(probs[torch.arange(len(y) - 1), y[1:]].log().sum())
+        logs = model(x[x != 0][None], y[None, :-1])[0].log_softmax(-1)
+        scores.append(logs[torch.arange(len(y) - 1), y[1:]].sum())
     return torch.stack(scores)
 
 
@@ -283,6 +283,7 @@ WRONG = {
         lambda logits, targets: (
             ((logits.argmax(-1) == targets) | (targets == 0)).all(1).float().mean().item()
         ),
+        "logits.argmax(dim=-1) -> torch.distributions.Categorical(logits=logits).sample()",
     ],
     greedy: [
         first_sentence_ends_all,
@@ -319,5 +320,6 @@ WRONG = {
         lambda model, source, target: translation_score.answer(
             model, source[:1].expand_as(source), target
         ),
+        ".log_softmax(dim=-1) -> .softmax(dim=-1).log()",
     ],
 }

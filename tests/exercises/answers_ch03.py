@@ -140,7 +140,6 @@ RIGHT = {
         lambda accuracy: accuracy.log().sum().exp(),
         lambda accuracy: math.prod(accuracy.tolist()),
         lambda accuracy: accuracy.cumprod(0)[-1],
-        lambda accuracy: torch.prod(accuracy, dim=0, keepdim=True),
     ],
     accuracy_by_length: [
         shares_by_loop,
@@ -250,6 +249,7 @@ WRONG = {
         "accuracy.prod() -> accuracy[accuracy > 0].prod()",
         "accuracy.prod() -> accuracy.unique().prod()",
         "return accuracy.prod() -> accuracy.log_()\n    return accuracy.sum().exp()",
+        ".prod() -> .prod(dim=0, keepdim=True)",
     ],
     accuracy_by_length: [
         "lengths >= low -> lengths > low",
@@ -266,6 +266,7 @@ WRONG = {
         "correct[inside].float().mean().item() -> correct[inside].float().mean().item() "
         "if inside.any() else None",
         "return shares -> lengths.copy_(lengths.sort().values)\n    return shares",
+        ".item()) -> .item() or torch.nan)",
     ],
     bootstrap_interval: [
         "(1 - confidence) / 2 -> 0.025",

@@ -148,6 +148,8 @@ WRONG = {
         "body.eval() -> body[0].eval()",
         lambda body, images: body.eval()(images).detach(),
         lambda body, images: ch08.frozen_features.answer(body, images).numpy(),
+        "part.training = mode -> part.train()",
+        "body.eval() -> body[1].eval()",
     ],
     ch08.make_optimizer: [
         unfreezes,
@@ -160,5 +162,6 @@ WRONG = {
         lambda model, body_rate, head_rate: torch.optim.SGD(model.parameters(), lr=head_rate),
         lambda model, body, head: ch08.make_optimizer.answer(model, head, body),
         "body_rate} -> 0.01}",
+        "model.body.parameters() -> p for n, p in model.named_parameters() if 'head' not in n",
     ],
 }

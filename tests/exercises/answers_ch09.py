@@ -93,6 +93,7 @@ WRONG = {
         "/ (1 - p) -> / p",
         "/ (1 - p) -> / 0.6",
         "embedded * kept[tokens] -> embedded + 0 * kept[tokens]",
+        "kept = (torch -> torch.manual_seed(0)\n    kept = (torch",
     ],
     ch09.locked_dropout: [
         whole_sentences,
@@ -103,6 +104,7 @@ WRONG = {
         ">= p -> >= 0.3",
         "return x * mask -> return x[:, :1] * mask",
         "return x * mask -> return x.mul_(0.5) * 2 * mask",
+        "mask = (torch -> torch.manual_seed(0)\n    mask = (torch",
     ],
     ch09.weight_dropped_rnn: [
         thins_itself,
@@ -113,6 +115,7 @@ WRONG = {
         "h @ thinned.T -> h @ thinned",
         "return torch.stack(states, dim=1) -> return torch.stack(states)",
         ">= p) -> < p)",
+        "thinned = w_state * -> torch.manual_seed(0)\n        thinned = w_state *",
     ],
     ch09.pool_three_ways: [
         "torch.cat([last, highest, mean], dim=1) -> last + highest + mean",
@@ -135,6 +138,7 @@ WRONG = {
             max(step, int(cut * steps)), steps, cut, ratio
         ),
         lambda *given: f"{ch09.slanted_triangle.answer(*given):.3f}",
+        "cut * steps -> int(cut * steps)",
     ],
     ch09.bits_per_character: [
         "math.log(2) -> math.log(10)",
@@ -159,5 +163,6 @@ WRONG = {
             for r in reviews
             if r.movie and r.movie not in {x.movie for x in validation + test}
         ],
+        "not in held_out] -> not in ' | '.join(held_out)]",
     ],
 }

@@ -124,6 +124,9 @@ WRONG = {
         "(logits / temperature) -> (logits / max(temperature, 0.5))",
         lambda logits, temperature: logits.div_(temperature).softmax(-1),
         lambda logits, temperature: ch10.temper.answer(logits, temperature)[0],
+        "(logits / temperature).softmax( -> F.normalize((logits / temperature).exp(), p=1, ",
+        "(logits / temperature).softmax( -> "
+        "F.normalize((logits / temperature - logits.max() / temperature).exp(), p=1, ",
     ],
     ch10.keep_top_k: [
         without_the_border,
@@ -190,6 +193,7 @@ WRONG = {
         lambda logits, prompt, continuation: F.cross_entropy(
             logits[-len(continuation) :], continuation, reduction="sum"
         ),
+        "F.cross_entropy(asked, -> F.nll_loss(asked.softmax(-1).log(),",
     ],
     ch10.next_token_loss: [
         "ignore_index=pad -> ignore_index=0",
@@ -208,6 +212,8 @@ WRONG = {
             / tokens[:, 1:].numel()
         ),
         lambda logits, tokens, pad: ch10.next_token_loss.answer(logits[:1], tokens[:1], pad),
+        "asked = tokens[:, 1:] -> asked = tokens[:, 1:].where(tokens[:, :-1] != pad, pad)",
+        "F.cross_entropy(logits[:, :-1] -> F.nll_loss(logits[:, :-1].softmax(-1).log()",
     ],
     ch10.window_nats: [
         "return total / scored -> return total",

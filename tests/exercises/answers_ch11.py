@@ -102,6 +102,14 @@ def by_numbers(pieces, order, share):
     return [place for place, number in enumerate(word.tolist()) if number in taken]
 
 
+def going_back(word, vocabulary, prefix=""):
+    for end in range(len(word), 0, -1):
+        rest = going_back(word[end:], vocabulary, "##") if word[end:] else []
+        if prefix + word[:end] in vocabulary and rest != ["[UNK]"]:
+            return [prefix + word[:end], *rest]
+    return ["[UNK]"]
+
+
 RIGHT = {
     ch11.longest_match: [by_recursion],
     ch11.encode_pair: [step_by_step],
@@ -124,6 +132,7 @@ WRONG = {
         'if start else "" -> if len(pieces) > 1 else ""',
         lambda word, vocabulary: [word] if word in vocabulary else ["[UNK]"],
         lambda word, vocabulary: " ".join(ch11.longest_match.answer(word, vocabulary)),
+        going_back,
     ],
     ch11.encode_pair: [
         appended,
@@ -154,6 +163,7 @@ WRONG = {
         "tokens[chosen]) -> tokens[chosen]) * chosen.float().mean()",
         "F.cross -> -F.cross",
         lambda logits, tokens, chosen: ch11.masked_loss.answer(logits, tokens, chosen).item(),
+        "F.cross_entropy(logits[chosen], -> F.nll_loss(logits[chosen].softmax(-1).log(),",
     ],
     ch11.both_ways: [
         causal,
@@ -173,6 +183,8 @@ WRONG = {
         lambda states, real: states[torch.arange(len(real)), real.sum(1) - 1],
         lambda states, real: states.masked_fill(~real[..., None], -99).amax(dim=1),
         lambda states, real: ch11.text_vector.answer(states.mul_(real[..., None]), real),
+        "(states * real -> (states * real.sort(1, descending=True).values",
+        "/ real.sum(dim=1, keepdim=True) -> / (states * real[..., None] != 0).sum(dim=1)",
     ],
     ch11.choose_places: [
         filled_in_place,

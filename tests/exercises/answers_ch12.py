@@ -110,6 +110,7 @@ WRONG = {
         '"direction only" -> "direction"',
         lambda mean, low, high, margin=None: ch12.verdict.answer(mean, low, high),
         lambda mean, low, high, margin=None: ch12.verdict.answer(-mean, -high, -low, margin),
+        "-margin < mean < margin -> -margin < mean < margin and low <= 0 <= high",
     ],
     ch12.choose_and_report: [
         lambda rates, validate, test: test(max(rates, key=validate)),
@@ -120,6 +121,8 @@ WRONG = {
         "test(chosen) -> validate(chosen)",
         "test(chosen) -> (test(chosen) + test(chosen)) / 2",
         "max(rates, key=validate) -> max(rates, key=lambda r: abs(validate(r)))",
+        "chosen = max(rates, key=validate) -> chosen = rates[0]\n    for rate in rates:\n"
+        "        if validate(rate) < validate(chosen): break\n        chosen = rate",
     ],
     ch12.score_at_cost: [
         sorts_in_place,
