@@ -136,10 +136,7 @@ def test_query_heads_that_cannot_share():
 
 @pytest.fixture(scope="module")
 def smollm2():
-    if not archives.is_intact(
-        archives.ARCHIVES["smollm2"],
-        archives.ARCHIVES["smollm2"].folder(archives.cache_folder()),
-    ):
+    if not archives.is_intact(archives.ARCHIVES["smollm2"]):
         pytest.skip("SmolLM2 is not in the cache: make fetch")
     return smollm.smollm2()
 
