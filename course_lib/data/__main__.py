@@ -10,10 +10,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m course_lib.data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    fetch = commands.add_parser(
-        "fetch", help="fetch archives that are not in the cache yet; all of them, or by NAME"
-    )
-    fetch.add_argument("names", nargs="*", metavar="NAME")
+    fetch = commands.add_parser("fetch", help="fetch the archives that are not in the cache yet")
+    fetch.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
     commands.add_parser("list", help="list the archives and whether they are in the cache")
     commands.add_parser("path", help="print the cache folder")
     options = parser.parse_args(arguments)

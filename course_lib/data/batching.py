@@ -4,7 +4,7 @@ A sampler is a pure function of (seed, step). A killed training run goes on exac
 stopped when it knows the number of its step, and nothing else has to be saved.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -69,10 +69,6 @@ class PairSampler:
         seed: number of the shuffles.
         bucket: batches per pool. 1 switches buckets off.
         pad, bos, eos: the ids of padding, begin and end.
-
-    Raises:
-        ValueError: no pairs, an empty sentence, or an id that is negative or means padding, begin
-            or end.
     """
 
     def __init__(
@@ -135,9 +131,6 @@ class StreamSampler:
         ids: (N,) token ids of the whole text.
         batch_size: streams B.
         length: tokens per piece T.
-
-    Raises:
-        ValueError: the ids are not one row of whole numbers, or too few for one piece.
     """
 
     def __init__(self, ids: Tensor, batch_size: int, length: int) -> None:
@@ -195,11 +188,9 @@ class Shuffled:
         return order[place * self.batch_size : (place + 1) * self.batch_size].tolist()
 
 
-def batches_by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:
+def batches_by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:
     """Indices of sequences of similar length, shortest first, to evaluate them quickly."""
-    order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+    return _cut(sorted(range(len(sequences)), key=lambda i: len(sequences[i])), batch_size)
 
 
 def read_by_length(
@@ -214,15 +205,12 @@ def read_by_length(
     Returns:
         (N, …), in 32 bits, on the CPU.
     """
-    rows: list[Tensor] = [torch.empty(0)] * len(texts)
-    for indices in batches_by_length(texts, batch_size):
-        found = read(pad([texts[i] for i in indices], pad_id)).float().cpu()
-        for i, row in zip(indices, found, strict=True):
-            rows[i] = row
-    return torch.stack(rows)
+    groups = batches_by_length(texts, batch_size)
+    rows = [read(pad([texts[i] for i in group], pad_id)).float().cpu() for group in groups]
+    return torch.cat(rows)[torch.tensor(sum(groups, [])).argsort()]
 
 
-def _cut(values: np.ndarray, size: int) -> list[np.ndarray]:
+def _cut(values: Sequence, size: int) -> list:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
@@ -230,15 +218,10 @@ def _check_pairs(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], marks: se
     wrong = "" if pairs else "There is no pair"
     for i, pair in enumerate(pairs):
         for side, ids in zip(("source", "target"), pair, strict=True):
-            if len(ids) == 0:
-                wrong = f"The {side} sentence of pair {i} is empty"
-            elif min(ids) < 0 or not marks.isdisjoint(ids):
-                id = next(id for id in ids if id < 0 or id in marks)
-                wrong = (
-                    f"The {side} sentence of pair {i} holds the id {id}, which is negative or "
-                    "means padding, begin or end"
-                )
+            if not len(ids) or min(ids) < 0 or not marks.isdisjoint(ids):
+                wrong = f"The {side} sentence of pair {i} has the ids {list(ids)}"
     if wrong:
         raise ValueError(
-            f"{wrong}. Give plain sentences with at least one word; the sampler adds the marks."
+            f"{wrong}. Give plain sentences, at least one word each, without negative ids and "
+            f"those of padding, begin and end ({sorted(marks)}); the sampler adds the marks."
         )

@@ -37,9 +37,6 @@ def few(per_class: int, seed: int) -> Images:
     """`per_class` training images of each digit, drawn with `seed`; class by class.
 
     A larger draw of the same seed holds the smaller one.
-
-    Raises:
-        ValueError: the rarest class has fewer images.
     """
     pool = load("train")
     rarest = int(torch.bincount(pool.labels, minlength=CLASSES).min())

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import subprocess
@@ -39,7 +40,7 @@ _REMEDIES = {
 }
 
 
-class DownloadFailed(ValueError):
+class DownloadFailed(Exception):
     """The archive did not arrive; the message says why and what helps."""
 
 
@@ -50,35 +51,20 @@ def download_wheel(requirement: str, sha256: str, megabytes: float, folder: Path
         requirement: "PACKAGE==VERSION".
         sha256: of the wheel, in hexadecimal digits.
         megabytes: expected size, for the progress bar.
-        folder: for the wheel and for pip's own temporary files.
+        folder: for the wheel and for pip's own temporary files, which vanish with it.
 
     Raises:
         DownloadFailed: pip did not deliver the wheel, or delivered another one.
         OSError: the disk is full.
     """
-    import pooch
-
-    pooch.get_logger().setLevel("ERROR")  # our own messages say more
-    name = "archive.whl"
-    store = pooch.create(folder, "", registry={name: f"sha256:{sha256}"}, retry_if_failed=1)
     try:
-        return Path(
-            store.fetch(name, downloader=lambda _, to, __: _pip(requirement, Path(to), megabytes))
-        )
+        return _download(requirement, sha256, megabytes, folder / "first")
     except DownloadFailed:
-        raise
-    except ValueError as error:
-        raise DownloadFailed(
-            f"what came is not the archive that the course was written with: its SHA-256 differs "
-            f"from {sha256}. It was replaced or damaged on its way, and has been removed. If it "
-            "happens again, ask whoever runs your package index or mirror."
-        ) from error
+        return _download(requirement, sha256, megabytes, folder / "second")
 
 
-def _pip(requirement: str, target: Path, megabytes: float) -> None:
-    """Let pip download a wheel to `target`."""
-    scratch = target.with_name("pip")  # for pip's temporary files: they vanish with ours
-    scratch.mkdir(exist_ok=True)
+def _download(requirement: str, sha256: str, megabytes: float, scratch: Path) -> Path:
+    scratch.mkdir()
     with open(scratch / "log", "w+", encoding="utf-8", errors="replace") as log:
         with subprocess.Popen(
             [sys.executable, "-c", _PIP, *_OPTIONS, "--dest", str(scratch), requirement],
@@ -92,10 +78,17 @@ def _pip(requirement: str, target: Path, megabytes: float) -> None:
         said = log.read()
     if "No space left on device" in said:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    wheels = list(scratch.glob("*.whl"))
-    if process.returncode or not wheels:
+    wheel = next(scratch.glob("*.whl"), None)
+    if process.returncode or wheel is None:
         raise DownloadFailed(explain(said))
-    wheels[0].replace(target)
+    with open(wheel, "rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise DownloadFailed(
+                "what came is not the archive that the course was written with: its SHA-256 "
+                f"differs from {sha256}. It was replaced or damaged on its way, and has been "
+                "removed. If it happens again, ask whoever runs your package index or mirror."
+            )
+    return wheel
 
 
 def _show_progress(process: subprocess.Popen, label: str, total: int, scratch: Path) -> None:

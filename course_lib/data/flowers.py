@@ -20,11 +20,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 
 
 def folder(path: str | Path, side: int = 224) -> tuple[Images, list[str]]:
-    """Pictures from `path`/CLASS/PICTURE, ready for a published body, and the class names.
-
-    Raises:
-        FileNotFoundError: no such folder, or no picture in a folder inside it.
-    """
+    """Pictures from `path`/CLASS/PICTURE, ready for a published body, and the class names."""
     from PIL import Image  # comes with Matplotlib
 
     files = sorted(f for f in Path(path).glob("*/*") if f.suffix.lower() in _ENDINGS)
@@ -56,11 +52,7 @@ def resnet18_weights() -> dict[str, Tensor]:
 
 
 def prepare(picture: np.ndarray, side: int = 224) -> Tensor:
-    """One picture (H, W, 3) of bytes → (3, side, side): the middle square, normalized.
-
-    Raises:
-        ValueError: another shape or kind of numbers.
-    """
+    """One picture (H, W, 3) of bytes → (3, side, side): the middle square, normalized."""
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise ValueError(f"picture is {picture.shape} {picture.dtype}; expected (H, W, 3) uint8")
     short = min(picture.shape[:2])

@@ -46,9 +46,6 @@ def render(characters: str, per_class: int, seed: int, *, strength: float = 1.0)
         per_class: images of each class.
         seed: decides fonts, deformations and order.
         strength: 0 leaves the glyphs as the fonts draw them, 1 deforms them as in the studies.
-
-    Raises:
-        ValueError: a character occurs twice, or fewer than four fonts have it.
     """
     if len(set(characters)) < len(characters):
         raise ValueError(f"characters are {characters!r}; expected none twice")

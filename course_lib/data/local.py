@@ -15,9 +15,6 @@ def read_lines(path: str | Path) -> list[str]:
     """The lines of a UTF-8 text file, without line ends, whatever system wrote it.
 
     A byte-order mark at the beginning is cut.
-
-    Raises:
-        LocalFileError: the file is empty, or a line is not UTF-8.
     """
     raw = Path(path).read_bytes()
     line, problem = 1, ""

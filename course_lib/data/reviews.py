@@ -8,12 +8,13 @@ punctuation and spacing, also under another film: 12,749 remain.
 import bz2
 import csv
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 from course_lib.data import archives
 from course_lib.data.local import LocalFileError, read_lines
-from course_lib.data.splits import Splits, shuffled
+from course_lib.data.splits import Splits, TextTask, in_turn, shuffled
 
 ROTTEN, FRESH = 0, 1
 LABELS = {"rotten": ROTTEN, "fresh": FRESH, "0": ROTTEN, "1": FRESH}
@@ -36,10 +37,6 @@ def load(*, path: str | Path | None = None) -> list[Review]:
     Args:
         path: read a UTF-8 CSV file with a header instead: columns `text` and `label` (rotten,
             fresh, 0 or 1), and optionally `movie`. It is cleaned in the same way.
-
-    Raises:
-        LocalFileError: the local file is malformed or not UTF-8.
-        course_lib.data.archives.ArchiveError: the archive is neither cached nor reachable.
     """
     if path is not None:
         return clean(_load_local(path))
@@ -78,9 +75,9 @@ def split(reviews: list[Review]) -> Splits[Review]:
 
     A review without a film counts as a film of its own.
     """
-    films: dict[str, list[Review]] = {}
+    films = defaultdict(list)
     for review in reviews:
-        films.setdefault(review.movie or review.text, []).append(review)
+        films[review.movie or review.text].append(review)
     fresh = sum(review.label for review in reviews)
     rarer = min(fresh, len(reviews) - fresh)
     remaining = shuffled(films, str)[::-1]  # pop() takes the lowest hash
@@ -91,32 +88,18 @@ def split(reviews: list[Review]) -> Splits[Review]:
     return Splits(*([review for review in reviews if review in part] for part in parts))
 
 
-class ReviewTask(NamedTuple):
-    """Reviews as chapters 09 to 11 use them: one protocol, so that their numbers compare.
+def task(reviews: list[Review], seed: int) -> TextTask[Review]:
+    """The protocol of chapters 09 to 11 on the parts that `split` makes.
 
-    Attributes:
-        labeled, validation, test: as in `course_lib.data.splits.TextTask`; validation has 500 of
-            each label, test 1,000. `labeled` has as many of each as the rarer one in the
-            training films.
-        unlabeled: texts of all training films, in another order, labels removed. The first n
-            of them are a smaller domain corpus.
+    Validation has 500 of each label, test 1,000, `labeled` as many of each as the rarer one in
+    the training films; the first n of `unlabeled` are a smaller domain corpus.
     """
-
-    labeled: list[Review]
-    unlabeled: list[str]
-    validation: list[Review]
-    test: list[Review]
-
-
-def task(reviews: list[Review], seed: int) -> ReviewTask:
-    """The protocol of chapters 09 to 11 on the parts that `split` makes."""
     parts = split(reviews)
     drawn = shuffled(parts.train, lambda review: f"{seed} labeled {review.text}")
-    by_label = ([review for review in drawn if review.label == label] for label in (FRESH, ROTTEN))
-    in_turn = [review for pair in zip(*by_label, strict=False) for review in pair]
+    labeled = in_turn(drawn, lambda review: review.label, (FRESH, ROTTEN))
     unlabeled = shuffled(parts.train, lambda review: f"{seed} unlabeled {review.text}")
     texts = [review.text for review in unlabeled]
-    return ReviewTask(in_turn, texts, parts.validation, parts.test)
+    return TextTask(labeled, parts.validation, parts.test, texts)
 
 
 def _take_balanced(
@@ -131,25 +114,20 @@ def _take_balanced(
 
 def _load_local(path: str | Path) -> list[Review]:
     reader = csv.DictReader([line + "\n" for line in read_lines(path)], strict=True)
-    found, problem = [], ""
+    found = []
     try:
         header = reader.fieldnames or ()
         if not {"text", "label"} <= set(header):
-            problem = f"expected a header with the columns text and label, found {header}"
-        for row in () if problem else reader:
+            raise csv.Error(f"expected a header with the columns text and label, found {header}")
+        for row in reader:
             if None in row or None in row.values():
-                problem = (
+                raise csv.Error(
                     f"expected {len(header)} fields as in the header; put "
                     '"quotes" around a text that has commas'
                 )
-            elif (label := LABELS.get(row["label"].strip().lower())) is None:
-                problem = f"the label {row['label']!r} is none of {', '.join(LABELS)}"
-            else:
-                found.append(Review(row["text"], label, (row.get("movie") or "").strip()))
-            if problem:
-                break
+            if (label := LABELS.get(row["label"].strip().lower())) is None:
+                raise csv.Error(f"the label {row['label']!r} is none of {', '.join(LABELS)}")
+            found.append(Review(row["text"], label, row.get("movie", "").strip()))
     except csv.Error as error:
-        problem = str(error)
-    if problem:
-        raise LocalFileError(path, reader.reader.line_num, problem)
+        raise LocalFileError(path, reader.reader.line_num, str(error)) from None
     return found

@@ -37,7 +37,16 @@ def task(articles: list[Article], seed: int) -> TextTask[SentencePair]:
         one = pairs[int(hash_fraction(f"{seed} pair {title}") * len(pairs))]
         labeled.append(_pair(one, (SWAPPED, IN_ORDER)[place % 2], title))
     labeled = labeled[: len(labeled) // 2 * 2]  # as many of each label
-    return TextTask(labeled, *(_both_orders(part) for part in parts[1:]))
+    both = (
+        [
+            _pair(one, label, article.title)
+            for article in part
+            for one in neighbors(article.text)[:PAIRS]
+            for label in (SWAPPED, IN_ORDER)
+        ]
+        for part in parts[1:]
+    )
+    return TextTask(labeled, *both)
 
 
 def neighbors(text: str) -> list[tuple[str, str]]:
@@ -55,15 +64,6 @@ def neighbors(text: str) -> list[tuple[str, str]]:
         else:
             waiting = sentence if usual else None
     return found
-
-
-def _both_orders(articles: list[Article]) -> list[SentencePair]:
-    return [
-        _pair(one, label, article.title)
-        for article in articles
-        for one in neighbors(article.text)[:PAIRS]
-        for label in (SWAPPED, IN_ORDER)
-    ]
 
 
 def _pair(one: tuple[str, str], label: int, title: str) -> SentencePair:

@@ -1,7 +1,7 @@
 """Parts and orders that look random but depend on the items alone, not on their order."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -16,18 +16,20 @@ class Splits(NamedTuple, Generic[T]):
 
 
 class TextTask(NamedTuple, Generic[T]):
-    """Labeled texts for training and judging; no article is in two parts.
+    """Texts for training and judging, as chapters 09 to 11 use them; no source is in two parts.
 
     Attributes:
         labeled: training texts, the labels in turn, in an order drawn by a seed. The first n of
             them are the labeled set of size n, so a smaller set is part of a larger one.
         validation: for choosing rates and numbers of steps.
         test: looked at once, at the end. The same for every seed, as is `validation`.
+        unlabeled: all training texts without labels, in another order drawn by the seed.
     """
 
     labeled: list[T]
     validation: list[T]
     test: list[T]
+    unlabeled: Sequence[str] = ()
 
 
 def hash_fraction(key: str) -> float:
@@ -51,3 +53,9 @@ def by_key(items: list[T], keys: list[str]) -> Splits[T]:
 def shuffled(items: Iterable[T], key: Callable[[T], str]) -> list[T]:
     """The items in the order of the hashes of their keys."""
     return sorted(items, key=lambda item: hash_fraction(key(item)))
+
+
+def in_turn(items: list[T], label: Callable[[T], Hashable], labels: Iterable[Hashable]) -> list[T]:
+    """As many items of each of the labels as of the rarest one, one label after the other."""
+    by_label = ([item for item in items if label(item) == one] for one in labels)
+    return [item for row in zip(*by_label, strict=False) for item in row]

@@ -62,10 +62,6 @@ def load(
     Args:
         source, target: two of `LANGUAGES`.
         path: read a UTF-8 file instead: one pair a line, source and target separated by one tab.
-
-    Raises:
-        LocalFileError: the local file is malformed or not UTF-8.
-        course_lib.data.archives.ArchiveError: the archive is neither cached nor reachable.
     """
     if path is not None:
         return _load_local(path)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from course_lib.data import archives
 from course_lib.data.local import read_lines
-from course_lib.data.splits import Splits, TextTask, by_key, shuffled
+from course_lib.data.splits import Splits, TextTask, by_key, in_turn, shuffled
 
 FILES = {"english": "summaries_en-us.json", "french": "summaries_fr-fr.json"}
 
@@ -32,20 +32,14 @@ def load(language: str = "english", *, path: str | Path | None = None) -> list[A
         language: "english" or "french".
         path: read a UTF-8 plain-text file instead: articles are separated by blank lines and
             titled "FILE 1", "FILE 2" and so on.
-
-    Raises:
-        LocalFileError: the local file is empty or not UTF-8.
-        course_lib.data.archives.ArchiveError: the archive is neither cached nor reachable.
     """
     if path is not None:
-        blocks = re.split(r"\n\s*\n", "\n".join(read_lines(path)).strip())
-        titles = (f"{Path(path).stem} {number}" for number, _ in enumerate(blocks, start=1))
-        return [Article(title, _tidy(text), "") for title, text in zip(titles, blocks, strict=True)]
+        texts = re.split(r"\n\s*\n", "\n".join(read_lines(path)).strip())
+        name = Path(path).stem
+        return [Article(f"{name} {n}", _tidy(text), "") for n, text in enumerate(texts, start=1)]
     file = archives.fetch("wikipedia") / FILES[language]
-    entries = json.loads(file.read_text(encoding="utf-8"))
-    return [
-        Article(title, _tidy(entry["extract"]), entry["topic"]) for title, entry in entries.items()
-    ]
+    entries = json.loads(file.read_bytes()).items()
+    return [Article(title, _tidy(entry["extract"]), entry["topic"]) for title, entry in entries]
 
 
 def _tidy(text: str) -> str:
@@ -81,9 +75,8 @@ def topic_task(articles: list[Article], seed: int) -> TextTask[Article]:
     """
     parts = split(articles)
     drawn = shuffled(parts.train, lambda article: f"{seed} {article.title}")
-    by_topic = ([article for article in drawn if article.topic == topic] for topic in TOPICS)
-    in_turn = [article for row in zip(*by_topic, strict=False) for article in row]
-    return TextTask(in_turn, *([a for a in part if a.topic in TOPICS] for part in parts[1:]))
+    labeled = in_turn(drawn, lambda article: article.topic, TOPICS)
+    return TextTask(labeled, *([a for a in part if a.topic in TOPICS] for part in parts[1:]))
 
 
 # A sentence ends at . ! or ? (with a closing quote or bracket) before a space and an opening.

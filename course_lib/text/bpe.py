@@ -36,10 +36,6 @@ class BPE(Tokenizer):
     Args:
         alphabet: the characters known, `END` among them.
         merges: pairs of tokens, the first learned first.
-
-    Raises:
-        ValueError: a merge joins something that is neither in the alphabet nor made by an
-            earlier merge.
     """
 
     kind = "bpe"
@@ -76,9 +72,6 @@ class BPE(Tokenizer):
             fast: let the `tokenizers` package do the counting. Use it for thousands of merges.
                 The result is the same kind of object; where two pairs are equally frequent, it
                 may choose another one.
-
-        Raises:
-            ValueError: the texts hold no word.
         """
         words = Counter(word for text in texts for word in cls.words(text))
         if not words:

@@ -53,9 +53,6 @@ class WordPiece(Tokenizer):
     Args:
         tokens: the vocabulary in the order of the ids. It holds the five `SPECIALS`, with
             `[PAD]` first.
-
-    Raises:
-        ValueError: a special token is missing, `[PAD]` is not id 0, or a token occurs twice.
     """
 
     kind = "wordpiece"
@@ -126,9 +123,6 @@ class WordPiece(Tokenizer):
 
         What exceeds `longest` tokens, marks included, is cut off at the end; of a pair, token by
         token, from whichever is longer at the time, the second where they are equally long.
-
-        Raises:
-            ValueError: `longest` leaves no room for a token beside the marks.
         """
         pair = second is not None
         room = longest - 2 - pair

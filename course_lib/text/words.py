@@ -44,9 +44,6 @@ class Vocabulary:
             those may be present in `tokens` or not.
         specials: for a published vocabulary, whose `tokens` are numbered as they stand: the ids
             of its special tokens.
-
-    Raises:
-        ValueError: a token occurs twice.
     """
 
     def __init__(self, tokens: Iterable[str], specials: Specials | None = None) -> None:
@@ -64,15 +61,12 @@ class Vocabulary:
 
     @classmethod
     def build(
-        cls,
-        token_lists: Iterable[Iterable[str]],
-        min_count: int = 1,
-        max_size: int | None = None,
+        cls, token_lists: Iterable[Iterable[str]], min_count: int = 1, max_size: int | None = None
     ) -> Self:
         """Collect the tokens of a corpus, most frequent first, ties in alphabetical order.
 
         Args:
-            token_lists: one iterable of tokens per sentence.
+            token_lists: the tokens of each sentence.
             min_count: tokens seen fewer times than this are left out.
             max_size: the largest size of the vocabulary, the four special tokens included.
         """
@@ -87,16 +81,8 @@ class Vocabulary:
     def __contains__(self, token: str) -> bool:
         return token in self._ids
 
-    def token_to_id(self, token: str) -> int | None:
-        """The id of a token, special ones included; `specials.unk` for one not in the list."""
-        return self._ids.get(token, self.specials.unk)
-
     def id_to_token(self, id: int) -> str:
-        """The token with this id.
-
-        Raises:
-            ValueError: the id is outside the vocabulary.
-        """
+        """The token with this id."""
         index = operator.index(id)
         if not 0 <= index < len(self.tokens):
             raise ValueError(
@@ -106,14 +92,13 @@ class Vocabulary:
         return self.tokens[index]
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """The ids of tokens of text.
+        """The ids of tokens of text; `specials.unk` for an unknown one.
 
-        A piece of text that happens to spell a special token, such as "<pad>", is unknown text
-        and becomes `specials.unk`. Otherwise a sentence could smuggle padding or an end mark into
-        a batch.
+        Unknown is also what happens to spell a special token, such as "<pad>": a sentence must not
+        smuggle padding or an end mark into a batch.
         """
-        ids = map(self.token_to_id, tokens)
-        return [self.specials.unk if i in self.specials else i for i in ids]
+        ids = (self._ids.get(token) for token in tokens)
+        return [self.specials.unk if i is None or i in self.specials else i for i in ids]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The tokens with these ids, special tokens included."""
@@ -145,11 +130,7 @@ class Tokenizer:
         return self.vocabulary.encode(self.split(text))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of token ids; padding, begin and end are dropped, an unknown token shows.
-
-        Raises:
-            ValueError: an id is outside the vocabulary.
-        """
+        """The text of token ids; padding, begin and end are dropped, an unknown token shows."""
         silent = self.specials[:3]
         kept = [i for i in map(operator.index, ids) if i not in silent]
         return self.join(self.vocabulary.decode(kept))
@@ -169,11 +150,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a tokenizer that `save` has written.
-
-        Raises:
-            ValueError: the file is something else, for example another kind of tokenizer.
-        """
+        """Read a tokenizer that `save` has written."""
         try:
             content = json.loads(Path(path).read_text("utf-8"))
             found = content.pop("kind")

@@ -17,7 +17,6 @@ import sys
 import time
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -49,8 +48,8 @@ sys.exit("ERROR: No matching distribution found for fake-package==1.0")
 
 def archive(**changes) -> Archive:
     sha256 = hashlib.sha256(Path(os.environ["FAKE_HOME"], "fake.whl").read_bytes()).hexdigest()
-    fields = {"version": "1.0", "sha256": sha256, "files": ("one.txt", "two.txt")} | changes
-    return Archive("fake", "fake-package", megabytes=12, inside="a/data", summary="", **fields)
+    fields = {"files": ("one.txt", "two.txt"), "summary": ""} | changes
+    return Archive("fake", "fake-package==1.0", sha256, 12, "a/data", **fields)
 
 
 @pytest.fixture
@@ -64,8 +63,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
     monkeypatch.setenv(archives.CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(archives, "ARCHIVES", {"fake": archive()})
-    # pooch waits a second before its second try; the tests need not.
-    monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda seconds: None))
     pip(tmp_path, "deliver(raw)")
     return tmp_path
 
@@ -103,7 +100,7 @@ def test_no_network_and_empty_cache_says_what_is_missing_and_what_to_do(home):
     with pytest.raises(ArchiveError) as caught:
         archives.fetch("fake")
     parts = ("'fake'", "fake-package==1.0", "12 MB", "not in the cache", "NewConnectionError")
-    for part in (*parts, "Connect to the network", archives.FETCH_COMMAND):
+    for part in (*parts, "Connect to the network", "python -m course_lib.data fetch"):
         assert part in str(caught.value)
     assert left(home) == []
 

@@ -85,21 +85,17 @@ def generate(
         lengths: shortest and longest English length in words, both included, within 3 to 50.
         target: "french" or "korean".
         split: "train", "validation", "test" or "combination".
-
-    Raises:
-        ValueError: an argument out of range, or fewer than `n` different sentences exist.
     """
     shortest, longest = lengths
-    if n < 0:
-        raise ValueError(f"n is {n}; expected 0 or more")
     if not SHORTEST <= shortest <= longest <= LONGEST:
         raise ValueError(
             f"lengths is {lengths}; expected {SHORTEST} <= shortest <= longest <= {LONGEST}"
         )
-    if target not in _GRAMMARS:
-        raise ValueError(f"target is {target!r}; expected one of {', '.join(_GRAMMARS)}")
-    if split not in SPLITS:
-        raise ValueError(f"split is {split!r}; expected one of {', '.join(SPLITS)}")
+    if target not in _GRAMMARS or split not in SPLITS:
+        raise ValueError(
+            f"target is {target!r} and split {split!r}; expected one of {', '.join(_GRAMMARS)}, "
+            f"and of {', '.join(SPLITS)}"
+        )
     rng = random.Random(seed)
     pairs: dict[tuple[str, ...], Pair] = {}
     rejected = 0

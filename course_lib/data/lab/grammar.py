@@ -6,7 +6,7 @@ derivation itself. "du" carries the tags of "of" and of "the"; the Korean partic
 tag that no English word has.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from course_lib.data.lab.meaning import Clause, Meaning, NounPhrase
 
@@ -51,17 +51,19 @@ def _english_clause(clause: Clause) -> Iterator[Token]:
         yield from _english_phrase(clause.object)
 
 
+def _joined(
+    meaning: Meaning, write: Callable[[Clause], Iterator[Token]], conjunction: str
+) -> list[Token]:
+    tokens = list(write(meaning.main[0]))
+    for clause in meaning.main[1:]:
+        tokens += [_token(conjunction, (clause, "and")), *write(clause)]
+    return tokens
+
+
 def english(meaning: Meaning) -> list[Token]:
     """The meaning in English: subject, verb, object; adjectives before the noun."""
-    tokens: list[Token] = []
-    for clause in meaning.main:
-        if clause is not meaning.main[0]:
-            tokens.append(_token("and", (clause, "and")))
-        tokens.extend(_english_clause(clause))
-    return _indefinite_articles(tokens)
-
-
-def _indefinite_articles(tokens: list[Token]) -> list[Token]:
+    tokens = _joined(meaning, _english_clause, "and")
+    # "a" before a vowel is "an".
     following = [word for word, _ in tokens[1:]] + [""]
     return [
         ("an", tags) if word == "a" and after[0] in "aeiou" else (word, tags)
@@ -116,11 +118,7 @@ def _french_clause(clause: Clause) -> Iterator[Token]:
 
 def french(meaning: Meaning) -> list[Token]:
     """The meaning in French: gender, agreement, *ne … pas*, elision and contraction."""
-    tokens: list[Token] = []
-    for clause in meaning.main:
-        if clause is not meaning.main[0]:
-            tokens.append(_token("et", (clause, "and")))
-        tokens.extend(_french_clause(clause))
+    tokens = _joined(meaning, _french_clause, "et")
     return _elide(_contract(_elide(tokens)))  # again: de + des → de → d'amis
 
 
