@@ -9,59 +9,31 @@ from course_lib.data import wikipedia
     ("language", "count", "topics", "words"),
     [("english", 10_033, 12, 775_000), ("french", 9_955, 11, 561_000)],
 )
-def test_counts(language, count, topics, words):
-    articles = wikipedia.load(language)
-    assert len(articles) == count == len({article.title for article in articles})
-    assert len({article.topic for article in articles}) == topics
-    assert words < sum(len(article.text.split()) for article in articles) < words + 1000
-    for article in articles:
+def test_articles_and_split(articles, language, count, topics, words):
+    loaded = articles[language]
+    assert len(loaded) == count == len({article.title for article in loaded})
+    assert len({article.topic for article in loaded}) == topics
+    assert words < sum(len(article.text.split()) for article in loaded) < words + 1000
+    for article in loaded:
         assert article.text and article.text == " ".join(article.text.split())
-
-
-def test_topics_match_the_articles():
-    articles = {article.title: article for article in wikipedia.load()}
-    assert articles["Dysprosium"].topic == "Physical sciences"
-    assert articles["Dysprosium"].text.startswith("Dysprosium is a chemical element")
-    assert sum(article.topic == "People" for article in articles.values()) == 1_828
-
-
-@pytest.mark.parametrize("language", ["english", "french"])
-def test_split_depends_on_the_title_only(language):
-    articles = wikipedia.load(language)
-    splits = wikipedia.split(articles)
-    assert sorted(a for part in splits for a in part) == sorted(articles)
+    splits = wikipedia.split(loaded)
+    assert sorted(a for part in splits for a in part) == sorted(loaded)
     for part in splits[1:]:
-        assert 0.04 < len(part) / len(articles) < 0.06
+        assert 0.04 < len(part) / len(loaded) < 0.06
     training = {article.text for article in splits.train}
     assert not any(article.text in training for part in splits[1:] for article in part)
-    fewer = wikipedia.split(articles[::-3])
-    assert set(fewer.test) == set(splits.test) & set(articles[::-3])
+    fewer = wikipedia.split(loaded[::-3])  # the part depends on the title only
+    assert set(fewer.test) == set(splits.test) & set(loaded[::-3])
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", []),
-        ("One sentence without an end", ["One sentence without an end"]),
-        ("It grows. It flowers! Does it? Yes.", ["It grows.", "It flowers!", "Does it?", "Yes."]),
-        ("J. S. Bach met Dr. Who in St. Petersburg.", None),
-        ("It is 3.5 m long, e.g. in Rome.", None),
-        ('He said "No." Then he left.', ['He said "No."', "Then he left."]),
-        ("Elle naît v. 340 av. J.-C. et meurt. Élu en 1900.", None),
-    ],
-)
-def test_sentences(text, expected):
-    if expected is None:
-        expected = [part for part in text.replace(". Élu", ".|Élu").split("|") if part]
-    assert wikipedia.sentences(text) == expected
-
-
-def test_topic_task_is_balanced_nested_and_apart_from_the_held_out_articles():
-    articles = wikipedia.load()
-    parts = wikipedia.split(articles)
-    task, other = (wikipedia.topic_task(articles, seed) for seed in (0, 1))
+def test_topics(articles):
+    loaded = {article.title: article for article in articles["english"]}
+    assert loaded["Dysprosium"].topic == "Physical sciences"
+    assert loaded["Dysprosium"].text.startswith("Dysprosium is a chemical element")
+    parts = wikipedia.split(articles["english"])
+    task, other = (wikipedia.topic_task(articles["english"], seed) for seed in (0, 1))
     assert len(task.labeled) >= 1200
-    for size in (60, 300, 1200):
+    for size in (60, 300, 1200):  # balanced and nested
         topics = [article.topic for article in task.labeled[:size]]
         assert {topics.count(topic) for topic in wikipedia.TOPICS} == {size // 6}
     assert set(task.labeled) <= set(parts.train)
@@ -71,6 +43,22 @@ def test_topic_task_is_balanced_nested_and_apart_from_the_held_out_articles():
     assert len(set(task.labeled[:300]) & set(other.labeled[:300])) < 60
 
 
-def test_sentences_lose_no_text():
-    for article in wikipedia.load()[:500]:
+@pytest.mark.parametrize(
+    "text",  # with | where a sentence ends
+    [
+        "One sentence without an end",
+        "It grows.|It flowers!|Does it?|Yes.",
+        "J. S. Bach met Dr. Who in St. Petersburg.",
+        "It is 3.5 m long, e.g. in Rome.",
+        'He said "No."|Then he left.',
+        "Elle naît v. 340 av. J.-C. et meurt.|Élu en 1900.",
+    ],
+)
+def test_sentences(text):
+    assert wikipedia.sentences(text.replace("|", " ")) == text.split("|")
+
+
+def test_sentences_lose_no_text(articles):
+    assert wikipedia.sentences("") == []
+    for article in articles["english"][:500]:
         assert " ".join(wikipedia.sentences(article.text)) == article.text

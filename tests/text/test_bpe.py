@@ -162,10 +162,11 @@ def test_training_is_deterministic_and_stops_when_nothing_repeats(fast):
     assert len(BPE.train(["abab abab"], 50, fast=fast).merges) < 5
 
 
-def test_join_pair_goes_from_left_to_right():
-    assert list(join_pair("aaab", ("a", "a"))) == ["aa", "a", "b"]
-    assert list(join_pair("aaaa", ("a", "a"))) == ["aa", "aa"]
-    assert list(join_pair("", ("a", "a"))) == []
+@pytest.mark.parametrize(
+    ("word", "joined"), [("aaab", ["aa", "a", "b"]), ("aaaa", ["aa", "aa"]), ("", [])]
+)
+def test_join_pair_goes_from_left_to_right(word, joined):
+    assert list(join_pair(word, ("a", "a"))) == joined
 
 
 def test_decoding_restores_composed_text_but_for_white_space_and_unknown_characters():
@@ -181,7 +182,8 @@ def test_decoding_restores_composed_text_but_for_white_space_and_unknown_charact
 
 
 def test_more_merges_give_fewer_tokens():
-    sizes = [sum(len(BPE.train(TEXTS, n).encode(t)) for t in TEXTS) for n in (0, 50, 100, 200)]
+    trained = [BPE.train(TEXTS, merges) for merges in (0, 50, 100, 200)]
+    sizes = [sum(len(bpe.encode(text)) for text in TEXTS) for bpe in trained]
     assert sizes == sorted(sizes, reverse=True) and sizes[0] > 1.5 * sizes[-1]
     # Without merges a token is a character, and the space after the last word is written too.
     assert sizes[0] == sum(len(text) + 1 for text in TEXTS)
