@@ -193,74 +193,16 @@ class ListOfLayers(nn.Module):
         return torch.stack([head(inside) for head in self.heads], 1)
 
 
-class LayersInForward(nn.Module):
-    def __init__(self, width, hidden, positions, classes):
-        super().__init__()
-        self.sizes = width, hidden, positions, classes
-
-    def forward(self, features):
-        width, hidden, positions, classes = self.sizes
-        torch.manual_seed(0)
-        inside = nn.Linear(width, hidden)(features.detach()).relu()
-        return nn.Linear(hidden, positions * classes)(inside).unflatten(1, (positions, classes))
-
-
-class BatchNormalized(nn.Module):
-    def __init__(self, width, hidden, positions, classes):
-        super().__init__()
-        self.inside = NonlinearProbe.answer(width, hidden, positions, classes)
-
-    def forward(self, features):
-        return self.inside((features - features.mean(0)) / (features.std(0, correction=0) + 1))
-
-
-class PositionBias(nn.Module):
-    def __init__(self, width, hidden, positions, classes):
-        super().__init__()
-        self.net = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, classes))
-        self.bias = nn.Parameter(torch.randn(positions, classes))
-
-    def forward(self, features):
-        return self.net(features.detach())[:, None] + self.bias
-
-
-class ProbeForEachPosition(nn.Module):
-    def __init__(self, width, hidden, positions, classes):
-        super().__init__()
-        self.nets = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, classes))
-            for _ in range(positions)
-        )
-
-    def forward(self, features):
-        return torch.stack([net(features.detach()) for net in self.nets], 1)
-
-
 WRONG = {
     chance_of_no_mistake: [
-        ".prod() -> .min()",
         ".prod() -> .cumprod(0)",
-        "accuracy.prod() -> accuracy[0] * accuracy[1]",
-        "accuracy.prod() -> accuracy[0] * accuracy[-1]",
-        "accuracy.prod() -> accuracy[:10].prod()",
-        "accuracy.prod() -> accuracy.log().mean().exp()",
-        "accuracy.prod() -> accuracy[0] ** len(accuracy)",
-        "accuracy.prod() -> accuracy.log().clamp_min(-1.0).sum().exp()",
-        "accuracy.prod() -> accuracy[accuracy > 0].prod()",
         "accuracy.prod() -> accuracy.unique().prod()",
         "return accuracy.prod() -> accuracy.log_()\n    return accuracy.sum().exp()",
         ".prod() -> .prod(dim=0, keepdim=True)",
     ],
     accuracy_by_length: [
-        "lengths >= low -> lengths > low",
-        "(lengths >= low) & (lengths < high) -> (lengths > low) & (lengths <= high)",
-        "lengths < high -> lengths < high - 1",
-        "(lengths >= low) & ->",
-        "& (lengths < high) ->",
         "zip(edges, edges[1:], strict=False) -> zip(edges, [*edges[1:], 10**6])",
-        "(lengths < high) -> ((lengths < high) | (high == edges[-1]))",
         "(lengths >= low) -> ((lengths >= low) | (low == edges[0]))",
-        "correct[inside].float().mean() -> (correct & inside).sum() / correct.sum()",
         "correct[inside].float().mean().item() -> round(correct[inside].float().mean().item(), 1)",
         "shares.append -> if inside.any(): shares.append",
         "correct[inside].float().mean().item() -> correct[inside].float().mean().item() "
@@ -272,82 +214,33 @@ WRONG = {
         "(1 - confidence) / 2 -> 0.025",
         spoils_the_values,
         lambda values, draws, confidence=0.9: bootstrap_interval.answer(values, draws, confidence),
-        "return torch.quantile -> means = means.flip(0)[:400]\n    return torch.quantile",
-        "values[draws].mean(1) -> values[torch.randint(len(values), draws.shape)].mean(1)",
-        "values[draws].mean(1) -> values[draws].median(1).values",
-        "values[draws].mean(1) -> values[draws] - values.mean()",
-        "torch.tensor([tail, 1 - tail]) -> torch.tensor([1 - tail, tail])",
-        "torch.tensor([tail, 1 - tail]) -> torch.tensor([0.0, confidence])",
-        "torch.tensor([tail, 1 - tail]) -> torch.tensor([tail, confidence])",
-        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> "
-        "torch.stack([means.mean() - 1.96 * means.std(), means.mean() + 1.96 * means.std()])",
-        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> values.mean() + torch.tensor("
-        "[-1, 1]) * torch.distributions.Normal(0, 1).icdf(torch.tensor(1 - tail)) * means.std()",
-        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> "
-        "2 * values.mean() - torch.quantile(means, torch.tensor([1 - tail, tail]))",
-        "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> "
-        "torch.quantile(means, torch.tensor([tail, 1 - tail])) - values.mean()",
         "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> ",
     ],
     reverse_source: [
-        "source.gather(1, index) -> source.flip(0)",
         lambda source, pad=0: [row[row != pad].flip(0) for row in source],
         lambda source, pad=0: torch.tensor([sorted(row, reverse=True) for row in source.tolist()]),
-        lambda source, pad=0: source.sort(dim=1, descending=True).values,
         "source.gather(1, index) -> source.gather(1, index).float()",
-        "source.gather(1, index) -> source.gather(1, index[:1].expand_as(source))",
         "source.gather(1, index) -> source.gather(1, index)[:, : lengths.max()]",
         "source.gather(1, index) -> source.copy_(source.gather(1, index))",
         "source.gather(1, index) -> source.gather(1, index).masked_fill(position >= lengths, 0)",
-        "lengths - 1 - position, -> (lengths - position).clamp(max=source.shape[1] - 1),",
-        "sum(1, keepdim=True) -> sum(1, keepdim=True)[:1]",
         "source != pad -> source > pad",
-        "index = torch.where(position < lengths, lengths - 1 - position, position) -> "
-        "index = (lengths - 1 - position) % source.shape[1] ;; position = -> "
-        "lengths = lengths * 0 + source.shape[1]\n    position =",
     ],
     majority_baseline: [
         "train_labels.mode(dim=0).values -> train_labels.median(dim=0).values",
-        "train_labels.mode(dim=0).values -> train_labels.max(dim=0).values",
-        "train_labels.mode(dim=0).values -> train_labels.float().mean(dim=0).round()",
-        "train_labels.mode(dim=0).values -> train_labels[0]",
-        "train_labels.mode(dim=0).values -> train_labels[-1]",
         "train_labels.mode(dim=0).values -> torch.cat([train_labels, test_labels]).mode(0).values",
         "train_labels.mode(dim=0).values -> train_labels[:, :1].mode(dim=0).values",
-        "train_labels.mode(dim=0).values -> test_labels.mode(dim=0).values + 0",
-        "train_labels.mode(dim=0).values -> train_labels[-5:].float().mean(0).long()",
         "train_labels.mode(dim=0).values -> train_labels[:5].mode(dim=0).values",
         "(test_labels == guess).float().mean(0) -> (test_labels == guess).float().mean(1)",
-        ".float().mean(0) -> .sum(0) / len(train_labels)",
         "(test_labels == guess).float().mean(0) -> (test_labels == guess).double().mean(0)",
         "return (test -> test_labels -= guess\n    guess = 0\n    return (test",
     ],
     NonlinearProbe: [
         ListOfLayers,
-        LayersInForward,
-        BatchNormalized,
-        PositionBias,
-        ProbeForEachPosition,
         "unflatten(-1, self.shape) -> unflatten(-1, self.shape).transpose(1, 2)",
-        "unflatten(-1, self.shape) -> unflatten(-1, self.shape).softmax(-1)",
-        "unflatten(-1, self.shape) -> unflatten(-1, self.shape).log_softmax(-1)",
         "unflatten(-1, self.shape) -> unflatten(-1, self.shape).relu()",
-        "unflatten(-1, self.shape) -> unflatten(-1, self.shape).tanh()",
-        "unflatten(-1, self.shape) -> unflatten(-1, self.shape).detach()",
         "unflatten(-1, self.shape) -> view(self.shape[0], -1, self.shape[1]).transpose(0, 1)",
-        "nn.ReLU(), -> ;; unflatten(-1, self.shape) -> relu().unflatten(-1, self.shape)",
         "nn.ReLU(), -> nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(),",
-        "nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, positions * classes) -> "
-        "nn.Linear(width, 64), nn.ReLU(), nn.Linear(64, positions * classes)",
-        "nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, positions * classes) -> "
-        "nn.ReLU(), nn.Linear(width, positions * classes)",
-        "nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, positions * classes) -> "
-        "nn.ReLU(), nn.Linear(width, hidden), nn.Linear(hidden, positions * classes)",
         "features.detach() -> features.detach_()",
-        "features.detach() -> torch.zeros_like(features)",
-        "features.detach() -> features.requires_grad_()",
-        "positions * classes)\n        ) -> positions * classes)\n        ).requires_grad_(False)",
-        "return -> for one in self.parameters(): one.requires_grad_(False)\n        return",
         "return -> torch.set_grad_enabled(False)\n        return",
     ],
 }

@@ -108,33 +108,23 @@ RIGHT = {
 
 WRONG = {
     ch04.dot_scores: [
-        "keys.transpose(-2, -1) -> keys.mT.softmax(-1)",
         "keys.transpose(-2, -1) -> keys.transpose(-2, -1).detach()",
         "queries @ -> queries.detach() @",
-        "keys.transpose(-2, -1) -> keys.mT / keys.norm()",
-        "(-2, -1) -> (-1, -3)",
         lambda queries, keys: queries.unsqueeze(-2) * keys.unsqueeze(-3),
         lambda queries, keys: torch.einsum("btk,bsk->bts", queries, keys),
         lambda queries, keys: (queries @ keys.mT).double(),
     ],
     ch04.additive_scores: [
-        "torch.tanh -> torch.sigmoid",
-        "(asked + offered) @ v -> (asked * offered) @ v",
-        "torch.tanh(asked + offered) @ v -> torch.tanh(asked + offered).sum(-1)",
         "(queries @ W.T).unsqueeze(1) -> (queries @ W.T).unsqueeze(0) ;; "
         "(keys @ U.T).unsqueeze(0) -> (keys @ U.T).unsqueeze(1)",
         "asked + offered -> asked + offered[:, :, : keys.shape[1]]",
         "asked + offered -> asked.detach() + offered",
-        "@ v  # -> @ v / len(v) ** 0.5  #",
-        lambda *given: ch04.additive_scores.answer(*given).softmax(-1),
     ],
     ch04.attend: [
         repaired_afterwards,
         exponentials_by_hand,
         "return weights @ values, weights -> return weights, weights @ values",
-        "weights @ values, weights -> scores.softmax(-1) @ values, weights",
         "weights @ values, weights -> weights.detach() @ values, weights",
-        "~mask, -torch.inf -> ~mask, 0.0",
         "mask.any(dim=-1, keepdim=True) -> torch.ones_like(mask[..., :1])",
         lambda scores, values, mask: ch04.attend.answer(
             scores.masked_fill_(~mask, -9.0), values, mask
@@ -144,29 +134,20 @@ WRONG = {
         one_heap,
         skips_sentences,
         emptied,
-        "+ sum(map(len, gold)) -> + 0 * sum(map(len, gold))",
         "1 - 2 * right / total -> 1 - right / sum(map(len, gold))",
         "len(a & g) for -> len({(t, s) for s, t in a} & g) for",
         "1 - 2 * right / total -> round(1 - 2 * right / total, 1)",
         "1 - 2 * right / total -> 100 * (1 - 2 * right / total)",
     ],
     ch04.look: [
-        "[query, previous], -> [previous, query],",
-        "[query, previous], -> [0 * query, previous],",
-        "* states).sum(dim=2) -> * states).sum(dim=2) + asked[:, : states.shape[1]]",
-        "softmax(dim=1)  # -> softmax(dim=0)  #",
         "masked_fill(~mask -> masked_fill(mask",
         "* states).sum -> * states.detach()).sum",
         "return context, weights -> return weights, context",
-        "* states).sum(dim=2) -> * states).mean(dim=2)",
     ],
     ch04.source_weights: [
         "~source_mask[:, None, :] -> ~source_mask[:, None, None, :]",
-        "scores.softmax(dim=-1) -> scores.softmax(dim=-1) * 1.01",
         "-torch.inf -> 0.0",
-        "-torch.inf -> -1.0",
         "scores.masked_fill(~ -> scores.masked_fill_(~",
-        "scores.softmax(dim=-1) -> scores.log_softmax(dim=-1)",
         "scores.softmax(dim=-1) -> scores.detach().softmax(dim=-1)",
         lambda scores, mask: scores.softmax(dim=-1) * mask[:, None, :],
     ],
@@ -177,10 +158,5 @@ WRONG = {
         "return self.cell(torch.cat([embedded, context], dim=-1), hidden), weights -> "
         "return weights, self.cell(torch.cat([embedded, context], dim=-1), hidden)",
         "scores.masked_fill(~mask, -torch.inf).softmax(dim=-1) -> scores.softmax(dim=-1) * mask",
-        "masked_fill(~mask, -torch.inf) -> masked_fill(mask, -1e9)",
-        "+ self.key(states)) -> + self.key(0 * states))",
-        "[embedded, context], -> [embedded, hidden],",
-        "weights.unsqueeze(1) @ states -> weights.detach().unsqueeze(1) @ states",
-        "context], dim=-1), hidden) -> context], dim=-1))",
     ],
 }

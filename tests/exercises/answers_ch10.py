@@ -3,7 +3,6 @@
 import re
 
 import torch
-from torch.nn import functional as F
 
 from course_lib.exercises import ch10
 
@@ -15,11 +14,6 @@ def by_powers(logits, temperature):
 
 def by_a_border(probs, k):
     kept = probs * (probs >= probs.topk(k, dim=-1).values[:, -1:])
-    return kept / kept.sum(-1, keepdim=True)
-
-
-def without_the_border(probs, k):
-    kept = probs * (probs > probs.topk(k, dim=-1).values[:, -1:])
     return kept / kept.sum(-1, keepdim=True)
 
 
@@ -116,11 +110,7 @@ RIGHT = {
 
 WRONG = {
     ch10.temper: [
-        "logits / -> logits.abs() /",
-        "(logits / temperature) -> logits",
         "(logits / -> (logits.detach() /",
-        "softmax(dim=-1) -> log_softmax(dim=-1)",
-        "logits / temperature -> logits / 0.5",
         "(logits / temperature) -> (logits / max(temperature, 0.5))",
         lambda logits, temperature: logits.div_(temperature).softmax(-1),
         lambda logits, temperature: ch10.temper.answer(logits, temperature)[0],
@@ -129,103 +119,58 @@ WRONG = {
         "F.normalize((logits / temperature - logits.max() / temperature).exp(), p=1, ",
     ],
     ch10.keep_top_k: [
-        without_the_border,
-        "topk(k, dim=-1) -> topk(k, dim=-1, largest=False)",
-        "topk(k, dim=-1) -> topk(3, dim=-1)",
-        "topk(k, dim=-1) -> topk(max(1, k - 1), dim=-1)",
-        "values.sum(-1, keepdim=True) -> values.sum()",
         "torch.zeros_like(probs) -> torch.full_like(probs, 1e-6)",
         lambda probs, k: probs.topk(k, dim=-1).values.softmax(-1),
         lambda probs, k: ch10.keep_top_k.answer(probs.mul_(2), k),
     ],
     ch10.keep_top_p: [
-        "kept = kept / kept.sum(-1, keepdim=True) -> ",
         "before < p -> before < 0.9",
-        "kept / kept.sum(-1, keepdim=True) -> (kept > 0) / (kept > 0).sum(-1, keepdim=True)",
         "scatter(-1, places, kept) -> copy_(kept)",
         "descending=True -> descending=False",
         "kept = ordered * (before < p) -> kept = ordered * (ordered < p)",
         "kept = ordered * (before < p) -> kept = ordered * (before[:1] < p)",
-        "places, kept) -> places, kept.softmax(-1))",
     ],
     ch10.decayed: [
-        "[name for name, parameter -> [parameter for name, parameter",
-        "parameter.dim() > 1 -> not name.endswith('bias')",
-        "parameter.dim() > 1 -> 'bias' not in name and 'norm' not in name",
-        "parameter.dim() > 1 -> parameter.dim() == 2",
-        "return [name for -> return [name.removesuffix('.weight') for",
         lambda model: set(ch10.decayed.answer(model)),
         lambda model: sorted(ch10.decayed.answer(model)),
-        lambda model: ch10.decayed.answer(model)[::-1],
     ],
     ch10.write_pair: [
         pops,
         "longest - 3 -> longest - 2",
-        "longest - 3 -> longest - 4",
-        "*first, delimiter, *second -> *first, *second",
         "room // 2) -> (room + 1) // 2)",
-        "first[: room - shorter] -> first[-(room - shorter) :]",
         "second[: room - len(first)] -> second[: shorter]",
         "start, delimiter, extract = marks -> start, delimiter, extract = 1, 50, 51",
-        lambda first, second, marks, longest: ch10.write_pair.answer(second, first, marks, longest),
     ],
     ch10.from_conv1d: [
         turned_in_place,
         huge,
-        'module.startswith("c_") and -> ',
         "tensor.T if turned else tensor -> tensor",
-        'module.startswith("c_") -> module == "c_attn"',
         '".attn.masked_bias" -> ".attn.no_bias"',
         '(".attn.bias", ".attn.masked_bias") -> "bias"',
         'name.endswith((".attn.bias", ".attn.masked_bias")) -> name.startswith("h.0.attn.") and '
         'name.endswith((".bias", "masked_bias"))',
     ],
     ch10.continuation_nats: [
-        "len(prompt) - 1 -> len(prompt) - 2",
         'reduction="sum" -> reduction="none"',
-        "asked, continuation, -> asked.softmax(-1), continuation,",
         "return F -> return -F",
         "asked, continuation, -> asked.detach(), continuation,",
         "start = len(prompt) - 1 -> start = 4",
         lambda logits, prompt, continuation: ch10.continuation_nats.answer(
             logits, prompt, continuation
         ).item(),
-        lambda logits, prompt, continuation: F.cross_entropy(
-            logits[-len(continuation) :], continuation, reduction="sum"
-        ),
         "F.cross_entropy(asked, -> F.nll_loss(asked.softmax(-1).log(),",
     ],
     ch10.next_token_loss: [
-        "ignore_index=pad -> ignore_index=0",
-        "ignore_index=pad -> ignore_index=pad, reduction='sum'",
         "ignore_index=pad -> ignore_index=pad, reduction='none'",
         "logits[:, :-1] -> logits[:, :-1].detach()",
-        "logits[:, :-1] -> logits[:, :-1].softmax(-1)",
-        "ignore_index=pad -> ignore_index=pad, label_smoothing=0.1",
-        lambda logits, tokens, pad: (
-            F.cross_entropy(
-                logits[:, :-1].flatten(0, 1),
-                tokens[:, 1:].flatten(),
-                ignore_index=pad,
-                reduction="sum",
-            )
-            / tokens[:, 1:].numel()
-        ),
-        lambda logits, tokens, pad: ch10.next_token_loss.answer(logits[:1], tokens[:1], pad),
-        "asked = tokens[:, 1:] -> asked = tokens[:, 1:].where(tokens[:, :-1] != pad, pad)",
         "F.cross_entropy(logits[:, :-1] -> F.nll_loss(logits[:, :-1].softmax(-1).log()",
     ],
     ch10.window_nats: [
         "return total / scored -> return total",
-        "return total / scored -> return total / len(ids)",
         "return total / scored -> return 2.718281828 ** (total / scored)",
         "asked[scored:end] -> read[scored:end]",
-        "scored - start :] -> scored - start :].softmax(-1)",
-        "range(0, len(read), stride) -> range(0, len(read), length)",
         "range(0, len(read), stride) -> range(0, len(read) - length + 1, stride)",
         "range(0, len(read), stride) -> range(len(read))",
-        "start : start + length] -> start : start + stride]",
         "read[None, start : start + length] -> read[None, : start + length]",
-        "read[None, start : start + length] -> read[None, max(scored + stride - length, 0) :]",
     ],
 }

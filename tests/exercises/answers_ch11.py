@@ -17,10 +17,6 @@ def by_recursion(word, vocabulary, prefix=""):
     return ["[UNK]"]
 
 
-def without_marks(word, vocabulary):
-    return [piece.removeprefix("##") for piece in ch11.longest_match.answer(word, vocabulary)]
-
-
 def step_by_step(first, second, cls, sep):
     ids, segments = [cls], [0]
     for number, text in enumerate((first, second)):
@@ -50,10 +46,6 @@ def in_place(tokens, chosen, draw, others, mask_id):
     return tokens
 
 
-def drawn_anew(tokens, chosen, draw, others, mask_id):
-    return ch11.corrupt.answer(tokens, chosen, torch.rand_like(draw), others, mask_id)
-
-
 def by_log_softmax(logits, tokens, chosen):
     right = logits.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)  # (B, S)
     return -(right * chosen).sum() / chosen.sum()
@@ -61,11 +53,6 @@ def by_log_softmax(logits, tokens, chosen):
 
 def by_ignoring(logits, tokens, chosen):
     return F.cross_entropy(logits.transpose(1, 2), torch.where(chosen, tokens, -100))
-
-
-def causal(tokens, pad):
-    length = tokens.shape[1]
-    return (tokens != pad)[:, None, None, :] & torch.ones(length, length).bool().tril()
 
 
 def one_by_one(states, real):
@@ -123,65 +110,39 @@ RIGHT = {
 
 WRONG = {
     ch11.longest_match: [
-        without_marks,
         "pieces.append(prefix + word[start:end]) -> pieces.append(word[start:end])",
         'return ["[UNK]"] -> return pieces',
         'return ["[UNK]"] -> return "[UNK]"',
-        'return ["[UNK]"] -> pieces.append("[UNK]"); start += 1',
         "start, -1) -> start + 1, -1)",
         'if start else "" -> if len(pieces) > 1 else ""',
         lambda word, vocabulary: [word] if word in vocabulary else ["[UNK]"],
-        lambda word, vocabulary: " ".join(ch11.longest_match.answer(word, vocabulary)),
         going_back,
     ],
     ch11.encode_pair: [
         appended,
-        "return ids, segments -> return segments, ids",
-        "[cls, *first, sep -> [cls, *first, cls",
-        "[0] * (len(first) + 2) + [1] * (len(second) + 1) -> [0] * (len(first) + len(second) + 3)",
-        "[0] * (len(first) + 2) + [1] -> [1] * (len(first) + 2) + [2]",
         "[cls, *first, sep, *second, sep] -> [101, *first, 102, *second, 102]",
-        "[0] * (len(first) + 2) -> [1] + [0] * (len(first) + 1)",
         lambda first, second, cls, sep: ch11.encode_pair.answer(first, second, cls, sep)[0],
     ],
     ch11.corrupt: [
         in_place,
-        drawn_anew,
-        "(draw < 0.8) -> (draw <= 0.8) ;; draw >= 0.8 -> draw > 0.8",
         "draw >= 0.8 -> draw > 0.8",
-        "draw < 0.9 -> draw <= 0.9",
         "mask_id, tokens -> 4, tokens",
-        ", others, seen -> , others + 1, seen",
-        ", others, seen -> , tokens, seen",
     ],
     ch11.masked_loss: [
         "logits[chosen] -> logits[chosen].detach()",
-        'tokens[chosen]) -> tokens[chosen], reduction="sum")',
         'tokens[chosen]) -> tokens[chosen], reduction="none")',
-        "logits[chosen], tokens[chosen] -> logits[~chosen], tokens[~chosen]",
-        "tokens[chosen]) -> tokens[chosen]) / torch.tensor(2.0).log()",
-        "tokens[chosen]) -> tokens[chosen]) * chosen.float().mean()",
         "F.cross -> -F.cross",
         lambda logits, tokens, chosen: ch11.masked_loss.answer(logits, tokens, chosen).item(),
         "F.cross_entropy(logits[chosen], -> F.nll_loss(logits[chosen].softmax(-1).log(),",
     ],
     ch11.both_ways: [
-        causal,
         "(tokens != pad)[:, None, None, :] -> (tokens != pad)[:, None, None, :].float()",
         "[:, None, None, :] -> [:, None, :]",
         "!= pad -> > pad",
         "(tokens != pad)[:, None, None, :] -> (tokens != pad)[:1, None, None, :]",
-        lambda tokens, pad: (tokens != pad)[:, None, :, None] & (tokens != pad)[:, None, None, :],
-        lambda tokens, pad: torch.ones(len(tokens), 1, 1, tokens.shape[1]).bool(),
     ],
     ch11.text_vector: [
         "states * -> states.detach() *",
-        "real.sum(dim=1, keepdim=True) -> real.sum()",
-        "real.sum(dim=1, keepdim=True) -> real[:1].sum(dim=1, keepdim=True)",
-        "real.sum(dim=1, keepdim=True) -> (real.sum(dim=1, keepdim=True) + 1)",
-        lambda states, real: states.mean(dim=2),
-        lambda states, real: states[torch.arange(len(real)), real.sum(1) - 1],
-        lambda states, real: states.masked_fill(~real[..., None], -99).amax(dim=1),
         lambda states, real: ch11.text_vector.answer(states.mul_(real[..., None]), real),
         "(states * real -> (states * real.sort(1, descending=True).values",
         "/ real.sum(dim=1, keepdim=True) -> / (states * real[..., None] != 0).sum(dim=1)",
@@ -189,25 +150,16 @@ WRONG = {
     ch11.choose_places: [
         filled_in_place,
         "draw < share -> draw <= share",
-        "draw < share -> draw < 0.15",
-        "draw < share -> torch.rand_like(draw) < share",
         "(draw < share) & ordinary -> ((draw < share) & ordinary).float()",
         "(draw < share) & ordinary -> ((draw < share) & ordinary).nonzero()",
-        "torch.tensor(specials) -> torch.tensor(specials[:1])",
-        "~torch.isin(tokens, torch.tensor(specials)) -> (tokens != specials[0])",
         "(draw < share) & ordinary -> (draw < share) | ~ordinary",
     ],
     ch11.whole_words: [
         "max(1, int(share * sum(map(len, words)))) -> int(share * sum(map(len, words)))",
         "max(1, int(share * sum(map(len, words)))) -> max(1, round(share * sum(map(len, words))))",
-        "int(share * -> -int(-share // 1 *",
-        "<= budget -> < budget",
         "len(hidden) + len(words[number]) <= budget -> len(hidden) < budget",
         "return sorted(hidden) -> return hidden",
-        "return sorted(hidden) -> return sorted(order)",
         "for number in order -> for number in range(len(words))",
         '("[CLS]", "[SEP]", "[PAD]") -> ("[CLS]", "[SEP]", "[PAD]", "[UNK]")',
-        '("[CLS]", "[SEP]", "[PAD]") -> ("[CLS]", "[PAD]")',
-        "int(share * sum -> int(0.15 * sum",
     ],
 }

@@ -70,33 +70,20 @@ RIGHT = {
 
 WRONG = {
     ch12.t_interval: [
-        "values.mean(), values.mean() - half, -> values.median(), values.median() - half,",
-        "t * values -> 2.776 * values",
         "len(values) -> 5",
-        "torch.stack -> torch.tensor([0.0, 0.0, 0.0]) + 0 * torch.stack",
         lambda values, t: ch12.t_interval.answer(values, t)[1:],
         lambda values, t: ch12.t_interval.answer(values, t).double(),
         lambda values, t: ch12.t_interval.answer(values.sub_(0.5), t),
         lambda values, t: tuple(ch12.t_interval.answer(values, t)),
     ],
     ch12.paired_gain: [
-        "a - b -> a.sort().values - b.sort().values",
-        "t * gains -> 2.776 * gains",
         "len(gains) -> 5",
-        "gains.std() -> gains.std(correction=0)",
-        "gains.mean(), -> gains.median(),",
-        "gains.std() / len(gains) ** 0.5 -> gains.std() / (2 * len(gains)) ** 0.5",
         lambda a, b, t: a - b,
         lambda a, b, t: ch12.paired_gain.answer(a.sub_(1), b, t),
     ],
     ch12.bootstrap_gain: [
-        "return gains.quantile(ends) -> return gains.quantile(ends).flip(0)",
         "(1 - confidence) / 2, (1 + confidence) / 2 -> 0.025, 0.975",
         "return gains.quantile(ends) -> return gains",
-        "(a - b)[draws] -> (b - a)[draws]",
-        "mean(dim=1) -> median(dim=1).values",
-        "mean(dim=1) -> sum(dim=1)",
-        "(a - b)[draws] -> (a - b)[draws.sort(dim=0).values]",
         "(a - b)[draws] -> (a - b)[draws[:100]]",
     ],
     ch12.verdict: [
@@ -106,34 +93,21 @@ WRONG = {
         "high < margin, -> high <= margin,",
         "-margin < mean < margin -> -margin <= mean <= margin",
         "-margin < mean < margin -> mean < margin",
-        "-margin < low and -> ",
-        '"direction only" -> "direction"',
         lambda mean, low, high, margin=None: ch12.verdict.answer(mean, low, high),
-        lambda mean, low, high, margin=None: ch12.verdict.answer(-mean, -high, -low, margin),
         "-margin < mean < margin -> -margin < mean < margin and low <= 0 <= high",
     ],
     ch12.choose_and_report: [
         lambda rates, validate, test: test(max(rates, key=validate)),
-        lambda rates, validate, test: (rates[1], test(rates[1])),
-        lambda rates, validate, test: (max(map(validate, rates)), test(max(rates, key=validate))),
         "return chosen, test(chosen) -> return test(chosen), chosen",
-        "test(chosen) -> max(test(chosen), 0.0)",
-        "test(chosen) -> validate(chosen)",
-        "test(chosen) -> (test(chosen) + test(chosen)) / 2",
-        "max(rates, key=validate) -> max(rates, key=lambda r: abs(validate(r)))",
         "chosen = max(rates, key=validate) -> chosen = rates[0]\n    for rate in rates:\n"
         "        if validate(rate) < validate(chosen): break\n        chosen = rate",
     ],
     ch12.score_at_cost: [
         sorts_in_place,
-        "left <= budget <= right -> left <= budget",
         "left <= budget <= right -> left < budget < right",
         "math.log(budget / left) -> math.log2(budget / left)",
         "low + share * (high - low) -> high + share * (low - high)",
         "return low + share -> return 0 * low + share",
-        lambda costs, scores, budget: ch12.score_at_cost.answer(
-            costs, scores, min(max(budget, min(costs)), max(costs))
-        ),
         lambda costs, scores, budget: ch12.score_at_cost.answer(costs, sorted(scores), budget),
     ],
 }
