@@ -142,6 +142,13 @@ def test_decoding_stops_when_all_rows_have_ended(decode):
     assert [len(words) for words in decode(model, rows(1, 2), torch.tensor([1, 50]))] == [1, 2]
     assert model.steps == 6  # the first row has had its one step
 
+    def first_ends(source, prefix):
+        return [0, 0, 1.0, 0, 0, 0] if source == (1,) else [0, 0, 0, 0.7, 0.3, 0]
+
+    model = TableModel(first_ends)
+    assert [len(words) for words in decode(model, rows(1, 2), torch.tensor([50, 1]))] == [0, 1]
+    assert model.steps == 1
+
 
 @pytest.mark.parametrize("decode", decoders())
 def test_first_tokens_take_the_place_of_begin(decode):
@@ -480,6 +487,7 @@ def test_truncate_keeps_the_fewest_tokens_that_suffice():
     for kept in (truncate(probs), truncate(probs, top_k=99)):
         torch.testing.assert_close(kept, probs)
     torch.testing.assert_close(truncate(probs, 2, 0.9).sum(-1), torch.ones(2))
+    assert (truncate(torch.tensor([[1.0, 1e-9]])) > 0).all()  # all are kept unless asked
 
 
 @pytest.mark.parametrize(

@@ -73,12 +73,12 @@ def test_each_source_is_translated_in_its_place_and_in_its_kind(ours, characters
 
 def test_the_beam_is_that_of_the_search(ours):
     batch = ours.batch(PAIRS[:5])
-    by_hand = search.beam(ours.model, batch.source, 7, 3, 0.6)
-    found = ours.translate(PAIRS[:5], limit=7, width=3, length_penalty=0.6)
+    by_hand = search.beam(ours.model, batch.source, 7, 2, 0.6)
+    found = ours.translate(PAIRS[:5], limit=7, width=2, length_penalty=0.6)
     assert found == list(map(ours.target.vocabulary.decode, by_hand))
     assert found != ours.translate(PAIRS[:5], limit=7)
-    plain = search.beam(ours.model, batch.source, 7, 3)
-    found = ours.translate(PAIRS[:5], limit=7, width=3)
+    plain = search.beam(ours.model, batch.source, 7, 2)
+    found = ours.translate(PAIRS[:5], limit=7, width=2)
     assert found == list(map(ours.target.vocabulary.decode, plain))
 
 
