@@ -78,7 +78,7 @@ colab-test: $(READY) ## run the Colab cell for real in fresh environments
 map: $(READY) ## write course_lib/README.md, the map of the library
 	@$(PY) -m tools.map
 
-mutants: $(READY) ## change the library in 300 small ways: do the tests notice? (about half an hour)
+mutants: $(READY) ## change the library in 300 small ways: do the tests notice? (about an hour)
 	@OMP_NUM_THREADS=1 $(PY) -m tools.mutants
 
 lock: ## renew constraints.txt from requirements.txt in a throw-away environment

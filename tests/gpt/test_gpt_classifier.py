@@ -1,18 +1,14 @@
 """A GPT for tasks: rows with their marks, the state that is read, and the second loss."""
 
-from functools import partial
-
 import pytest
 import torch
 from torch.nn import functional as F
 
 from course_lib.data.batching import pad
 from course_lib.gpt.classifier import classifier, marks_for, one_text, tuning_loss, two_texts
-from course_lib.gpt.model import GPT, GPTConfig, adamw
+from course_lib.gpt.model import GPT, GPTConfig
 from course_lib.text.words import BOS, PAD
-from course_lib.training import loop
-from course_lib.transfer import classify
-from course_lib.transfer.classify import TextBatch, TextSampler
+from course_lib.transfer.classify import TextBatch
 
 MARKS = marks_for(11)  # start 1, delimiter 11, extract 12
 
@@ -106,14 +102,3 @@ def test_the_second_loss_is_that_of_the_next_token(model):
     nats = torch.stack([-logits[row, t].log_softmax(-1)[token] for row, t, token in asked])
     both = tuning_loss(model, batch, auxiliary=0.5)
     torch.testing.assert_close(both, plain + 0.5 * nats.mean())
-
-
-def test_it_learns_the_order_of_two_tokens(body):
-    """Same tokens, other order: what bags of words cannot tell."""
-    texts = [one_text(text, MARKS, 16) for text in ([5, 6], [6, 5]) for _ in range(8)]
-    labels = [0] * 8 + [1] * 8
-    model = classifier(body, 2, seed=0)
-    loss = partial(tuning_loss, auxiliary=0.1)
-    sampler = TextSampler(texts, labels, 8, 0)
-    loop.fit(model, loss, sampler, 40, optimizer=adamw(model, 3e-3), progress=False)
-    assert classify.predict(model, texts).argmax(-1).tolist() == labels

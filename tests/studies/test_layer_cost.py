@@ -115,28 +115,6 @@ def test_calls_take_turns():
     assert len(set(map(tuple, rounds))) > 1
 
 
-def test_time_cells_hold_every_mode_layer_and_size_and_get_their_threads(monkeypatch):
-    before, seen, measured = torch.get_num_threads(), [], timing.median_milliseconds
-
-    def watched(calls, **how):
-        seen.append(torch.get_num_threads())
-        return measured(calls, **how)
-
-    monkeypatch.setattr(layer_cost, "median_milliseconds", watched)
-    cell = {"measure": "time", "along": "n", "width": 4, "sizes": [2, 3], "budget": 0.0}
-    for threads in (2, 1):
-        found = layer_cost.run({**cell, "threads": threads}, 0)
-    assert seen == [2] * 4 + [1] * 4 and torch.get_num_threads() == before
-    assert set(found) == {"forward", "training", "exponent", "cpu_share"}
-    times = found["training"]["attention"]
-    slope = math.log(times["3"] / times["2"]) / math.log(3 / 2)
-    assert found["exponent"]["training"]["attention"] == pytest.approx(slope, abs=1e-3)
-    for mode in layer_cost.MODES:
-        assert set(found[mode]) == set(LAYERS)
-        for times in found[mode].values():
-            assert list(times) == ["2", "3"] and all(t > 0 for t in times.values())
-
-
 def test_memory_and_structure_cells():
     found = layer_cost.run({"measure": "memory", "along": "d", "length": 4, "sizes": [2, 3]}, 0)
     assert set(found["peak"]) == set(found["exponent"]["peak"]) == set(LAYERS)
