@@ -31,12 +31,13 @@ _REMEDIES = {
     "at `pip config list`.",
     "SSLError|CERTIFICATE": "pip does not trust the other side: name your network's certificate in "
     "PIP_CERT.",
-    "NewConnectionError|ConnectTimeout|NameResolution|unreachable": "Connect to the network.",
+    "NewConnectionError|ConnectTimeout|NameResolution|unreachable": "Connect to the network. If "
+    "HTTPS_PROXY is set, see whether that proxy answers.",
     "is invalid|IncompleteRead|not enough bytes|Connection broken|timed out": "The transfer was "
     "cut short, twice: try again later, or through another network.",
     "No module named pip": "Add pip to this Python: `python -m ensurepip`.",
-    "No matching distribution|HTTP error": "The package index was reached, but does not give this "
-    "file: look at `pip config list`, and ask whoever runs the index or mirror.",
+    "No matching distribution|HTTP error|error responses": "The package index was reached, but "
+    "does not give this file: look at `pip config list`, and ask whoever runs the index or mirror.",
 }
 
 
@@ -110,7 +111,8 @@ def explain(said: str) -> str:
     'pip says: OSError: no luck'
     """
     lines = [line.strip() for line in said.splitlines() if line.strip()] or ["nothing"]
-    cause = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])
+    # "×" begins the cause in newer versions of pip; advice for users of pip follows.
+    cause = next((line for line in reversed(lines) if line.startswith(("ERROR", "×"))), lines[-1])
     if cause == "ERROR: Exception:":  # a traceback follows
         cause = lines[-1]
     broken = re.findall("connection broken by '(.*)':", said)

@@ -121,6 +121,13 @@ BROKEN = "Retrying after connection broken by '{}': /x/\nERROR: No matching dist
         (BROKEN.format("ProxyError('…', NewConnectionError())"), "Proxy", "HTTPS_PROXY"),
         (BROKEN.format("SSLError(SSLCertVerificationError(1))"), "SSLError", "PIP_CERT"),
         ("ERROR: No matching distribution found for fake", "No matching", "index was reached"),
+        ("ERROR: Exception:\nRetryError: too many 503 error responses", "503", "index was reached"),
+        (
+            "error: incomplete-download\n\n× Download failed after 6 attempts because not enough "
+            "bytes were received (66 kB/200 kB)\n╰─> URL: x\n\nhint: Use --resume-retries",
+            "pip says: × Download failed after 6 attempts",
+            "cut short",
+        ),
         ("/usr/bin/python: No module named pip", "No module named pip", "ensurepip"),
         ("", "pip says: nothing", ""),
     ],
