@@ -110,22 +110,18 @@ def test_marks_of_a_published_vocabulary():
         PairSampler([([0, 8], [2])], 1, seed=0, pad=9, bos=8, eos=8)
 
 
-def test_streams_continue_and_targets_are_one_later():
+def test_streams_continue_and_targets_are_one_later_until_they_restart():
     sampler = StreamSampler(torch.arange(100), batch_size=3, length=5)
     assert len(sampler) == 6
-    pieces = [sampler.batch(step) for step in range(len(sampler))]
+    pieces = [sampler.batch(step) for step in range(7)]
+    assert [piece.fresh for piece in pieces] == [True, *[False] * 5, True]
+    assert torch.equal(pieces[6].inputs, pieces[0].inputs)
     for piece in pieces:
         assert piece.inputs.shape == piece.targets.shape == (3, 5)
         assert torch.equal(piece.inputs + 1, piece.targets)
     for row in range(3):
-        stream = torch.cat([piece.inputs[row] for piece in pieces])
+        stream = torch.cat([piece.inputs[row] for piece in pieces[:6]])
         assert torch.equal(stream, torch.arange(30) + 33 * row)
-
-
-def test_streams_say_when_they_restart():
-    sampler = StreamSampler(torch.arange(41), batch_size=2, length=5)
-    assert [sampler.batch(step).fresh for step in range(9)] == [True, *[False] * 3] * 2 + [True]
-    assert torch.equal(sampler.batch(4).inputs, sampler.batch(0).inputs)
 
 
 def test_just_enough_text_makes_one_piece():

@@ -9,8 +9,6 @@ import torch
 from PIL import Image
 
 from course_lib.data import flowers
-from course_lib.transfer import freezing, networks
-from course_lib.transfer.networks import ImageClassifier, ResNetConfig
 
 
 def picture(color, shape=(40, 60)):
@@ -42,22 +40,6 @@ def test_prepare_takes_the_middle_square():
     middle = flowers.prepare(wide, side=10)
     white = (1 - torch.tensor(flowers.MEAN)) / torch.tensor(flowers.SPREAD)
     torch.testing.assert_close(middle, white.view(3, 1, 1).expand(3, 10, 10))
-
-
-def test_a_published_body_is_frozen_and_a_head_learns_the_garden(garden):
-    """The whole path of the chapter's last section, with a small body of the same layout."""
-    config = ResNetConfig((8, 16), (1, 1), channels=3, large_stem=True)
-    given = networks.build(config, 5, seed=0).body.state_dict()
-    model = ImageClassifier(networks.torchvision_body(given, config), 2)
-    images, _ = flowers.folder(garden, side=32)
-    optimizer = freezing.tuner(model, freezing.body_and_head(model), {"head": 0.1})
-    with freezing.held_statistics(model.body):
-        for _ in range(40):
-            optimizer.zero_grad()
-            networks.loss(model, images).backward()
-            optimizer.step()
-    assert networks.accuracy(model, images) == 1
-    assert all(torch.equal(given[n], t) for n, t in model.body.state_dict().items())
 
 
 def test_load_and_weights_ask_torchvision(monkeypatch, tmp_path):

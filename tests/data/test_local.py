@@ -29,7 +29,7 @@ def test_lines_end_as_every_system_ends_them(tmp_path, end, mark):
 
 def test_verses(tmp_path):
     lines = [f"sentence {i}\tphrase {i}" for i in range(400)]
-    (tmp_path / "pairs.tsv").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    (tmp_path / "pairs.tsv").write_text("\n".join(lines))
     loaded = verses.load(path=tmp_path / "pairs.tsv")
     assert loaded[1] == VersePair("", 0, 2, "sentence 1", "phrase 1") and len(loaded) == 400
     splits = verses.split(loaded)
@@ -39,8 +39,7 @@ def test_verses(tmp_path):
 
 
 def test_wikipedia(tmp_path):
-    text = "\nFirst line,\nsecond line.\n \n\nAnother article.\n"
-    (tmp_path / "notes.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("\nFirst line,\nsecond line.\n \n\nAnother article.\n")
     assert wikipedia.load(path=tmp_path / "notes.txt") == [
         Article("notes 1", "First line, second line.", ""),
         Article("notes 2", "Another article.", ""),
