@@ -8,7 +8,7 @@ import sys
 from functools import partial
 
 from course_lib.claims import robustness
-from course_lib.claims.ledger import load
+from course_lib.claims.ledger import UNDECIDED, load
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _list() -> int:
     for claim in load():
-        print(f"{claim.chapter} {claim.verdict:<28} {claim.id}{' *' * claim.headline}")
+        mark = " *" * claim.headline
+        print(f"{claim.chapter} {claim.verdict:<28} {claim.kind:<15} {claim.id}{mark}")
     return 0
 
 
@@ -61,9 +62,9 @@ def _show() -> int:
     """The comparison; exit code 1 when a verdict has turned."""
     turned = 0
     for one in robustness.compare():
-        found = one.again.verdict if one.again else "not run"
-        turned += one.holds is False
-        print(f"{one.recorded.chapter} {one.recorded.id}: {one.recorded.verdict} -> {found}")
+        found = one.again.by_its_seeds if one.again else "not run"
+        turned += one.verdict == UNDECIDED
+        print(f"{one.chapter} {one.id}: {one.by_its_seeds} -> {found}")
     return 1 if turned else 0
 
 

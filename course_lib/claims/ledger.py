@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import yaml
 from course_lib.claims.quantities import LedgerError, Records, Side, side
 from course_lib.evaluation.intervals import Interval, t_interval
 from course_lib.studies.engine import forms
-from course_lib.studies.engine.core import RESULTS
+from course_lib.studies.engine.core import RESULTS, Config, plain
 
 LEDGER = Path(__file__).with_name("claims.yml")
 SCHEMA = Path(__file__).with_name("claims.schema.yml")
-VERDICTS = ("reproduced", "direction only", "not reproduced at this scale")
+AGAIN = Path(__file__).with_name("robustness")  # records of the same cells with other seeds
+KINDS = ("tested", "weaker opponent", "by construction")
+UNDECIDED = "not decided at this scale"
+VERDICTS = ("reproduced", "direction only", "not reproduced at this scale", UNDECIDED)
 RELATIONS = {"greater": ">", "less": "<", "equal": "≈"}
 
 
@@ -25,6 +29,8 @@ class Claim:
 
     id: str
     chapter: str
+    kind: str  # one of KINDS
+    because: str  # why it is of that kind; may be empty
     claim: str
     source: str  # bib key
     where: str  # table, figure or section
@@ -37,9 +43,12 @@ class Claim:
     recorded_verdict: str
     headline: bool
     why: str  # of a claim that does not reproduce; may be empty
+    shown_by: tuple[Side | str, ...]  # of a reason that was measured: quantities, other claims
+    history: str  # what the line said before; may be empty
     citation: str
     url: str
     entry: dict[str, Any]  # as written in the ledger
+    again: Claim | None = None  # the same claim by other seeds, where they have been run
 
     @property
     def difference(self) -> Interval:
@@ -51,7 +60,13 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """Computed from the record; a test fails when it is not the one in the ledger."""
+        """Computed from the records; a test fails when it is not the one in the ledger."""
+        turned = self.again is not None and self.again.by_its_seeds != self.by_its_seeds
+        return UNDECIDED if turned else self.by_its_seeds
+
+    @property
+    def by_its_seeds(self) -> str:
+        """The verdict of these seeds alone, whatever others say."""
         mean, low, high = self.difference
         if self.margin is None:
             shown, leaning = low > 0, mean > 0
@@ -63,20 +78,30 @@ class Claim:
     def seeds(self) -> tuple[int, ...]:
         return self.a.seeds or self.b.seeds
 
+    @property
+    def measured_again(self) -> bool:
+        """Whether it is, or was, a headline, which other seeds have to confirm."""
+        return self.headline or bool(self.history)
+
 
 def load(
     path: Path = LEDGER,
     *,
     chapter: str | None = None,
     results: Path = RESULTS,
+    again: Path = AGAIN,
     headlines: bool = False,
 ) -> list[Claim]:
     """The claims of the ledger, in its order: all of them, or those of one chapter.
+
+    A claim that was ever a headline (`headline`, `history`) is read a second time, from the
+    records in `again`, if these hold its cells.
 
     Args:
         path: the ledger.
         chapter: two digits, such as "04"; None for all chapters.
         results: the folder of the records.
+        again: the folder of the records of other seeds.
         headlines: only the headline claim of each chapter.
 
     Raises:
@@ -91,13 +116,42 @@ def load(
     ):
         for double in sorted({name for name in names if names.count(name) > 1}):
             raise LedgerError(f"{path.name}: two claims {what} {double!r}; only one may")
-    records = Records(results)
-    return [
-        _claim(entry, sources, f"{path.name}, claim {entry['id']!r}", records)
-        for entry in entries
-        if (chapter is None or entry["chapter"] == chapter)
-        and (not headlines or "headline" in entry)
-    ]
+    records, others = Records(results), Records(again)
+    texts = {entry["id"]: entry["claim"] for entry in entries}
+    claims = []
+    for entry in entries:
+        if chapter not in (None, entry["chapter"]) or (headlines and "headline" not in entry):
+            continue
+        where = f"{path.name}, claim {entry['id']!r}"
+        claim = _claim(entry, sources, texts, where, records)
+        if claim.measured_again and _same_cells(claim, records, others):
+            other = _claim({**entry, "shown_by": []}, sources, texts, where, others)
+            claim = replace(claim, again=other)
+        claims.append(claim)
+    return claims
+
+
+def reads(claim: Claim) -> Iterator[tuple[str, Config]]:
+    """(study, selection) of everything that decides a claim."""
+
+    def of(quantity: dict[str, Any], study: str) -> Iterator[tuple[str, Config]]:
+        study = quantity.get("study", study)
+        if "metric" in quantity:
+            yield study, plain(quantity.get("select", {}))
+        for inner in (quantity.get("minus"), quantity.get("at", {}).get("budget")):
+            if inner:
+                yield from of(inner, study)
+
+    for name in ("a", "b"):
+        yield from of(claim.entry[name], claim.study)
+
+
+def _same_cells(claim: Claim, records: Records, others: Records) -> bool:
+    """Whether the other seeds have been run, all of them, in the cells of today's records."""
+    return all(
+        others.has(study) and others.cells(study, select) == records.cells(study, select)
+        for study, select in reads(claim)
+    )
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -139,7 +193,13 @@ class _OneOfEachKey(_LOADER):
         return super().construct_mapping(node, deep)
 
 
-def _claim(entry: dict[str, Any], sources: dict[str, Any], where: str, records: Records) -> Claim:
+def _claim(
+    entry: dict[str, Any],
+    sources: dict[str, Any],
+    texts: dict[str, str],
+    where: str,
+    records: Records,
+) -> Claim:
     if entry["source"] not in sources:
         message = f"{entry['source']!r} is not listed under sources"
         raise LedgerError(f"{where}, field 'source': {message}")
@@ -149,7 +209,11 @@ def _claim(entry: dict[str, Any], sources: dict[str, Any], where: str, records: 
         raise LedgerError(f"{where}, fields 'a' and 'b': neither side comes from a record")
     if not a.fixed and not b.fixed and a.seeds != b.seeds:
         raise LedgerError(f"{where}, field 'b': it has the seeds {b.seeds}, a has {a.seeds}")
-    same = ("id", "chapter", "claim", "source", "where", "published", "study")
+    shown = entry.get("shown_by", [])
+    place = f"{where}, field 'shown_by'"
+    if strangers := {x for x in shown if isinstance(x, str)} - set(texts):
+        raise LedgerError(f"{place}: the ledger has no claim {', '.join(sorted(strangers))}")
+    same = ("id", "chapter", "kind", "claim", "source", "where", "published", "study")
     return Claim(
         **{name: entry[name] for name in same},
         **sources[entry["source"]],
@@ -159,6 +223,12 @@ def _claim(entry: dict[str, Any], sources: dict[str, Any], where: str, records: 
         margin=float(entry["margin"]) if "margin" in entry else None,
         recorded_verdict=entry["verdict"],
         headline="headline" in entry,
+        because=entry.get("because", ""),
         why=entry.get("why", ""),
+        shown_by=tuple(
+            texts[x] if isinstance(x, str) else side(x, entry["study"], place, records)
+            for x in shown
+        ),
+        history=entry.get("history", ""),
         entry=entry,
     )

@@ -13,18 +13,24 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from course_lib.claims.ledger import VERDICTS, Claim, load
+from course_lib.claims.ledger import KINDS, UNDECIDED, VERDICTS, Claim, load
 from course_lib.claims.quantities import number
 from course_lib.figures.plots import COLORS, emit, markdown_light, plain, require_text
 
 LEDGER_PAGE = "12_what_we_measured"
-_COLOR = dict(zip(VERDICTS, (COLORS["green"], COLORS["blue"], COLORS["orange"]), strict=True))
+_COLOR = {
+    name: COLORS[color]
+    for name, color in zip(VERDICTS, ("green", "blue", "orange", "pink"), strict=True)
+}
 _SORTABLE = {"Chapter": "chapter", "Claim": "claim", "Verdict": "verdict"}
 _WIDE, _HIGH = 132, 30
 _EXPLAINED = (
     "Means over seeds with 95 % t-intervals in brackets. The picture is the difference of the two "
     "quantities, seed by seed, with its interval against zero; as claimed is to the right, or "
-    "inside the gray band where two are claimed to be about equal. The verdict follows from it."
+    "inside the gray band where two are claimed to be about equal. The verdict follows from it; "
+    f"where other seeds give another one, it is *{UNDECIDED}*. Below it stands the kind of the "
+    "claim. *Tested*: it could have failed, on equal terms. *Weaker opponent*: one side had less "
+    "search, less training or another handicap. *By construction*: nothing could have made it fail."
 )
 
 
@@ -41,7 +47,7 @@ def table(chapter: str) -> None:
 
 
 def ledger(caption: str) -> None:
-    """Display the whole ledger, to be filtered by chapter and verdict and sorted.
+    """Display the whole ledger, to be filtered by chapter, kind and verdict, and sorted.
 
     `caption` is one paragraph with light Markdown; how to read the table is added to it.
     """
@@ -129,7 +135,9 @@ def _row(claim: Claim, place: int, whole: bool) -> str:
         first = f'<td role="cell" data-label="Chapter">{link}</td>'
     elif there:
         name += f' <a href="{there}" class="am-there">In the ledger</a>'
-    why = f'<br><span class="am-small">{html.escape(claim.why)}</span>' if claim.why else ""
+    notes = "".join(
+        f'<br><span class="am-small">{html.escape(note)}</span>' for note in _notes(claim)
+    )
     cells = {
         "Published": f"{html.escape(claim.published)} "
         + markdown_light(f"[{claim.citation}]({claim.url}), {claim.where}"),
@@ -144,6 +152,7 @@ def _row(claim: Claim, place: int, whole: bool) -> str:
     keys = {
         "chapter": claim.chapter,
         "verdict": str(VERDICTS.index(claim.verdict)),
+        "kind": str(KINDS.index(claim.kind)),
         "claim": claim.claim.lower(),
         "strength": f"{strength(claim):.4g}",
         "place": str(place),
@@ -155,6 +164,30 @@ def _row(claim: Claim, place: int, whole: bool) -> str:
     )
 
 
+def _notes(claim: Claim) -> list[str]:
+    """What stands below a verdict: the kind, the other seeds, the reason, the history."""
+    kind = f"{claim.kind.capitalize()}{': ' * bool(claim.because)}{claim.because}"
+    return [kind, *other_seeds(claim), *reason(claim), *filter(None, [claim.history])]
+
+
+def other_seeds(claim: Claim) -> list[str]:
+    """The verdicts by both sets of seeds, where they differ."""
+    if claim.verdict != UNDECIDED or not claim.again:
+        return []
+    both = (f"{c.by_its_seeds} with the seeds {_range(c.seeds)}" for c in (claim, claim.again))
+    return [f"{', '.join(both)}.".capitalize()]
+
+
+def _range(seeds: Sequence[int]) -> str:
+    return f"{seeds[0]} to {seeds[-1]}"
+
+
+def reason(claim: Claim) -> list[str]:
+    """Why a claim did not reproduce, with the measurement that says so."""
+    shown = [f"the claim “{x}”" if isinstance(x, str) else x.text for x in claim.shown_by]
+    return [claim.why + f" [{'; '.join(shown)}]" * bool(shown)] if claim.why else []
+
+
 def _seeds(claim: Claim) -> str:
     margin = "" if claim.margin is None else f"; equal: within {number(claim.margin)}"
     return f"{len(claim.seeds)} seeds, study {claim.study}{margin}"
@@ -164,7 +197,12 @@ def _controls(claims: Sequence[Claim]) -> str:
     """The filters, hidden until the script has made them work."""
     chapters = [(c, f"Chapter {int(c)}") for c in sorted({claim.chapter for claim in claims})]
     verdicts = [(str(place), verdict) for place, verdict in enumerate(VERDICTS)]
-    choices = (("Chapter", "chapter", chapters), ("Verdict", "verdict", verdicts))
+    kinds = [(str(place), kind) for place, kind in enumerate(KINDS)]
+    choices = (
+        ("Chapter", "chapter", chapters),
+        ("Verdict", "verdict", verdicts),
+        ("Kind", "kind", kinds),
+    )
     selects = "".join(
         f'<label>{name} <select data-filter="{key}"><option value="">All</option>'
         + "".join(f'<option value="{value}">{text}</option>' for value, text in options)
@@ -179,7 +217,8 @@ def _controls(claims: Sequence[Claim]) -> str:
 
 def _line(claim: Claim) -> str:
     published = f"{claim.published} {claim.citation}, {claim.where}"
-    return f"{claim.claim} | {published} | {claim.a.text}; {claim.b.text} | {claim.verdict}"
+    found = f"{claim.verdict} ({claim.kind})"
+    return f"{claim.claim} | {published} | {claim.a.text}; {claim.b.text} | {found}"
 
 
 def _data(name: str, value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from course_lib import studies
 from course_lib.evaluation.intervals import t_interval
-from course_lib.studies.engine.core import RESULTS
+from course_lib.studies.engine.core import RESULTS, Config, key
 from course_lib.studies.engine.record import Record
 
 LEAST_SEEDS = 3
@@ -56,6 +57,20 @@ class Records:
             found = _looked_up(lambda: studies.load(name, results=self._results), where)
             self._read[name] = found
         return self._read[name]
+
+    def has(self, name: str) -> bool:
+        """Whether a study has been run to its end there."""
+        try:
+            return studies.load(name, results=self._results).complete
+        except KeyError:
+            return False
+
+    def cells(self, name: str, select: Config) -> set[str]:
+        """The configurations that `select` names, with seeds enough for a verdict, as texts."""
+        seeds: Counter[str] = Counter()
+        for cell in self.get(name, name).cells:
+            seeds[key(cell["config"], 0)] += select.items() <= cell["config"].items()
+        return {config for config, count in seeds.items() if count >= LEAST_SEEDS}
 
 
 def side(entry: dict[str, Any], study: str, where: str, records: Records) -> Side:

@@ -1,36 +1,23 @@
 """The headline claim of each chapter, measured again with other seeds than the recorded ones.
 
 The cells that the headline claims need are run anew, into a folder of their own beside this file;
-the records of the studies stay as they are. A verdict that turns with the seeds is no verdict.
+the records of the studies stay as they are. A claim whose verdict turns with the seeds is *not
+decided at this scale* (`ledger.Claim.verdict`), and its line keeps its `history`.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from course_lib import studies
-from course_lib.claims.ledger import LEDGER, Claim, load
+from course_lib.claims.ledger import AGAIN, LEDGER, Claim, load, reads
 from course_lib.studies.engine.core import RESULTS, Config, Study, plain
 
-AGAIN = Path(__file__).parent / "robustness"
 SHIFT = 10  # seeds 0, 1, 2 become 10, 11, 12
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A headline claim by the recorded seeds and by the others; `again` is None if not run."""
-
-    recorded: Claim
-    again: Claim | None
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether the verdict is the same; None before it has been measured again."""
-        return None if self.again is None else self.again.verdict == self.recorded.verdict
 
 
 def other_seeds(study: Study, count: int | None = None) -> tuple[int, ...]:
@@ -42,7 +29,7 @@ def needed(claims: Sequence[Claim]) -> dict[str, list[Config]]:
     """The cells of each study that these claims are decided by, in the study's order."""
     wanted: dict[str, list[Config]] = {}
     for claim in claims:
-        for name, select in _reads(claim):
+        for name, select in reads(claim):
             wanted.setdefault(name, []).append(select)
     return {
         name: [
@@ -54,27 +41,12 @@ def needed(claims: Sequence[Claim]) -> dict[str, list[Config]]:
     }
 
 
-def _reads(claim: Claim) -> Iterator[tuple[str, Config]]:
-    """(study, selection) of everything that a claim reads."""
-
-    def of(quantity: dict[str, Any], study: str) -> Iterator[tuple[str, Config]]:
-        study = quantity.get("study", study)
-        if "metric" in quantity:
-            yield study, plain(quantity.get("select", {}))
-        for inner in (quantity.get("minus"), quantity.get("at", {}).get("budget")):
-            if inner:
-                yield from of(inner, study)
-
-    for side in ("a", "b"):
-        yield from of(claim.entry[side], claim.study)
-
-
 def plan(
     ledger: Path = LEDGER, *, seeds: int | None = None, results: Path = RESULTS
 ) -> list[tuple[str, int, float]]:
     """(study, cells to run, minutes on one core by the record) for all headline claims."""
     rows = []
-    for name, configs in needed(_headlines(ledger, results)).items():
+    for name, configs in needed(compare(ledger, results=results)).items():
         count = len(other_seeds(studies.get(name), seeds)) * len(configs)
         record = studies.load(name, results=results)
         spent = [cell["seconds"] for cell in record.cells if cell["config"] in configs]
@@ -101,7 +73,7 @@ def rerun(
     """
     from course_lib.studies.engine import runner
 
-    cells = needed(_headlines(ledger, results))
+    cells = needed(compare(ledger, results=results))
     if unknown := sorted(set(names) - set(cells)):
         message = f"no headline claim needs {', '.join(unknown)}; needed: {', '.join(cells)}"
         raise KeyError(message)
@@ -114,26 +86,7 @@ def rerun(
     return failed
 
 
-def compare(
-    ledger: Path = LEDGER, *, results: Path = RESULTS, again: Path = AGAIN
-) -> list[Comparison]:
-    """Every headline claim by both sets of seeds, in the order of the chapters."""
-    found = []
-    for claim in _headlines(ledger, results):
-        other = None
-        if all(_complete(name, again) for name, _ in _reads(claim)):
-            [other] = [c for c in _headlines(ledger, again, claim.chapter) if c.id == claim.id]
-        found.append(Comparison(claim, other))
-    return found
-
-
-def _headlines(ledger: Path, results: Path = RESULTS, chapter: str | None = None) -> list[Claim]:
-    claims = load(ledger, chapter=chapter, results=results, headlines=True)
+def compare(ledger: Path = LEDGER, *, results: Path = RESULTS, again: Path = AGAIN) -> list[Claim]:
+    """Every claim that is or was a headline, by chapter; `again` holds it by the other seeds."""
+    claims = (claim for claim in load(ledger, results=results, again=again) if claim.measured_again)
     return sorted(claims, key=lambda claim: claim.chapter)
-
-
-def _complete(name: str, results: Path) -> bool:
-    try:
-        return studies.load(name, results=results).complete
-    except KeyError:  # not run yet
-        return False
