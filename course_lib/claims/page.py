@@ -144,7 +144,7 @@ def _row(claim: Claim, place: int, whole: bool) -> str:
         "Measured here": f"{html.escape(claim.a.text)}<br>{html.escape(claim.b.text)}"
         f'<br><span class="am-small">{_seeds(claim)}</span>',
         "Verdict": f"<strong>{claim.verdict}</strong>{interval_plot(claim)}"
-        f'<span class="am-number">{said}</span>{why}',
+        f'<span class="am-number">{said}</span>{notes}',
     }
     texts = "".join(
         f'<td role="cell" data-label="{label}">{cell}</td>' for label, cell in cells.items()

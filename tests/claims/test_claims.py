@@ -57,6 +57,7 @@ def entry():
     return {
         "id": "a-claim",
         "chapter": "99",
+        "kind": "tested",
         "claim": "One is more than two.",
         "source": "one2014",
         "where": "table 1",
@@ -89,6 +90,7 @@ def test_verdicts_in_the_ledger_are_the_computed_ones():
     assert [c.id for c in ALL if c.verdict != c.recorded_verdict] == []
     schema = yaml.safe_load(SCHEMA.read_text())["$defs"]["claim"]["properties"]
     assert schema["verdict"]["enum"] == list(claims.VERDICTS)
+    assert sorted(schema["kind"]["enum"]) == sorted(claims.KINDS)
     assert schema["is"]["enum"] == list(RELATIONS)
 
 
@@ -207,6 +209,14 @@ def test_a_budget_outside_the_curve_is_an_error(entry, load):
         load()
 
 
+def test_a_measured_reason_is_shown_by_a_quantity_or_by_another_claim(entry, load):
+    other = {**entry, "id": "b-claim"}
+    entry |= {**SHOWN, "shown_by": [{"label": "two", "metric": "score", "select": {"size": 2}}]}
+    entry["shown_by"].append("b-claim")
+    claim, _ = load(others=[other])
+    assert claim.shown_by[0].values == (0.1, 0.2, 0.1) and claim.shown_by[1] == other["claim"]
+
+
 # Malformed entries --------------------------------------------------------------------------------
 
 
@@ -214,6 +224,8 @@ def side(**fields):
     return {"a": {"label": "one", **SIDE, **fields}}
 
 
+OPEN = {"verdict": "direction only"}
+SHOWN = {**OPEN, "why": "Measured: x."}
 MALFORMED = [
     *(({field: None}, f"'{field}'") for field in ("claim", "where", "published", "b")),
     ({"chapter": ...}, "'chapter' is a required property"),
@@ -224,7 +236,18 @@ MALFORMED = [
     ({"verdict": True}, "'verdict': True is not one of"),
     ({"chapter": 4}, "'chapter': 4: expected two digits"),
     ({"id": "a claim"}, "'id': 'a claim': expected small letters"),
-    ({"why": "A guess."}, "'why': 'A guess.': a claim that reproduces has none"),
+    ({"why": "A guess: x."}, "'why': 'A guess: x.': a claim that reproduces has none"),
+    ({"kind": ...}, "'kind' is a required property"),
+    ({"kind": "weaker opponent"}, "'because' is a required property"),
+    ({"kind": "by construction"}, "'because' is a required property"),
+    ({"kind": "weak"}, r"'kind': 'weak' is not one of \['tested', 'by construction', "),
+    ({"verdict": "not decided at this scale"}, "'history' is a required property"),
+    ({**OPEN, "why": "Nobody knows."}, "'why': 'Nobody knows.': begins with \"Measured:\""),
+    ({**OPEN, "why": "Measured: x."}, "'shown_by' is a required property"),
+    ({**OPEN, "why": "A guess: x.", "shown_by": ["a-claim"]}, "'shown_by': .*: only a reason that"),
+    ({**SHOWN, "shown_by": ["no-claim"]}, "'shown_by': the ledger has no claim no-claim"),
+    ({**SHOWN, "shown_by": [{"label": "x", "metric": "no"}]}, "'shown_by': .*"),
+    ({**SHOWN, "shown_by": [{"label": "x", "value": 1}]}, "'shown_by', .*: a typed value"),
     ({"margin": 1}, "'margin': 1: only an equal claim has one"),
     ({"is": "equal"}, "'margin' is a required property"),
     ({"is": "equal", "margin": 0}, "'margin': 0 is less than or equal to the minimum"),

@@ -1,5 +1,6 @@
 """The ledger on the page: whole without a script, linked both ways, described in words."""
 
+import html
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -7,7 +8,7 @@ import pytest
 
 from course_lib import claims
 from course_lib.claims import page
-from course_lib.claims.ledger import VERDICTS
+from course_lib.claims.ledger import UNDECIDED, VERDICTS
 
 LEDGER = "12_what_we_measured"
 
@@ -41,7 +42,39 @@ def test_the_ledger_holds_every_claim_once_with_all_it_says(displayed):
         for part in (claim.published, claim.citation, claim.a.text, claim.b.text, claim.verdict):
             assert part.replace("&", "&amp;") in text
             assert part in one["text/plain"] or part == claim.citation
+        for part in (claim.because, claim.why, claim.history):
+            assert html.escape(part) in text
     assert text.index("Table 1") < text.index("95 %")
+
+
+def row(markup, claim):
+    return re.search(rf'id="claim-{claim.id}".*?</tr>', markup, flags=re.DOTALL)[0]
+
+
+def test_a_row_says_its_kind_and_can_be_filtered_by_it(displayed):
+    claims.ledger("**Table 1** All.")
+    claims.table("04")
+    whole, chapter = (one["text/html"] for one in displayed)
+    for claim in claims.load():
+        for markup in [whole, *([chapter] if claim.chapter == "04" else [])]:
+            assert f">{claim.kind.capitalize()}" in row(markup, claim), claim.id
+        assert f'data-kind="{claims.KINDS.index(claim.kind)}"' in row(whole, claim)
+    assert '<select data-filter="kind">' in whole
+
+
+def test_what_other_seeds_say_and_what_shows_a_reason_stand_in_the_row(displayed):
+    claims.ledger("**Table 1** All.")
+    markup = displayed[0]["text/html"]
+    loaded = claims.load()
+    assert any(claim.verdict == UNDECIDED for claim in loaded)
+    for claim in loaded:
+        if claim.verdict == UNDECIDED:
+            for one in (claim, claim.again):
+                found = f"{one.by_its_seeds} with the seeds {one.seeds[0]} to {one.seeds[-1]}"
+                assert found.lower() in row(markup, claim).lower()
+        for shown in claim.shown_by:
+            text = shown if isinstance(shown, str) else shown.text
+            assert html.escape(text) in row(markup, claim)
 
 
 def test_without_a_script_there_are_no_controls_and_no_row_is_hidden(displayed):
@@ -93,7 +126,7 @@ def lies_as_its_verdict_says(claim):
     left, right = float(band.get("x")), float(band.get("x")) + float(band.get("width"))
     low, high = (float(x) for x in re.match(r"M([\d.]+) [\d.]+H([\d.]+)", bar.get("d")).groups())
     mean = float(dot.get("cx"))
-    inside = (claim.verdict == VERDICTS[0], claim.verdict != VERDICTS[2])
+    inside = (claim.by_its_seeds == VERDICTS[0], claim.by_its_seeds != VERDICTS[2])
     slack = 0.2  # of a pixel: coordinates are rounded
     assert (left - slack <= low and high <= right + slack) >= inside[0]
     assert (left - slack <= mean <= right + slack) >= inside[1]
@@ -104,7 +137,7 @@ def lies_as_its_verdict_says(claim):
 def test_strength_orders_from_clear_to_clearly_against():
     loaded = claims.load()
     by_verdict = {
-        verdict: [page.strength(claim) for claim in loaded if claim.verdict == verdict]
+        verdict: [page.strength(claim) for claim in loaded if claim.by_its_seeds == verdict]
         for verdict in VERDICTS
     }
     assert min(by_verdict[VERDICTS[0]]) > 1 >= max(by_verdict[VERDICTS[1]]) > 0

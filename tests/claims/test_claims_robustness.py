@@ -8,6 +8,7 @@ import yaml
 from course_lib import studies
 from course_lib.claims import robustness
 from course_lib.claims.__main__ import main
+from course_lib.claims.ledger import UNDECIDED, VERDICTS, load
 from course_lib.studies.engine import runner
 from tests.studies.toy_study import run_inline, study
 
@@ -29,6 +30,7 @@ def toy(monkeypatch, tmp_path):
     claim = {
         "id": "wide-wins",
         "chapter": "00",
+        "kind": "tested",
         "claim": "Wide wins.",
         "source": "one",
         "where": "table 1",
@@ -74,18 +76,54 @@ def test_only_the_cells_of_headlines_run_with_seeds_that_the_study_has_not(toy):
     assert len(toy["log"].read_text().split("\n")) == len(ran) + 1
 
 
-def test_a_verdict_that_turns_is_seen(toy):
-    [one] = compared(toy)
-    assert one.again is None and one.holds is None
-    rerun(toy)
-    [one] = compared(toy)
-    assert one.holds and one.again.seeds == (10, 11, 12) and one.recorded.seeds == (0, 1, 2)
+def negate(toy):
     path = toy["again"] / "toy.json"
     data = json.loads(path.read_text())
     for cell in data["cells"]:
         cell["metrics"]["accuracy"] *= -1
     path.write_text(json.dumps(data))
-    assert compared(toy)[0].holds is False
+
+
+def test_a_verdict_that_turns_is_not_decided(toy):
+    [one] = compared(toy)
+    assert one.again is None and one.verdict == "reproduced"
+    rerun(toy)
+    [one] = compared(toy)
+    assert one.verdict == one.again.verdict == "reproduced"
+    assert one.again.seeds == (10, 11, 12) and one.seeds == (0, 1, 2)
+    negate(toy)
+    [one] = compared(toy)
+    assert one.verdict == UNDECIDED
+    assert (one.by_its_seeds, one.again.by_its_seeds) == (VERDICTS[0], VERDICTS[2])
+
+
+def test_a_former_headline_keeps_what_other_seeds_have_said(toy):
+    rerun(toy)
+    negate(toy)
+    ledger = yaml.safe_load(toy["ledger"].read_text())
+    for history, verdict in (("", "reproduced"), ("Once a headline.", UNDECIDED)):
+        ledger["claims"][0].pop("headline", None)
+        ledger["claims"][0] |= {"history": history} if history else {}
+        toy["ledger"].write_text(yaml.safe_dump(ledger))
+        claim = load(toy["ledger"], results=toy["results"], again=toy["again"])[0]
+        assert claim.verdict == verdict
+
+
+def test_other_seeds_of_another_experiment_say_nothing(toy):
+    """The study has changed since: its cells have one more key."""
+    rerun(toy)
+    negate(toy)
+    path = toy["results"] / "toy.json"
+    data = json.loads(path.read_text())
+    for cell in data["cells"]:
+        cell["config"]["rate"] = 1
+    path.write_text(json.dumps(data))
+    assert compared(toy)[0].again is None
+
+
+def test_too_few_other_seeds_give_no_verdict(toy):
+    rerun(toy, seeds=2)
+    assert compared(toy)[0].again is None
 
 
 def test_a_run_that_is_not_complete_gives_no_verdict_and_a_damaged_one_is_named(toy):
@@ -110,7 +148,7 @@ def test_the_command_lists_claims_and_the_plan_of_the_real_ledger(capsys):
 
 
 def test_other_seeds_are_none_of_the_recorded_ones_nor_that_of_the_tuning():
-    for name in robustness.needed(robustness._headlines(robustness.LEDGER)):
+    for name in robustness.needed(robustness.compare()):
         one = studies.get(name)
         others = robustness.other_seeds(one)
         assert len(others) == len(one.seeds) and not set(others) & {*one.seeds, 100}
