@@ -90,9 +90,7 @@ shapes.mistake(
     "(2, 5),  # the -> (2, 5, 1),  # the",
 )
 shapes.mistake(
-    "each_shape",
-    "Each number of the index brings a whole row with it.",
-    "(2, 6, 8) -> (2, 6)",
+    "each_shape", "Each number of the index brings a whole row with it.", "(2, 6, 8) -> (2, 6)"
 )
 
 
@@ -129,11 +127,6 @@ centered.mistake(
     "Each row loses the mean of *another* row: a vector (N,) is laid along the last axis. In a "
     "square table nothing complains; in any other the shapes clash.",
     ", keepdim=True ->",
-)
-centered.mistake(
-    "rows_around_zero",
-    "You subtract one mean, that of the whole table.",
-    "dim=1, keepdim=True ->",
 )
 
 
@@ -240,11 +233,6 @@ softmax.mistake(
     "exponentials.sum(dim=-1, -> exponentials.sum(dim=0,",
 )
 softmax.mistake(
-    "along_the_last_axis",
-    "You divide by the sum over the *whole* tensor. Each row is a distribution of its own.",
-    "scaled.amax(dim=-1, keepdim=True) -> scaled.amax() ;; .sum(dim=-1, keepdim=True) -> .sum()",
-)
-softmax.mistake(
     "large_scores",
     "The formula is right on paper. In float32 an exponential beyond about 88 overflows.",
     "(scaled - scaled.amax(dim=-1, keepdim=True)) -> scaled",
@@ -307,11 +295,6 @@ cross_entropy.mistake(
     "mean_over_the_rows",
     "You average the *logits* of the targets; they are no probabilities yet.",
     ".log_softmax(dim=-1) ->",
-)
-cross_entropy.mistake(
-    "mean_over_the_rows",
-    "Your softmax runs over the rows instead of the vocabulary.",
-    "log_softmax(dim=-1) -> log_softmax(dim=0)",
 )
 cross_entropy.mistake(
     "hopeless_guess",
@@ -455,9 +438,7 @@ def without_torch_optim(answer):
 
 
 descend.mistake(
-    "one_step",
-    "You climb: the gradient points *up*hill.",
-    "leaf - rate -> leaf + rate",
+    "one_step", "You climb: the gradient points *up*hill.", "leaf - rate -> leaf + rate"
 )
 descend.mistake(
     "several_steps",

@@ -45,7 +45,6 @@ rnn_step.mistake(
     "transposed.",
     "hidden @ weight_hh.T -> hidden @ weight_hh",
 )
-rnn_step.mistake("one_step", "The bias is missing from your sum.", "+ bias ->")
 rnn_step.mistake(
     "one_step",
     "Nothing keeps your state within ±1: after the sum comes a nonlinearity.",
@@ -77,11 +76,6 @@ def every_word_weighs_the_same():
 
 corpus_perplexity.mistake(
     "every_word_weighs_the_same",
-    "2 to the power of nats. Nats belong to e.",
-    "math.exp( -> 2 ** (",
-)
-corpus_perplexity.mistake(
-    "every_word_weighs_the_same",
     "That is the mean −log p. Perplexity is its exponential.",
     "math.exp ->",
 )
@@ -90,11 +84,6 @@ corpus_perplexity.mistake(
     "You average the perplexities of articles: 10 words weigh as much as 90.",
     "math.exp(sum(nats) / sum(words)) -> "
     "sum(math.exp(n / w) for n, w in zip(nats, words)) / len(words)",
-)
-corpus_perplexity.mistake(
-    "every_word_weighs_the_same",
-    "You average the losses of articles: 10 words weigh as much as 90.",
-    "sum(nats) / sum(words) -> sum(n / w for n, w in zip(nats, words)) / len(words)",
 )
 
 
@@ -148,11 +137,6 @@ gru_step.mistake(
     "gates_and_candidate",
     "A reset gate of 0 must shut out the old state, and only the old state, from the candidate.",
     "x_new + reset * h_new -> reset * (x_new + h_new)",
-)
-gru_step.mistake(
-    "gates_and_candidate",
-    "Your gates look at the input only. They must see the state as well.",
-    "x_reset + h_reset -> x_reset ;; x_update + h_update -> x_update",
 )
 
 
@@ -255,11 +239,6 @@ sentence_vectors.mistake(
 )
 sentence_vectors.mistake(
     "layer_after_layer",
-    "The layers are in reverse order.",
-    "last.transpose -> last.flip(0).transpose",
-)
-sentence_vectors.mistake(
-    "layer_after_layer",
     "The numbers of the layers alternate: flatten layer after layer.",
     "last.transpose(0, 1) -> last.permute(1, 2, 0)",
 )
@@ -314,11 +293,6 @@ def whatever_stands_before_it():
     yield small_model(layers=2), [one, two, one, one, two]
 
 
-score_articles.mistake(
-    "one_article",
-    "You sum over the tokens; asked is their mean.",
-    "article[1:]) -> article[1:], reduction='sum')",
-)
 score_articles.mistake(
     "one_article",
     "Each prediction is compared with the token just read, not the next.",

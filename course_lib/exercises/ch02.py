@@ -134,11 +134,6 @@ last_states.mistake(
     "A sentence with n words ends at position n − 1. Position n is padding, or beyond the end.",
     "lengths - 1 -> lengths",
 )
-last_states.mistake(
-    "state_after_the_last_word",
-    "That is the state after the *first* word.",
-    "lengths - 1 -> 0",
-)
 
 
 # --- 2.3 clipped_precision ------------------------------------------------------------------------
@@ -314,11 +309,6 @@ greedy.mistake(
 )
 greedy.mistake(
     "most_probable_words",
-    "The end token is no word: leave it out.",
-    "row.index(2)] -> row.index(2) + 1]",
-)
-greedy.mistake(
-    "most_probable_words",
     "All rows stop when the first one ends. The others had more to say.",
     "written.append(tokens) -> if 2 in tokens: break\n        written.append(tokens) ;;"
     "rows = torch.stack(written, dim=1).tolist() -> "
@@ -365,11 +355,6 @@ translation_score.mistake(
     "words_and_end_of_each_pair",
     "You add the log-probability of every padding token. Sentences in wide batches lose.",
     "of_words.masked_fill(expected == 0, 0.0) -> of_words",
-)
-translation_score.mistake(
-    "words_and_end_of_each_pair",
-    "That is the mean per word. The probability of a sentence needs the sum.",
-    ".sum(dim=1) -> .sum(dim=1) / (expected != 0).sum(dim=1)",
 )
 translation_score.mistake(
     "words_and_end_of_each_pair",

@@ -115,11 +115,6 @@ accuracy_by_length.mistake(
     "(lengths < high) -> (lengths < high + (high == edges[-1]))",
 )
 accuracy_by_length.mistake(
-    "edges_of_the_buckets",
-    "You divide by the number of *all* sentences, not by those of the bucket.",
-    "correct[inside] -> (correct & inside)",
-)
-accuracy_by_length.mistake(
     "empty_buckets",
     "An empty bucket must not look like a bucket full of mistakes.",
     "correct[inside].float().mean() -> correct[inside].sum() / inside.sum().clamp(min=1)",
@@ -163,12 +158,6 @@ def both_ends():
         yield values, torch.randint(sentences, (5000, sentences)), named(given)
 
 
-bootstrap_interval.mistake(
-    "both_ends",
-    "You return center and half width. We want the two ends.",
-    "torch.tensor([tail, 1 - tail])) -> torch.tensor([tail, 1 - tail])) @ "
-    "torch.tensor([[0.5, -0.5], [0.5, 0.5]])",
-)
 bootstrap_interval.mistake(
     "both_ends",
     "You take quantiles of the *sentences*. They say how much single sentences differ, not how "
@@ -280,11 +269,6 @@ majority_baseline.mistake(
     "guess_from_training",
     "You guess one word for all positions. Position 0 and position 3 have other favorites.",
     "train_labels.mode(dim=0) -> train_labels.flatten().mode()",
-)
-majority_baseline.mistake(
-    "guess_from_training",
-    "That is how often the guess is right in *training*. Ask the test sentences.",
-    "(test_labels == guess) -> (train_labels == guess)",
 )
 
 

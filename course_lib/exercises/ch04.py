@@ -40,11 +40,6 @@ def any_number_of_leading_axes():
 
 dot_scores.mistake(
     "a_batch_of_sentences",
-    "Your rows are keys and your columns queries.",
-    "queries @ keys.transpose(-2, -1) -> keys @ queries.transpose(-2, -1)",
-)
-dot_scores.mistake(
-    "a_batch_of_sentences",
     "You divide by √K. That is the scaled dot product; here we want the dot.",
     "transpose(-2, -1) -> transpose(-2, -1) / queries.shape[-1] ** 0.5",
 )
@@ -115,11 +110,6 @@ additive_scores.mistake(
     "You use the matrices transposed. In W of shape (A, Q) a *row* belongs to a unit. With equal "
     "widths both ways fit, and only the numbers tell.",
     "queries @ W.T -> queries @ W ;; keys @ U.T -> keys @ U",
-)
-additive_scores.mistake(
-    "equal_widths",
-    "W and U are exchanged: W reads the query, U reads the key.",
-    "queries @ W.T -> queries @ U.T ;; keys @ U.T -> keys @ W.T",
 )
 
 # --- 4.3 attend -----------------------------------------------------------------------------------
@@ -358,16 +348,6 @@ look.mistake(
     "every_weight_and_context",
     "The repair has lost the mask: padding is looked at.",
     ".masked_fill(~mask, -torch.inf) -> ",
-)
-look.mistake(
-    "every_weight_and_context",
-    "The previous word is forgotten.",
-    "[query, previous] -> [query, 0 * previous]",
-)
-look.mistake(
-    "every_weight_and_context",
-    "The context keeps an axis of length 1.",
-    ".squeeze(1) -> ",
 )
 
 # --- 4.6 source_weights (find the bugs) -----------------------------------------------------------

@@ -150,17 +150,9 @@ feed_forward.mistake(
 )
 feed_forward.mistake(
     "one_position",
-    "The ReLU stands after the wrong layer: the second one ends without it.",
-    "torch.relu(x @ W1 + b1) -> x @ W1 + b1 ;; hidden @ W2 + b2 -> torch.relu(hidden @ W2 + b2)",
-)
-feed_forward.mistake(
-    "one_position",
     "The first bias comes after the ReLU. Before it, it moves the point at which a unit switches "
     "on.",
     "torch.relu(x @ W1 + b1) -> torch.relu(x @ W1) + b1",
-)
-feed_forward.mistake(
-    "one_position", "The bias of the first layer is missing.", "x @ W1 + b1 -> x @ W1"
 )
 
 # --- 5.3 sinusoidal_positions ---------------------------------------------------------------------
@@ -494,11 +486,6 @@ embed.mistake(
     "This is still the function as it was: the positions are in it twice, and once multiplied by "
     "√D.",
     "words = embedding(ids) * -> words = (embedding(ids) + positions[: len(ids[0])]) *",
-)
-embed.mistake(
-    "positions_once",
-    "The positions are still added twice.",
-    "return words + -> return words + 2 *",
 )
 embed.mistake(
     "positions_once",

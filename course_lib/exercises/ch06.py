@@ -258,12 +258,6 @@ layer_norm.mistake(
     "300 times ε.",
     "(variance + epsilon).sqrt() -> (variance.sqrt() + epsilon)",
 )
-layer_norm.mistake(
-    "gain_and_shift",
-    "The shift comes before the gain, which then multiplies it as well.",
-    "centered / (variance + epsilon).sqrt() + shift "
-    "-> (centered / (variance + epsilon).sqrt() + shift)",
-)
 
 # --- 6.4 pre_norm ---------------------------------------------------------------------------------
 
@@ -339,9 +333,6 @@ pre_norm.mistake(
     "the_road_is_free",
     "That is post-norm: the norm stands on the road.",
     "x + sublayer(norm(x)) -> norm(x + sublayer(x))",
-)
-pre_norm.mistake(
-    "the_road_is_free", "Nothing is added: the residual connection is missing.", "x + ->"
 )
 pre_norm.mistake(
     "the_sublayer_reads_normalized_numbers",
@@ -527,9 +518,6 @@ parameter_count.mistake(
     "8 * linear -> 4 * linear",
 )
 parameter_count.mistake(
-    "layers", "Your LayerNorms are missing: 2 D numbers each.", "+ 2 * norm -> ;; + 3 * norm ->"
-)
-parameter_count.mistake(
     "the_whole_model",
     "You count a LayerNorm at the end of each side. Post-norm layers end with one already.",
     "return vocabulary -> return 2 * norm + vocabulary",
@@ -594,9 +582,4 @@ encoder_layer_flops.mistake(
     "each_part",
     "You count the scores and not the weighted means, a second product as large.",
     "2 * 2 * length * length -> 2 * length * length",
-)
-encoder_layer_flops.mistake(
-    "each_part",
-    "The feed-forward network has two layers: there and back.",
-    "2 * 2 * length * width -> 2 * length * width",
 )

@@ -289,11 +289,6 @@ noam_rate.mistake(
     "min( -> max(",
 )
 noam_rate.mistake(
-    "the_rise",
-    "You divide by the width; the formula has its square root.",
-    "width**-0.5 -> width**-1",
-)
-noam_rate.mistake(
     "the_peak_and_the_fall",
     "Your rate stays at the peak. After the warm-up it falls.",
     "min(count**-0.5, -> min(warmup**-0.5,",
@@ -367,11 +362,6 @@ process_loss.mistake(
     "one_process",
     "You return a plain number. The graph behind the loss is gone with `.item()`.",
     "return loss_sum * -> return loss_sum.item() *",
-)
-process_loss.mistake(
-    "one_process",
-    "You return the sum as it is.",
-    "loss_sum * len(tokens) / sum(tokens) -> loss_sum",
 )
 process_loss.mistake(
     "equal_batches",
@@ -448,11 +438,6 @@ def several_after_others():
 
 
 embed_next.mistake(
-    "a_whole_text",
-    "The words are no longer multiplied by the root of D.",
-    "embedding(tokens) * embedding.embedding_dim**0.5 -> embedding(tokens)",
-)
-embed_next.mistake(
     "a_token_alone",
     "A token that comes alone still gets no position.",
     "return words -> return words if length == 1 else words",
@@ -461,11 +446,6 @@ embed_next.mistake(
     "a_token_alone",
     "Positions still begin at 0 at every call.",
     "positions[read : read + length] -> positions[:length]",
-)
-embed_next.mistake(
-    "a_token_alone",
-    "Your positions run one behind: a new token gets the place of the one before it.",
-    "positions[read : read + length] -> positions[max(read - 1, 0) :][:length]",
 )
 
 # --- 7.7 cached_attention -------------------------------------------------------------------------
@@ -557,11 +537,6 @@ cached_attention.mistake(
     "The newest word stands first in your cache. Then the places of all others move at every word.",
     "cache[0], key.unsqueeze(1) -> key.unsqueeze(1), cache[0] ;; "
     "cache[1], value.unsqueeze(1) -> value.unsqueeze(1), cache[1]",
-)
-cached_attention.mistake(
-    "the_output_after_others",
-    "The scores are not scaled by the root of K.",
-    "/ math.sqrt(keys.shape[-1]) -> ",
 )
 
 # --- 7.8 best_hypothesis --------------------------------------------------------------------------

@@ -55,11 +55,6 @@ residual_block.mistake(
 )
 residual_block.mistake(
     "values_and_gradients",
-    "The ReLU behind the sum is missing: the next block expects its result.",
-    "torch.relu(x + second(inside)) -> x + second(inside)",
-)
-residual_block.mistake(
-    "values_and_gradients",
     "You apply a ReLU to the second function before the sum. It may also subtract.",
     "x + second(inside) -> x + torch.relu(second(inside))",
 )
@@ -124,20 +119,10 @@ normalize.mistake(
 )
 normalize.mistake(
     "in_training_from_the_batch",
-    "You use the memory in training mode as well.",
-    "if training: -> if False:",
-)
-normalize.mistake(
-    "in_training_from_the_batch",
     "Your mean and variance run over too many axes, or too few. Each channel has one of its own, "
     "over all images and pixels.",
     "x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0) -> "
     "x.mean().expand(3), x.var(correction=0).expand(3)",
-)
-normalize.mistake(
-    "in_evaluation_from_the_memory",
-    "You divide by the variance. Its square root has the unit of the pixels.",
-    "(variance + eps).sqrt() -> (variance + eps)",
 )
 
 # --- 8.3 discriminative_rates ---------------------------------------------------------------------
@@ -175,11 +160,6 @@ discriminative_rates.mistake(
     "Your list begins with `top`. Bottom first: the first layer learns most gently, and the last "
     "one has the rate `top`.",
     "(layers - 1 - layer) -> layer",
-)
-discriminative_rates.mistake(
-    "with_the_usual_factor",
-    "You divide by a multiple of the factor. Each layer divides the rate of the layer above.",
-    "top / factor ** (layers - 1 - layer) -> top / (factor * (layers - 1 - layer) or 1)",
 )
 discriminative_rates.mistake(
     "each_is_the_next_divided",
@@ -236,11 +216,6 @@ trained_at.mistake(
     "only_the_last_at_the_start",
     "You begin at the bottom. The head is new: it goes first.",
     "names[len(names) - count :] -> names[:count]",
-)
-trained_at.mistake(
-    "only_the_last_at_the_start",
-    "At the start nothing is trained in your plan.",
-    "1 + step // every -> step // every",
 )
 trained_at.mistake(
     "one_more_after_each_stage",

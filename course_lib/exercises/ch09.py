@@ -100,11 +100,6 @@ drop_words.mistake(
 )
 drop_words.mistake(
     "as_many_as_asked_and_the_rest_grows",
-    "Your p is the probability of *keeping* a word. It is that of dropping.",
-    ">= p -> < p",
-)
-drop_words.mistake(
-    "as_many_as_asked_and_the_rest_grows",
     "Your words keep their size. In evaluation, where nothing is dropped, the network would then "
     "meet more than it was trained for.",
     "/ (1 - p) -> ",
@@ -204,11 +199,6 @@ locked_dropout.mistake(
     "as_much_as_asked_and_the_rest_grows",
     "Your p is the probability of *keeping*. It is that of dropping.",
     ">= p -> < p",
-)
-locked_dropout.mistake(
-    "as_much_as_asked_and_the_rest_grows",
-    "What is kept is not divided by anything: the sum gets smaller.",
-    "* mask / (1 - p) -> * mask",
 )
 
 # --- 9.3 weight_dropped_rnn -----------------------------------------------------------------------
@@ -485,11 +475,6 @@ slanted_triangle.mistake(
     "cut * steps -> 0.5 * steps",
 )
 slanted_triangle.mistake(
-    "one_at_the_peak",
-    "Your peak is always after a tenth of the steps, whatever `cut` says.",
-    "cut * steps -> 0.1 * steps",
-)
-slanted_triangle.mistake(
     "small_at_both_ends",
     "Your rate starts and ends at zero. The smallest rate is the peak divided by `ratio`.",
     "(1 + height * (ratio - 1)) / ratio -> height",
@@ -536,17 +521,6 @@ bits_per_character.mistake(
     "letter_by_letter",
     "Your result is in nats. A fair coin has one bit, and 0.69 nats.",
     "/ math.log(2) -> ",
-)
-bits_per_character.mistake(
-    "letter_by_letter",
-    "You take the perplexity, exp(loss). Perplexities cannot be shared out over characters; losses "
-    "can.",
-    "nats_per_token * -> math.exp(nats_per_token) *",
-)
-bits_per_character.mistake(
-    "vocabulary_does_not_matter",
-    "You divide by the number of tokens and multiply by the characters: the other way round.",
-    "* tokens / math.log(2) / characters -> * characters / math.log(2) / tokens",
 )
 bits_per_character.mistake(
     "vocabulary_does_not_matter",
@@ -622,9 +596,4 @@ domain_corpus.mistake(
     "with it.",
     "{review.movie or review.text for -> {review.movie for ;; "
     "(review.movie or review.text) not in -> review.movie not in",
-)
-domain_corpus.mistake(
-    "no_held_out_film",
-    "Your corpus holds fresh reviews only. Domain adaptation uses no labels.",
-    "not in held_out] -> not in held_out and review.label == 1]",
 )

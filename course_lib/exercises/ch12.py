@@ -54,11 +54,6 @@ t_interval.mistake(
 )
 t_interval.mistake(
     "ends_of_the_interval",
-    "You divide by N. The error of a mean falls with its root.",
-    "** 0.5 -> ",
-)
-t_interval.mistake(
-    "ends_of_the_interval",
     "You divide the squares by N. With five runs that makes them look a tenth closer together "
     "than they are.",
     "std() -> std(correction=0)",
@@ -103,7 +98,6 @@ def half_width_seed_by_seed():
     yield a, torch.tensor([61.0, 62.5, 60.0, 65.0]), 3.182
 
 
-paired_gain.mistake("gain_with_its_sign", "You take a from b.", "a - b -> b - a")
 paired_gain.mistake(
     "gain_with_its_sign",
     "A seed with which b is better counts against a: keep signs.",
@@ -177,11 +171,6 @@ bootstrap_gain.mistake(
     "ends_at_each_confidence",
     "The tails outside the interval share 1 − confidence, half on either side.",
     "(1 - confidence) / 2, (1 + confidence) / 2 -> confidence / 2, 1 - confidence / 2",
-)
-bootstrap_gain.mistake(
-    "ends_at_each_confidence",
-    "Each tail gets 1 − confidence in your interval; together they are to have that.",
-    "(1 - confidence) / 2, (1 + confidence) / 2 -> 1 - confidence, confidence",
 )
 bootstrap_gain.mistake(
     "ends_at_each_confidence",
@@ -281,9 +270,7 @@ verdict.mistake(
     )
 )
 def choose_and_report(
-    rates: Sequence[float],
-    validate: Callable[[float], float],
-    test: Callable[[float], float],
+    rates: Sequence[float], validate: Callable[[float], float], test: Callable[[float], float]
 ) -> tuple[float, float]:
     """The chosen rate, and the score to report for it.
 
@@ -361,11 +348,6 @@ choose_and_report.mistake(
     "key=validate -> key=test",
 )
 choose_and_report.mistake(
-    "chosen_on_the_validation_set",
-    "You choose the *lowest* score. Here more is better.",
-    "max -> min",
-)
-choose_and_report.mistake(
     "test_set_is_asked_once",
     "The choice is right. But all rates have been tried on the test set, and somebody will look.",
     "test(chosen) -> {rate: test(rate) for rate in rates}[chosen]",
@@ -435,11 +417,6 @@ score_at_cost.mistake(
     "between_two_models",
     "You walk in the cost itself. From 10 to 20 it doubles, and from 20 to 40: half way.",
     "math.log(budget / left) / math.log(right / left) -> (budget - left) / (right - left)",
-)
-score_at_cost.mistake(
-    "between_two_models",
-    "You take a model as it is, and do not walk between two of them.",
-    "low + share * (high - low) -> low",
 )
 score_at_cost.mistake(
     "any_order",

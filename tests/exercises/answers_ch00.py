@@ -190,6 +190,7 @@ WRONG = {
         "(2, 5),  # the -> (5, 7),  # the",
     ],
     centered: [
+        "dim=1, keepdim=True ->",
         "table.mean(dim=1, keepdim=True) -> table.median(dim=1, keepdim=True).values",
         "table.mean(dim=1, keepdim=True) -> table.sum(dim=1, keepdim=True) / len(table)",
         "return table - -> return table.detach() -",
@@ -205,6 +206,7 @@ WRONG = {
         "return queries -> keys *= 2\n    return queries",
     ],
     softmax: [
+        ".amax(dim=-1, keepdim=True) -> .amax() ;; .sum(dim=-1, keepdim=True) -> .sum()",
         lambda scores, temperature=1.0: torch.softmax(scores / temperature, -1),
         lambda scores, temperature=1.0: (scores / temperature).log_softmax(-1).exp(),
         "return exponentials / exponentials.sum(dim=-1, keepdim=True) -> "

@@ -192,6 +192,7 @@ WRONG = {
         "return -> last[0] = last[-1]\n    return",
     ],
     score_articles: [
+        "article[1:]) -> article[1:], reduction='sum')",
         "return scores -> return sum(scores) / len(scores)",
         "article[1:]) -> article[1:], reduction='sum') / len(article)",
         "article[1:]) -> article[1:].flip(0))",

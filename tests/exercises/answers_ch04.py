@@ -92,7 +92,7 @@ class StepInParts(nn.Module):
 
 RIGHT = {
     ch04.dot_scores: [
-        lambda queries, keys: (queries.unsqueeze(-2) * keys.unsqueeze(-3)).sum(dim=-1),
+        lambda queries, keys: (queries.unsqueeze(-2) * keys.unsqueeze(-3)).sum(dim=-1)
     ],
     ch04.additive_scores: [pair_by_pair],
     ch04.attend: [
@@ -108,6 +108,7 @@ RIGHT = {
 
 WRONG = {
     ch04.dot_scores: [
+        "queries @ keys.transpose(-2, -1) -> keys @ queries.transpose(-2, -1)",
         "keys.transpose(-2, -1) -> keys.transpose(-2, -1).detach()",
         "queries @ -> queries.detach() @",
         lambda queries, keys: queries.unsqueeze(-2) * keys.unsqueeze(-3),
@@ -140,6 +141,7 @@ WRONG = {
         "1 - 2 * right / total -> 100 * (1 - 2 * right / total)",
     ],
     ch04.look: [
+        ".squeeze(1) -> ",
         "masked_fill(~mask -> masked_fill(mask",
         "* states).sum -> * states.detach()).sum",
         "return context, weights -> return weights, context",

@@ -166,7 +166,5 @@ WRONG = {
         "embedding(ids) -> embedding(ids).detach()",
         "embedding.embedding_dim**0.5 -> 4",
     ],
-    ch05.layers_to_connect: [
-        "kernel**layers if -> kernel ** (layers + 1) if",
-    ],
+    ch05.layers_to_connect: ["kernel**layers if -> kernel ** (layers + 1) if"],
 }

@@ -76,10 +76,7 @@ RIGHT = {
         by_moments,
     ),
     ch06.pre_norm: (lambda x, sublayer, norm: sublayer(norm(x)).add(x),),
-    ch06.decoder_masks: (
-        with_the_padding_of_the_target,
-        "return own -> return own[None]",
-    ),
+    ch06.decoder_masks: (with_the_padding_of_the_target, "return own -> return own[None]"),
     ch06.parameter_count: (layers_of_torch,),
     ch06.encoder_layer_flops: (product_by_product,),
 }
@@ -102,11 +99,14 @@ WRONG = {
         "scores.softmax -> scores.detach().softmax",
     ),
     ch06.layer_norm: (
+        "centered / (variance + epsilon).sqrt() + shift "
+        "-> (centered / (variance + epsilon).sqrt() + shift)",
         "x.mean(dim=-1, keepdim=True)  # (..., D) -> x.mean()",
         "variance + epsilon -> variance + 1e-5",
         "(variance + -> (variance.detach() +",
     ),
     ch06.pre_norm: (
+        "x + ->",
         "x + -> x.detach() +",
         "sublayer(norm(x)) -> sublayer(norm(norm(x)))",
         "x + sublayer(norm(x)) -> x + (sublayer(norm(x)) + sublayer(norm(x))) / 2",
@@ -122,6 +122,7 @@ WRONG = {
         "pad: int = 0 -> pad: int = 1",
     ),
     ch06.parameter_count: (
+        "+ 2 * norm -> ;; + 3 * norm ->",
         "return vocabulary * width -> return 1.0 * vocabulary * width",
         "+ vocabulary + ->  +",
         "+ hidden + width -> + hidden",
@@ -131,6 +132,7 @@ WRONG = {
         "return vocabulary -> return 5000 * width + vocabulary",
     ),
     ch06.encoder_layer_flops: (
+        "2 * 2 * length * width -> 2 * length * width",
         lambda *sizes: sum(ch06.encoder_layer_flops.answer(*sizes).values()),
         '"feed_forward" -> "feed-forward"',
         "2 * 2 * length * length * width -> 2 * 2 * length * width * width",

@@ -244,7 +244,7 @@ WRONG = {
         "return output, (keys, values) -> return output",
     ],
     ch07.best_hypothesis: [
-        "((5 + len(tokens)) / 6) ** alpha -> ((5 + len(tokens)) / 6) ** min(alpha, 1)",
+        "((5 + len(tokens)) / 6) ** alpha -> ((5 + len(tokens)) / 6) ** min(alpha, 1)"
     ],
     ch07.beam_search: [
         "[token for token in best[0] if token != EOS] -> best[0]",

@@ -67,7 +67,7 @@ def sgd(**extra):
 
 RIGHT = {
     ch08.residual_block: [
-        lambda x, first, second: (second(first(x).clamp(min=0)) + x).clamp(min=0),
+        lambda x, first, second: (second(first(x).clamp(min=0)) + x).clamp(min=0)
     ],
     ch08.normalize: [by_torch],
     ch08.discriminative_rates: [from_the_top_down],
@@ -78,6 +78,7 @@ RIGHT = {
 
 WRONG = {
     ch08.residual_block: [
+        "torch.relu(x + second(inside)) -> x + second(inside)",
         "x + second(inside) -> x + second(inside.detach())",
         "x + second -> torch.relu(x) + second",
         "x + second(inside) -> torch.cat([x, second(inside)], dim=1)",
@@ -114,9 +115,5 @@ WRONG = {
         "part.training = mode -> part.train()",
         "body.eval() -> body[1].eval()",
     ],
-    ch08.make_optimizer: [
-        unfreezes,
-        sgd(momentum=0.9),
-        "body_rate} -> 0.01}",
-    ],
+    ch08.make_optimizer: [unfreezes, sgd(momentum=0.9), "body_rate} -> 0.01}"],
 }

@@ -80,11 +80,13 @@ RIGHT = {
 
 WRONG = {
     ch09.drop_words: [
+        ">= p -> < p",
         cut_out,
         "embedded * kept -> embedded.detach() * kept",
         "kept = (torch -> torch.manual_seed(0)\n    kept = (torch",
     ],
     ch09.locked_dropout: [
+        "* mask / (1 - p) -> * mask",
         whole_sentences,
         "x.shape[0], 1, x.shape[2] -> 1, 1, x.shape[2]",
         "x * mask -> x.detach() * mask",
@@ -107,6 +109,7 @@ WRONG = {
         ">= lengths -> > lengths",
     ],
     ch09.slanted_triangle: [
+        "cut * steps -> 0.1 * steps",
         "step < peak -> step < 0.1 * steps",
         "1 - (step - peak) / (steps - peak) -> 1 - (step - peak) / steps",
         "(1 + height * (ratio - 1)) / ratio -> (1 + height * 31) / 32",
@@ -118,6 +121,8 @@ WRONG = {
         "cut * steps -> int(cut * steps)",
     ],
     ch09.bits_per_character: [
+        "nats_per_token * -> math.exp(nats_per_token) *",
+        "* tokens / math.log(2) / characters -> * characters / math.log(2) / tokens",
         "nats_per_token * tokens -> round(nats_per_token) * tokens",
         lambda *given: f"{ch09.bits_per_character.answer(*given):.2f}",
     ],

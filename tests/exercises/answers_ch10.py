@@ -119,6 +119,7 @@ WRONG = {
         "F.normalize((logits / temperature - logits.max() / temperature).exp(), p=1, ",
     ],
     ch10.keep_top_k: [
+        "probs.topk(k, dim=-1) -> probs[:, :k], torch.arange(k).expand(len(probs), k)",
         "torch.zeros_like(probs) -> torch.full_like(probs, 1e-6)",
         lambda probs, k: probs.topk(k, dim=-1).values.softmax(-1),
         lambda probs, k: ch10.keep_top_k.answer(probs.mul_(2), k),
@@ -142,6 +143,7 @@ WRONG = {
         "start, delimiter, extract = marks -> start, delimiter, extract = 1, 50, 51",
     ],
     ch10.from_conv1d: [
+        'name = name.removeprefix("transformer.") -> ',
         turned_in_place,
         huge,
         "tensor.T if turned else tensor -> tensor",

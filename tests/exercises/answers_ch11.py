@@ -110,6 +110,7 @@ RIGHT = {
 
 WRONG = {
     ch11.longest_match: [
+        '"##" if start else "" -> "##"',
         "pieces.append(prefix + word[start:end]) -> pieces.append(word[start:end])",
         'return ["[UNK]"] -> return pieces',
         'return ["[UNK]"] -> return "[UNK]"',
@@ -119,11 +120,13 @@ WRONG = {
         going_back,
     ],
     ch11.encode_pair: [
+        "(len(first) + 2) -> len(first) ;; (len(second) + 1) -> len(second)",
         appended,
         "[cls, *first, sep, *second, sep] -> [101, *first, 102, *second, 102]",
         lambda first, second, cls, sep: ch11.encode_pair.answer(first, second, cls, sep)[0],
     ],
     ch11.corrupt: [
+        "chosen & (draw < 0.8) -> draw < 0.8 ;; chosen & (draw >= 0.8) -> (draw >= 0.8)",
         in_place,
         "draw >= 0.8 -> draw > 0.8",
         "mask_id, tokens -> 4, tokens",
@@ -148,6 +151,7 @@ WRONG = {
         "/ real.sum(dim=1, keepdim=True) -> / (states * real[..., None] != 0).sum(dim=1)",
     ],
     ch11.choose_places: [
+        "draw < share -> draw >= share",
         filled_in_place,
         "draw < share -> draw <= share",
         "(draw < share) & ordinary -> ((draw < share) & ordinary).float()",

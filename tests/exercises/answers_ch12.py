@@ -97,6 +97,7 @@ WRONG = {
         "-margin < mean < margin -> -margin < mean < margin and low <= 0 <= high",
     ],
     ch12.choose_and_report: [
+        "max -> min",
         lambda rates, validate, test: test(max(rates, key=validate)),
         "return chosen, test(chosen) -> return test(chosen), chosen",
         "chosen = max(rates, key=validate) -> chosen = rates[0]\n    for rate in rates:\n"

@@ -490,10 +490,7 @@ class LSTMCell:
             lambda: expect_close(torch.tensor([-torch.inf, 2]), torch.tensor([-torch.inf, 1])),
             "largest error 1)",
         ),
-        (
-            lambda: expect_close(torch.arange(5), torch.tensor([0, 1, 2, 3, 9])),
-            "1 of 5 are wrong",
-        ),
+        (lambda: expect_close(torch.arange(5), torch.tensor([0, 1, 2, 3, 9])), "1 of 5 are wrong"),
         (lambda: expect_close(torch.tensor([100_001]), torch.tensor([100_000])), "error 1)"),
         (lambda: expect_close(torch.tensor([True]), torch.tensor([False])), "wrong values"),
         (lambda: expect_number(torch.zeros(2), 1.0), "has 2 numbers, expected one"),

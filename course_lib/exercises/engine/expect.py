@@ -74,8 +74,7 @@ def expect_tensor(
         if value.dtype == torch.float64 and dtype == torch.float32:
             reason = " A NumPy array or a `.double()` brings `float64` in."
         raise Incorrect(
-            f"{_has(what)} dtype `{_name(value.dtype)}`, expected `{_name(dtype)}`." + reason,
-            value,
+            f"{_has(what)} dtype `{_name(value.dtype)}`, expected `{_name(dtype)}`." + reason, value
         )
 
 
@@ -157,12 +156,7 @@ def expect_equal(value: Any, expected: Any, what: str = "your result") -> None:
 
 
 def expect_same(
-    value: Any,
-    expected: Any,
-    what: str = "your result",
-    *,
-    atol: float = 1e-5,
-    rtol: float = 1e-4,
+    value: Any, expected: Any, what: str = "your result", *, atol: float = 1e-5, rtol: float = 1e-4
 ) -> None:
     """The value is of the same kind as the expected one, and equal to it, part by part.
 
