@@ -52,7 +52,7 @@ def each(pairs: list):
 
 RIGHT = others("RIGHT")
 WRONG = others("WRONG")
-MISTAKES = [(e, mistake) for e in EXERCISES.values() for mistake in e.mistakes.values()]
+MISTAKES = [(e, mistake) for e in EXERCISES.values() for mistake in e.mistakes]
 
 
 def handed_in(exercise: Exercise, change: object) -> object:
@@ -187,9 +187,9 @@ def test_another_wrong_answer_does_not_pass(exercise, change):
 
 @each_exercise
 def test_every_case_is_needed_and_few_mistakes_are_kept(exercise):
-    caught = {mistake.case for mistake in exercise.mistakes.values()}
+    caught = {mistake.case for mistake in exercise.mistakes}
     assert 1 <= len(exercise.mistakes) <= 4
-    assert all(mistake.says for mistake in exercise.mistakes.values())
+    assert all(mistake.says for mistake in exercise.mistakes)
     wrong = [change for one, change in WRONG if one is exercise]
     caught |= {exercise.check(handed_in(exercise, change)).case for change in wrong}
     assert caught >= set(exercise.cases), "each case is the first to fail for some wrong answer"
