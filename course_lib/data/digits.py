@@ -9,6 +9,7 @@ would ask less.
 from functools import cache
 
 import torch
+from torch import Tensor
 
 from course_lib.data.images import SIDE, Images
 
@@ -38,10 +39,15 @@ def few(per_class: int, seed: int) -> Images:
 
     A larger draw of the same seed holds the smaller one.
     """
+    return load("train").take(few_places(per_class, seed))
+
+
+def few_places(per_class: int, seed: int) -> Tensor:
+    """Where in the train part the images of `few` stand."""
     pool = load("train")
     rarest = int(torch.bincount(pool.labels, minlength=CLASSES).min())
     if per_class > rarest:
         raise ValueError(f"per_class is {per_class}; expected at most {rarest} images of a digit")
     shuffled = torch.randperm(len(pool), generator=torch.Generator().manual_seed(seed))
     by_class = (shuffled[pool.labels[shuffled] == digit] for digit in range(CLASSES))
-    return pool.take(torch.cat([places[:per_class] for places in by_class]))
+    return torch.cat([places[:per_class] for places in by_class])

@@ -123,12 +123,16 @@ class ResNetBody(nn.Module):
 
 
 class ImageClassifier(nn.Module):
-    """Body and head: images (B, C, H, W) → logits (B, classes). The head is one linear layer."""
+    """Body and head: images (B, C, H, W) → logits (B, classes). The head is one linear layer.
 
-    def __init__(self, body: ResNetBody, classes: int) -> None:
+    Args:
+        body: images → features (B, D), with D as its `width`.
+    """
+
+    def __init__(self, body: nn.Module, classes: int) -> None:
         super().__init__()
         self.body = body
-        self.head = nn.Linear(body.width, classes)
+        self.head = nn.Linear(int(body.width), classes)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.body(images))
@@ -160,7 +164,7 @@ def init_he_(module: nn.Module, generator: torch.Generator) -> nn.Module:
     return module
 
 
-def layer_prefixes(body: ResNetBody) -> dict[str, tuple[str, ...]]:
+def layer_prefixes(body: nn.Module) -> dict[str, tuple[str, ...]]:
     """Where the layers of an `ImageClassifier` with this body are, bottom to top, head last.
 
     Layer name → beginnings of its parameters' names, as `freezing.groups` wants them.

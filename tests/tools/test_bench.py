@@ -23,6 +23,7 @@ from tools.bench import (
     recurrent,
     transformer,
     twins,
+    vision,
 )
 
 
@@ -264,3 +265,14 @@ def test_bert_and_its_reference_read_the_same_texts(monkeypatch):
     for padded in (False, True):
         tokens = bert.texts(padded)
         assert (tokens == 0).any() == padded and ((tokens == 0) | (tokens >= 1000)).all()
+
+
+def test_efficientnet_and_its_reference_see_the_same_pictures(monkeypatch):
+    """The bench itself compares the logits; here: that it runs."""
+    pytest.importorskip("efficientnet_lite_pytorch")
+    try:
+        archives.fetch("imagenet")
+    except archives.ArchiveError as error:
+        pytest.skip(str(error))
+    monkeypatch.setattr(vision, "PICTURES", 1)
+    assert vision.forward(pairs=1).target == 1.0

@@ -11,9 +11,10 @@
    an early one.
 6. Training of the AWD-LSTM language model, with all its noise, against the same LSTM without.
 7. Forward pass of ``Bert`` against Hugging Face's ``BertModel``, with MiniLM's weights.
-8. A training step of our GPT against Hugging Face's GPT-2; its writing with kept keys and values
+8. Forward pass of ``EfficientNet-Lite0`` against the package that its weights were made for.
+9. A training step of our GPT against Hugging Face's GPT-2; its writing with kept keys and values
    against without.
-9. Peak memory of ``attend`` over 4,096 words, forward and backward.
+10. Peak memory of ``attend`` over 4,096 words, forward and backward.
 
 Every pair times A and then B, so that what else the machine does weighs on both. The table shows
 the median ratio A / B with a 95 % bootstrap interval, of processor time (one thread; the target
@@ -39,7 +40,7 @@ import torch
 from course_lib.gpt.model import GPTConfig
 from course_lib.studies.engine.environment import describe
 from course_lib.support.files import write_atomically
-from tools.bench import attention, bert, gpt, language_model, memory, recurrent, transformer
+from tools.bench import attention, bert, gpt, language_model, memory, recurrent, transformer, vision
 from tools.bench.page import BENCH
 from tools.bench.pairs import row
 
@@ -80,6 +81,7 @@ def comparisons(pairs: int) -> Iterator[Measure]:
     yield partial(transformer.late_token, large, 256, 32, pairs)
     for padded in (False, True):
         yield partial(bert.forward, padded, pairs)
+    yield partial(vision.forward, pairs)
 
 
 def exponents(rounds: int) -> Iterator[Measure]:

@@ -28,7 +28,7 @@ GROUPS = (
         "Our code and bare PyTorch",
         "A is ours, B does the same work with the least code that PyTorch needs. A ratio of 1 "
         "means that clarity costs nothing.",
-        ("training step", "attend, fast", "language model", "Bert forward"),
+        ("training step", "attend, fast", "language model", "Bert forward", "EfficientNet"),
     ),
     (
         "Written by hand",
