@@ -8,7 +8,7 @@ import pytest
 
 from tests.test_architecture import modules
 
-MOST_RAISES = 15  # per 1,000 lines of code that explain: see CONTRIBUTING.md
+MOST_RAISES = 15  # per 1,000 lines of code that explain
 APART = ("exercises", "studies", "claims")
 
 

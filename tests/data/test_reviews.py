@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from itertools import combinations
 
+import pytest
+
 from course_lib.data import reviews
 from course_lib.data.reviews import FRESH, ROTTEN, Review
 
@@ -75,8 +77,9 @@ def test_task(opinions):
     assert task.unlabeled != other.unlabeled
 
 
-def test_small_data_without_films_is_split_too():
-    rows = [Review(f"text {i}", i % 3 == 0, "") for i in range(300)]
+@pytest.mark.parametrize("rarer", [FRESH, ROTTEN])
+def test_small_data_without_films_is_split_too(rarer):
+    rows = [Review(f"text {i}", rarer if i % 3 == 0 else 1 - rarer, "") for i in range(300)]
     splits = reviews.split(rows)
     assert labels(splits.test) == {FRESH: 20, ROTTEN: 20}
     assert labels(splits.validation) == {FRESH: 10, ROTTEN: 10}
