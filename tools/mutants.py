@@ -17,6 +17,7 @@ import ast
 import contextlib
 import copy
 import io
+import json
 import os
 import random
 import shutil
@@ -173,6 +174,16 @@ def unimportant(node: ast.AST) -> Iterator[ast.AST]:
         yield from ast.walk(part)
 
 
+class Seconds:
+    """A plugin of pytest that notes how long the tests of each file take."""
+
+    def __init__(self) -> None:
+        self.by_file: Counter = Counter()
+
+    def pytest_runtest_logreport(self, report) -> None:
+        self.by_file[report.nodeid.split("::")[0]] += report.duration
+
+
 class Copy:
     """A copy of the repository, whose tests run on one mutant at a time."""
 
@@ -183,15 +194,17 @@ class Copy:
 
     def run(self, room: str, first: str = "", limit: float = 3600) -> tuple[int | None, float]:
         """The exit status of the tests of a room, None after `limit` seconds; and the seconds.
-        The tests of the module `first` come first, which ends most runs early."""
+
+        The first run of a room, without a mutant, notes which test files are slow. For a mutant of
+        the module `first` its own tests come first and slow ones last: most runs end early.
+        """
         began = time.monotonic()
         process = os.fork()
         if not process:
             if first:  # the byte code of what is unchanged is there; that of a mutant must not stay
                 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
                 sys.dont_write_bytecode = True
-            own = f"tests/{room}/test_{Path(first).stem}.py"
-            self.test([own] * (self.root / own).is_file() + [f"tests/{room}"])
+            self.test(room, first)
         status = None
         while status is None and time.monotonic() - began < limit:
             time.sleep(0.02)
@@ -203,8 +216,8 @@ class Copy:
             os.waitpid(process, 0)
         return status, time.monotonic() - began
 
-    def test(self, paths: list[str]) -> None:
-        """Run tests in this process, and end it."""
+    def test(self, room: str, first: str) -> None:
+        """Run the tests of a room in this process, and end it."""
         os.setsid()
         os.chdir(self.root)
         sys.path[:] = [str(self.root), *(p for p in sys.path if p not in ("", str(ROOT)))]
@@ -213,11 +226,18 @@ class Copy:
             del sys.modules[name]
         import pytest
 
-        status = 1
+        status, noted, seconds = 1, self.root / f"{room}.json", Seconds()
+        paths = [f"tests/{room}"]
+        if first:
+            took = json.loads(noted.read_text("utf8"))
+            own = f"tests/{room}/test_{Path(first).stem}.py"
+            paths = sorted(took, key=lambda file: (file != own, took[file]))
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             with contextlib.suppress(BaseException):
                 quiet = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-                status = int(pytest.main([*quiet, *paths]))
+                status = int(pytest.main([*quiet, *paths], plugins=[seconds]))
+        if not first:
+            noted.write_text(json.dumps(seconds.by_file), "utf8")
         os._exit(status)
 
     @contextlib.contextmanager

@@ -53,3 +53,14 @@ def test_a_damaged_file_is_named_and_a_pickle_is_never_read(tmp_path, harm):
 def test_an_absent_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent"):
         load_weights(tagger(), tmp_path / "absent.safetensors")
+
+
+def test_two_names_of_one_tensor_must_agree(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    tensors = {name: tensor.clone() for name, tensor in tagger().state_dict().items()}
+    safetensors.torch.save_file(tensors, path)
+    load_weights(tagger(1), path)
+    tensors["output.weight"] += 1
+    safetensors.torch.save_file(tensors, path)
+    with pytest.raises(ValueError, match=r"unequal.*: embedding.weight and output.weight"):
+        load_weights(tagger(1), path)
