@@ -14,15 +14,6 @@ from course_lib.exercises.ch00 import (
 )
 
 
-def similarities_by_loops(queries, keys):
-    scores = torch.zeros(len(queries), queries.shape[1], keys.shape[1])
-    for b in range(len(queries)):
-        for t in range(queries.shape[1]):
-            for s in range(keys.shape[1]):
-                scores[b, t, s] = queries[b, t].dot(keys[b, s])
-    return scores
-
-
 def softmax_by_rows(scores, temperature=1.0):
     rows = []
     for row in scores.reshape(-1, scores.shape[-1]):
@@ -34,14 +25,6 @@ def softmax_by_rows(scores, temperature=1.0):
 def softmax_by_logsumexp(scores, temperature=1.0):
     scaled = scores / temperature
     return (scaled - scaled.logsumexp(-1, keepdim=True)).exp()
-
-
-def entropy_by_rows(logits, targets):
-    total = 0.0
-    for row, target in zip(logits, targets.tolist(), strict=True):
-        shifted = row - row.max()
-        total = total + shifted.exp().sum().log() - shifted[target]
-    return total / len(targets)
 
 
 def slope_with_care(function, point):
@@ -86,7 +69,6 @@ RIGHT = {
         lambda table: table @ (torch.eye(table.shape[1]) - 1 / table.shape[1]),
     ],
     similarities: [
-        similarities_by_loops,
         lambda queries, keys: torch.einsum("btd,bsd->bts", queries, keys),
         lambda queries, keys: (queries[:, :, None, :] * keys[:, None, :, :]).sum(-1),
         lambda queries, keys: torch.bmm(queries, keys.mT),
@@ -99,7 +81,6 @@ RIGHT = {
         "exponentials / exponentials.sum(dim=-1, -> exponentials / torch.sum(exponentials, dim=-1,",
     ],
     cross_entropy: [
-        entropy_by_rows,
         lambda logits, targets: (
             logits.logsumexp(1) - logits.gather(1, targets[:, None]).squeeze(1)
         ).mean(),
@@ -195,14 +176,12 @@ WRONG = {
         "table.mean(dim=1, keepdim=True) -> table.sum(dim=1, keepdim=True) / len(table)",
         "return table - -> return table.detach() -",
         "return table - -> table -= table.mean(dim=1, keepdim=True)\n    return table #",
-        "keepdim=True) -> keepdim=True, dtype=torch.float64)",
         "return table - -> return table.view(-1, 4) -",
     ],
     similarities: [
         "queries @ keys.transpose(1, 2) -> queries @ keys[0].T",
         "queries @ keys.transpose(1, 2) -> (queries @ keys.transpose(1, 2)).detach()",
         "queries @ keys.transpose(1, 2) -> queries.detach() @ keys.transpose(1, 2)",
-        "keys.transpose(1, 2) -> keys.transpose(1, 2)[..., :4]",
         "return queries -> keys *= 2\n    return queries",
     ],
     softmax: [
@@ -210,13 +189,10 @@ WRONG = {
         lambda scores, temperature=1.0: torch.softmax(scores / temperature, -1),
         lambda scores, temperature=1.0: (scores / temperature).log_softmax(-1).exp(),
         "return exponentials / exponentials.sum(dim=-1, keepdim=True) -> "
-        "return (exponentials / exponentials.sum(dim=-1, keepdim=True)).amax(-1)",
-        "return exponentials / exponentials.sum(dim=-1, keepdim=True) -> "
         "return (exponentials / exponentials.sum(dim=-1, keepdim=True)).detach()",
         "sum(dim=-1, keepdim=True) -> sum(dim=-1)",
         "sum(dim=-1, keepdim=True) -> sum(dim=1, keepdim=True)",
         "(scaled - scaled.amax(dim=-1, keepdim=True)) -> scaled.clamp(-80, 80)",
-        "(scaled - scaled.amax(dim=-1, keepdim=True)) -> scaled.double()",
         lambda scores, temperature=2.0: softmax.answer(scores, temperature),
         "scores / temperature -> scores / temperature**2",
         "scores / temperature -> scores.div_(temperature)",
@@ -224,11 +200,8 @@ WRONG = {
     ],
     cross_entropy: [
         lambda logits, targets: F.cross_entropy(logits, targets),
-        ".mean() ->",
         "-log_probabilities[rows -> log_probabilities[rows",
-        ".mean() -> .mean().item()",
         ".mean() -> .mean().detach()",
-        ".mean() -> .mean().unsqueeze(0)",
         "-log_probabilities[rows, targets].mean() -> -log_probabilities[:, targets].mean()",
         "logits.log_softmax(dim=-1) -> logits.sub_(logits.logsumexp(-1, keepdim=True))",
     ],
@@ -237,7 +210,6 @@ WRONG = {
         leaves_a_gradient,
         clears_the_gradient,
         "return leaf.grad -> return -leaf.grad",
-        "return leaf.grad -> return leaf.grad.flatten()",
         "return leaf.grad -> return point.grad",
         "function(leaf).backward() -> function(leaf.detach()).backward()",
         "return leaf.grad -> torch.set_grad_enabled(False)\n    return leaf.grad",

@@ -18,14 +18,6 @@ from course_lib.exercises.ch01 import (
 )
 
 
-def step_by_loops(inputs, hidden, weight_ih, weight_hh, bias):
-    rows = []
-    for x, h in zip(inputs, hidden, strict=True):
-        sums = [(weight_ih[d] * x).sum() + (weight_hh[d] * h).sum() for d in range(len(bias))]
-        rows.append(torch.tanh(torch.stack(sums) + bias))
-    return torch.stack(rows)
-
-
 def one_matrix_for_both(inputs, hidden, weight_ih, weight_hh, bias):
     both = torch.cat([inputs, hidden], dim=1)
     return (both @ torch.cat([weight_ih, weight_hh], dim=1).T + bias).tanh()
@@ -89,7 +81,6 @@ class OwnCell(nn.Module):
 
 RIGHT = {
     rnn_step: [
-        step_by_loops,
         one_matrix_for_both,
         lambda x, h, wx, wh, b: torch.tanh(F.linear(x, wx, b) + F.linear(h, wh)),
         lambda x, h, wx, wh, b: torch.ops.aten.rnn_tanh_cell(x, h, wx, wh, b, torch.zeros_like(b)),
@@ -151,7 +142,6 @@ def clips_in_place(gradients, limit):
 
 WRONG = {
     rnn_step: [
-        "+ bias) -> + bias).sum(0)",
         "+ bias) -> + bias).detach()",
         "+ hidden @ -> + hidden.detach() @",
         "+ hidden @ weight_hh.T -> + hidden[:1] @ weight_hh.T",
@@ -183,12 +173,9 @@ WRONG = {
         "gradient * factor -> gradient / norm * norm.clamp(max=limit)",
     ],
     sentence_vectors: [
-        "last.transpose(0, 1).flatten(1) -> last[-1]",
         "last.transpose(0, 1).flatten(1) -> torch.cat([last[0], last[1]], dim=1)",
-        "last.transpose(0, 1).flatten(1) -> torch.cat([last[0], last[-1]], dim=1)",
         "last.transpose(0, 1).flatten(1) -> last.permute(1, 0, 2).reshape(5, -1)",
         "last.transpose(0, 1).flatten(1) -> last.transpose(0, 1).flatten(1).detach()",
-        "last.transpose(0, 1).flatten(1) -> last.transpose(0, 1).flatten(1).double()",
         "return -> last[0] = last[-1]\n    return",
     ],
     score_articles: [

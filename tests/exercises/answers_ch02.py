@@ -16,15 +16,6 @@ from course_lib.exercises.ch02 import (
 )
 
 
-def states_by_loop(states, source):
-    last = torch.zeros(len(states), states.shape[2])
-    for b in range(len(source)):
-        for s in range(source.shape[1]):
-            if source[b, s] != 0:
-                last[b] = states[b, s]
-    return last
-
-
 def runs_by_loop(hypothesis, reference, n):
     left = [tuple(reference[i : i + n]) for i in range(len(reference) - n + 1)]
     hits = total = 0
@@ -35,15 +26,6 @@ def runs_by_loop(hypothesis, reference, n):
             left.remove(run)
             hits += 1
     return hits / max(total, 1)
-
-
-def accuracy_by_loop(logits, targets):
-    right = total = 0
-    for scores, wanted in zip(logits.flatten(0, 1), targets.flatten().tolist(), strict=True):
-        if wanted != 0:
-            total += 1
-            right += int(scores.tolist().index(max(scores.tolist())) == wanted)
-    return right / total
 
 
 @torch.no_grad()
@@ -103,22 +85,12 @@ def score_by_cross_entropy(model, source, target):
     return -F.cross_entropy(logits, target[:, 1:], ignore_index=0, reduction="none").sum(1)
 
 
-def score_pair_by_pair(model, source, target):
-    scores = []
-    for x, y in zip(source, target, strict=True):
-        y = y[y != 0]
-        logs = model(x[x != 0][None], y[None, :-1])[0].log_softmax(-1)
-        scores.append(logs[torch.arange(len(y) - 1), y[1:]].sum())
-    return torch.stack(scores)
-
-
 RIGHT = {
     shifted: [
         lambda target: [target[:, :-1].clone(), target[:, 1:].contiguous()],
         lambda target: (target.narrow(1, 0, target.shape[1] - 1), target.roll(-1, 1)[:, :-1]),
     ],
     last_states: [
-        states_by_loop,
         "lengths - 1 -> (source == 0).int().argmax(1) - 1",
         "lengths - 1 -> (source > 0).sum(1) - 1",
         lambda states, source: torch.stack(
@@ -138,7 +110,6 @@ RIGHT = {
         "(ours & theirs).total() -> sum(min(ours[run], theirs[run]) for run in ours)",
     ],
     token_accuracy: [
-        accuracy_by_loop,
         lambda logits, targets: (
             (logits.argmax(-1) == targets)[targets != 0].float().mean()  # a tensor of one number
         ),
@@ -154,7 +125,6 @@ RIGHT = {
         "expected == 0 -> (target[:, :-1] == 0) | (target[:, :-1] == 2)",
         score_step_by_step,
         score_by_cross_entropy,
-        score_pair_by_pair,
     ],
 }
 

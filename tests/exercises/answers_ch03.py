@@ -16,13 +16,6 @@ from course_lib.exercises.ch03 import (
 )
 
 
-def chance_by_loop(accuracy):
-    chance = 1.0
-    for one in accuracy:
-        chance = chance * one
-    return chance
-
-
 def shares_by_loop(correct, lengths, edges):
     shares = []
     for low, high in zip(edges, edges[1:], strict=False):
@@ -56,14 +49,6 @@ def interval_by_rank_above(values, draws, confidence=0.95):
     means = values.gather(0, draws.flatten()).view_as(draws).mean(-1).sort()[0]
     ends = ((1 - confidence) / 2, (1 + confidence) / 2)
     return torch.stack([means[min(math.ceil(end * len(means)), len(means) - 1)] for end in ends])
-
-
-def reversed_by_lists(source, pad=0):
-    rows = []
-    for row in source.tolist():
-        words = [one for one in row if one != pad]
-        rows.append(words[::-1] + [pad] * (len(row) - len(words)))
-    return torch.tensor(rows)
 
 
 def reversed_row_by_row(source, pad=0):
@@ -136,7 +121,6 @@ class Regularized(nn.Module):
 
 RIGHT = {
     chance_of_no_mistake: [
-        chance_by_loop,
         lambda accuracy: accuracy.log().sum().exp(),
         lambda accuracy: math.prod(accuracy.tolist()),
         lambda accuracy: accuracy.cumprod(0)[-1],
@@ -156,7 +140,6 @@ RIGHT = {
         "torch.stack([torch.quantile(means, tail), means.quantile(1 - tail)])",
     ],
     reverse_source: [
-        reversed_by_lists,
         reversed_row_by_row,
         reversed_and_sorted,
         reversed_and_rolled,
@@ -205,8 +188,6 @@ WRONG = {
         "(lengths >= low) -> ((lengths >= low) | (low == edges[0]))",
         "correct[inside].float().mean().item() -> round(correct[inside].float().mean().item(), 1)",
         "shares.append -> if inside.any(): shares.append",
-        "correct[inside].float().mean().item() -> correct[inside].float().mean().item() "
-        "if inside.any() else None",
         "return shares -> lengths.copy_(lengths.sort().values)\n    return shares",
         ".item()) -> .item() or torch.nan)",
     ],
@@ -217,10 +198,7 @@ WRONG = {
         "torch.quantile(means, torch.tensor([tail, 1 - tail])) -> ",
     ],
     reverse_source: [
-        lambda source, pad=0: [row[row != pad].flip(0) for row in source],
         lambda source, pad=0: torch.tensor([sorted(row, reverse=True) for row in source.tolist()]),
-        "source.gather(1, index) -> source.gather(1, index).float()",
-        "source.gather(1, index) -> source.gather(1, index)[:, : lengths.max()]",
         "source.gather(1, index) -> source.copy_(source.gather(1, index))",
         "source.gather(1, index) -> source.gather(1, index).masked_fill(position >= lengths, 0)",
         "source != pad -> source > pad",
@@ -230,8 +208,6 @@ WRONG = {
         "train_labels.mode(dim=0).values -> torch.cat([train_labels, test_labels]).mode(0).values",
         "train_labels.mode(dim=0).values -> train_labels[:, :1].mode(dim=0).values",
         "train_labels.mode(dim=0).values -> train_labels[:5].mode(dim=0).values",
-        "(test_labels == guess).float().mean(0) -> (test_labels == guess).float().mean(1)",
-        "(test_labels == guess).float().mean(0) -> (test_labels == guess).double().mean(0)",
         "return (test -> test_labels -= guess\n    guess = 0\n    return (test",
     ],
     NonlinearProbe: [

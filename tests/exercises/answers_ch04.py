@@ -108,12 +108,9 @@ RIGHT = {
 
 WRONG = {
     ch04.dot_scores: [
-        "queries @ keys.transpose(-2, -1) -> keys @ queries.transpose(-2, -1)",
         "keys.transpose(-2, -1) -> keys.transpose(-2, -1).detach()",
         "queries @ -> queries.detach() @",
-        lambda queries, keys: queries.unsqueeze(-2) * keys.unsqueeze(-3),
         lambda queries, keys: torch.einsum("btk,bsk->bts", queries, keys),
-        lambda queries, keys: (queries @ keys.mT).double(),
     ],
     ch04.additive_scores: [
         "(queries @ W.T).unsqueeze(1) -> (queries @ W.T).unsqueeze(0) ;; "
@@ -141,13 +138,11 @@ WRONG = {
         "1 - 2 * right / total -> 100 * (1 - 2 * right / total)",
     ],
     ch04.look: [
-        ".squeeze(1) -> ",
         "masked_fill(~mask -> masked_fill(mask",
         "* states).sum -> * states.detach()).sum",
         "return context, weights -> return weights, context",
     ],
     ch04.source_weights: [
-        "~source_mask[:, None, :] -> ~source_mask[:, None, None, :]",
         "-torch.inf -> 0.0",
         "scores.masked_fill(~ -> scores.masked_fill_(~",
         "scores.softmax(dim=-1) -> scores.detach().softmax(dim=-1)",

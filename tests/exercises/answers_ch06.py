@@ -82,10 +82,7 @@ RIGHT = {
 }
 
 WRONG = {
-    ch06.split_heads: (
-        "x.view( -> x.detach().view(",
-        "pieces.transpose(1, 2) -> pieces.transpose(1, 2).double()",
-    ),
+    ch06.split_heads: ("x.view( -> x.detach().view(",),
     ch06.multi_head_attention: (
         "found.transpose(1, 2).flatten(2) -> found.sum(dim=1)",
         "softmax(dim=-1) -> softmax(dim=-2)",
@@ -110,7 +107,6 @@ WRONG = {
         "x + -> x.detach() +",
         "sublayer(norm(x)) -> sublayer(norm(norm(x)))",
         "x + sublayer(norm(x)) -> x + (sublayer(norm(x)) + sublayer(norm(x))) / 2",
-        "x + sublayer(norm(x)) -> torch.cat([x, sublayer(norm(x))], dim=-1)",
     ),
     ch06.decoder_masks: (
         "return own, -> return own",
@@ -137,7 +133,6 @@ WRONG = {
         '"feed_forward" -> "feed-forward"',
         "2 * 2 * length * length * width -> 2 * 2 * length * width * width",
         "width * hidden, -> hidden * hidden,",
-        "4 * 2 * length -> 4.0 * 2 * length",
         "width * hidden, -> width * 4 * width,",
     ),
 }

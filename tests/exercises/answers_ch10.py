@@ -113,7 +113,6 @@ WRONG = {
         "(logits / -> (logits.detach() /",
         "(logits / temperature) -> (logits / max(temperature, 0.5))",
         lambda logits, temperature: logits.div_(temperature).softmax(-1),
-        lambda logits, temperature: ch10.temper.answer(logits, temperature)[0],
         "(logits / temperature).softmax( -> F.normalize((logits / temperature).exp(), p=1, ",
         "(logits / temperature).softmax( -> "
         "F.normalize((logits / temperature - logits.max() / temperature).exp(), p=1, ",
@@ -146,7 +145,6 @@ WRONG = {
         'name = name.removeprefix("transformer.") -> ',
         turned_in_place,
         huge,
-        "tensor.T if turned else tensor -> tensor",
         '".attn.masked_bias" -> ".attn.no_bias"',
         '(".attn.bias", ".attn.masked_bias") -> "bias"',
         'name.endswith((".attn.bias", ".attn.masked_bias")) -> name.startswith("h.0.attn.") and '
@@ -163,7 +161,6 @@ WRONG = {
         "F.cross_entropy(asked, -> F.nll_loss(asked.softmax(-1).log(),",
     ],
     ch10.next_token_loss: [
-        "ignore_index=pad -> ignore_index=pad, reduction='none'",
         "logits[:, :-1] -> logits[:, :-1].detach()",
         "F.cross_entropy(logits[:, :-1] -> F.nll_loss(logits[:, :-1].softmax(-1).log()",
     ],

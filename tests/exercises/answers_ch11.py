@@ -113,7 +113,6 @@ WRONG = {
         '"##" if start else "" -> "##"',
         "pieces.append(prefix + word[start:end]) -> pieces.append(word[start:end])",
         'return ["[UNK]"] -> return pieces',
-        'return ["[UNK]"] -> return "[UNK]"',
         "start, -1) -> start + 1, -1)",
         'if start else "" -> if len(pieces) > 1 else ""',
         lambda word, vocabulary: [word] if word in vocabulary else ["[UNK]"],
@@ -133,17 +132,11 @@ WRONG = {
     ],
     ch11.masked_loss: [
         "logits[chosen] -> logits[chosen].detach()",
-        'tokens[chosen]) -> tokens[chosen], reduction="none")',
         "F.cross -> -F.cross",
         lambda logits, tokens, chosen: ch11.masked_loss.answer(logits, tokens, chosen).item(),
         "F.cross_entropy(logits[chosen], -> F.nll_loss(logits[chosen].softmax(-1).log(),",
     ],
-    ch11.both_ways: [
-        "(tokens != pad)[:, None, None, :] -> (tokens != pad)[:, None, None, :].float()",
-        "[:, None, None, :] -> [:, None, :]",
-        "!= pad -> > pad",
-        "(tokens != pad)[:, None, None, :] -> (tokens != pad)[:1, None, None, :]",
-    ],
+    ch11.both_ways: ["!= pad -> > pad"],
     ch11.text_vector: [
         "states * -> states.detach() *",
         lambda states, real: ch11.text_vector.answer(states.mul_(real[..., None]), real),
@@ -154,8 +147,6 @@ WRONG = {
         "draw < share -> draw >= share",
         filled_in_place,
         "draw < share -> draw <= share",
-        "(draw < share) & ordinary -> ((draw < share) & ordinary).float()",
-        "(draw < share) & ordinary -> ((draw < share) & ordinary).nonzero()",
         "(draw < share) & ordinary -> (draw < share) | ~ordinary",
     ],
     ch11.whole_words: [

@@ -83,7 +83,6 @@ WRONG = {
     ],
     ch12.bootstrap_gain: [
         "(1 - confidence) / 2, (1 + confidence) / 2 -> 0.025, 0.975",
-        "return gains.quantile(ends) -> return gains",
         "(a - b)[draws] -> (a - b)[draws[:100]]",
     ],
     ch12.verdict: [
