@@ -124,6 +124,21 @@ def test_alignment_by_hand(meaning):
 
 
 @pytest.mark.parametrize(
+    ("negated", "plural", "french", "korean"),
+    [
+        (False, False, "voit une pomme", "한 사과를 본다"),
+        (False, True, "voit des pommes", "몇몇 사과를 본다"),
+        (True, True, "ne voit pas de pommes", "몇몇 사과를 보지 않는다"),
+    ],
+)
+def test_indefinite_objects(meaning, negated, plural, french, korean):
+    clause = meaning.main[0]
+    clause.negated, clause.object.plural = negated, plural
+    assert _text(grammar.french(meaning)).endswith(f"l'enfant {french}")
+    assert _text(grammar.korean(meaning)).endswith(f"말은 {korean}")
+
+
+@pytest.mark.parametrize(
     ("noun", "plural", "written"),
     [
         ("horse", False, "le cheval blanc"),
