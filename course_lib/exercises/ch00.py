@@ -12,7 +12,6 @@ from torch.overrides import TorchFunctionMode
 
 from course_lib.exercises.engine.core import (
     REGISTRY,
-    Outcome,
     exercise,
     expect,
     expect_close,
@@ -34,6 +33,14 @@ class Calls(TorchFunctionMode):
     ) -> Any:
         self.names.add(getattr(function, "__name__", ""))
         return function(*args, **(kwargs or {}))
+
+
+def expect_own_work(call: Callable[[], Any], part: str) -> None:
+    """The call uses no function of torch with this part in its name."""
+    with Calls() as calls:
+        call()
+    used = [name for name in calls.names if part in name]
+    expect(not used, f"You call `{''.join(used[:1])}` of torch: write it yourself.", used)
 
 
 # --- 0.1 shapes -----------------------------------------------------------------------------------
@@ -221,10 +228,7 @@ def other_temperatures():
 
 @softmax.case
 def without_the_softmax_of_torch(answer):
-    with Calls() as calls:
-        answer(torch.randn(2, 3))
-    used = [name for name in calls.names if "softm" in name]
-    expect(not used, f"You call `{''.join(used[:1])}` of torch: write it yourself.", used)
+    expect_own_work(lambda: answer(torch.randn(2, 3)), "softm")
 
 
 softmax.mistake(
@@ -280,10 +284,7 @@ def hopeless_guess():
 
 @cross_entropy.case
 def without_the_cross_entropy_of_torch(answer):
-    with Calls() as calls:
-        answer(torch.randn(2, 3), torch.tensor([2, 0]))
-    used = [name for name in calls.names if "cross_entropy" in name]
-    expect(not used, "You call the cross-entropy of torch: write it yourself.", used)
+    expect_own_work(lambda: answer(torch.randn(2, 3), torch.tensor([2, 0])), "cross_entropy")
 
 
 cross_entropy.mistake(
@@ -456,27 +457,20 @@ descend.mistake(
 
 # --- The last cell of the notebook ----------------------------------------------------------------
 
-_TUTORIALS = "https://docs.pytorch.org/tutorials/beginner/basics"
-_BROADCASTING = "https://docs.pytorch.org/docs/stable/notes/broadcasting.html"
+_D2L = "Dive into Deep Learning](https://d2l.ai/chapter_"
+_TORCH = "https://docs.pytorch.org"
+_BROADCASTING = f"[Broadcasting semantics]({_TORCH}/docs/stable/notes/broadcasting.html)"
+_SOFTMAX = f"[Softmax regression, {_D2L}linear-classification/softmax-regression.html)"
 
 READ_FIRST = {
-    "ch00.shapes": f"[Broadcasting semantics]({_BROADCASTING})",
-    "ch00.centered": f"[Broadcasting semantics]({_BROADCASTING})",
-    "ch00.similarities": "[Linear algebra, Dive into Deep Learning]"
-    "(https://d2l.ai/chapter_preliminaries/linear-algebra.html)",
-    "ch00.softmax": "[Softmax regression, Dive into Deep Learning]"
-    "(https://d2l.ai/chapter_linear-classification/softmax-regression.html)",
-    "ch00.cross_entropy": "[Softmax regression, Dive into Deep Learning]"
-    "(https://d2l.ai/chapter_linear-classification/softmax-regression.html)",
-    "ch00.slope": f"[Automatic differentiation]({_TUTORIALS}/autogradqs_tutorial.html)",
-    "ch00.descend": "[Gradient descent, Dive into Deep Learning]"
-    "(https://d2l.ai/chapter_optimization/gd.html)",
-}
-_STATE = {
-    Outcome.PASS: "✓ passed",
-    Outcome.FAIL: "✗ not yet",
-    Outcome.TODO: "○ not started",
-    Outcome.ERROR: "! error",
+    "shapes": _BROADCASTING,
+    "centered": _BROADCASTING,
+    "similarities": f"[Linear algebra, {_D2L}preliminaries/linear-algebra.html)",
+    "softmax": _SOFTMAX,
+    "cross_entropy": _SOFTMAX,
+    "slope": "[Automatic differentiation]"
+    f"({_TORCH}/tutorials/beginner/basics/autogradqs_tutorial.html)",
+    "descend": f"[Gradient descent, {_D2L}optimization/gd.html)",
 }
 
 
@@ -485,16 +479,16 @@ def readiness(**answers: Any) -> tuple[list[list[str]], str]:
 
     Returns rows (exercise, result, what to read) for a table, and a sentence that sums them up.
     """
-    results = [REGISTRY[f"ch00.{name}"].check(answer) for name, answer in answers.items()]
+    results = {name: REGISTRY[f"ch00.{name}"].check(answer) for name, answer in answers.items()}
     rows = [
         [
-            f"`{result.exercise.removeprefix('ch00.')}`",
-            _STATE[result.outcome],
-            "ready" if result.passed else READ_FIRST[result.exercise],
+            f"`{name}`",
+            f"{result.outcome.symbol} {result.outcome.word.lower()}",
+            "ready" if result.passed else READ_FIRST[name],
         ]
-        for result in results
+        for name, result in results.items()
     ]
-    passed = sum(result.passed for result in results)
+    passed = sum(result.passed for result in results.values())
     count = f"**{passed} of {len(results)}** exercises passed."
     if passed == len(results):
         return rows, f"{count} You are ready for chapter 1."

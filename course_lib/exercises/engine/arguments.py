@@ -53,39 +53,40 @@ class Kept:
     """
 
     def __init__(self, value: Any) -> None:
-        self.value, self.parts = value, []
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            value = getattr(value, "__dict__", None)
+        self.value, self.before, inside = value, None, []
         if isinstance(value, Tensor):
             self.before, self.learns = value.detach().clone(), value.requires_grad
         elif isinstance(value, nn.Module):
-            self.parts = [Kept(one) for one in (*value.parameters(), *value.buffers())]
-            self.modes = [(one, one.training) for one in value.modules()]
-        elif isinstance(value, (list, set)):
-            self.before = type(value)(value) if type(value) in (list, set) else list(value)
-            self.parts = [Kept(one) for one in value]
-        elif isinstance(value, tuple):
-            self.parts = [Kept(one) for one in value]
+            self.before = [(one, one.training) for one in value.modules()]
+            inside = [*value.parameters(), *value.buffers()]
         elif isinstance(value, dict):
-            self.before, self.parts = dict(value), [Kept(one) for one in value.values()]
-        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            self.parts = [Kept(vars(value))] if hasattr(value, "__dict__") else []
+            self.before, inside = dict(value), value.values()
+        elif isinstance(value, (list, set, tuple)):
+            self.before = inside = list(value)
+        self.parts = [Kept(one) for one in inside]
 
     def change(self) -> str:
         """What was changed, to be said after "Your code "; "" when nothing was."""
-        value, inside = self.value, next(filter(None, (one.change() for one in self.parts)), "")
+        value, changed = self.value, False
         if isinstance(value, Tensor):
-            if not _equal(value.detach(), self.before):
-                return "changed {} in place. Its owner still needs it: work on a copy"
-            if value.is_leaf and value.requires_grad != self.learns:
+            changed = not _equal(value.detach(), self.before)
+            if not changed and value.is_leaf and value.requires_grad != self.learns:
                 return "changed whether {} needs a gradient"
         elif isinstance(value, nn.Module):
-            if any(one.training != mode for one, mode in self.modes):
+            if any(one.training != mode for one, mode in self.before):
                 return "left {} in another mode (training or evaluation) than it found it in"
         elif isinstance(value, dict):
-            if list(value) != list(self.before) or not _identical(value.values(), self.before):
-                return "changed {} in place. Its owner still needs it: work on a copy"
-        elif isinstance(value, (list, set)) and not _identical(value, self.before):
+            changed = list(value) != list(self.before)
+            changed = changed or not _identical(value.values(), self.before.values())
+        elif isinstance(value, set):
+            changed = value != set(self.before)
+        elif isinstance(value, list):
+            changed = not _identical(value, self.before)
+        if changed:
             return "changed {} in place. Its owner still needs it: work on a copy"
-        return inside
+        return next(filter(None, (one.change() for one in self.parts)), "")
 
     def restore(self) -> None:
         value = self.value
@@ -98,14 +99,13 @@ class Kept:
             if value.is_leaf and value.requires_grad != self.learns:
                 value.requires_grad_(self.learns)
         elif isinstance(value, nn.Module):
-            for one, mode in self.modes:
+            for one, mode in self.before:
                 one.training = mode
         elif isinstance(value, list):
             value[:] = self.before
-        elif isinstance(value, (set, dict)):
-            if self.change():
-                value.clear()
-                value.update(self.before)
+        elif isinstance(value, (set, dict)) and self.change():
+            value.clear()
+            value.update(self.before)
         for part in self.parts:
             part.restore()
 
@@ -124,15 +124,11 @@ class Watch:
         self.returned_nothing: list[bool] = []
 
     def wrap(self, answer: Any) -> Any:
-        """The answer (function or class) behind the watch; other values as they are."""
+        """The answer (function or class) behind the watch."""
         if inspect.isclass(answer):
             return self._wrap_class(answer)
-        if not callable(answer):
-            return answer
-        names = parameter_names(self.solution)
-        if inspect.isfunction(answer):
-            return self._wrap(answer, names)
-        return self._wrap(lambda *args, **kwargs: answer(*args, **kwargs), names)
+        function = answer if inspect.isfunction(answer) else lambda *a, **k: answer(*a, **k)
+        return self._wrap(function, parameter_names(self.solution))
 
     def restore(self) -> None:
         """Put back what the calls so far were given."""
@@ -212,11 +208,9 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 def described(names: list[str], inputs: tuple) -> str:
     """The inputs of a call in a few words: "`x` of shape (2, 3), `heads` = 4"."""
-    words = []
-    pairs = dict(zip(names, inputs, strict=False))
-    if inputs and isinstance(inputs[-1], named):
-        pairs = dict(zip(names, inputs[:-1], strict=False)) | inputs[-1]
-    for name, value in pairs.items():
+    words: list[str] = []
+    *inputs, last = (*inputs, {}) if not isinstance(inputs[-1], named) else inputs
+    for name, value in (dict(zip(names, inputs, strict=False)) | last).items():
         text = ""
         if isinstance(value, Tensor) and (value.numel() > 12 or value.is_floating_point()):
             text = f"of shape {tuple(value.shape)}"
@@ -237,9 +231,6 @@ def parameter_names(function: Any) -> list[str]:
 
 
 def _identical(some: Any, others: Any) -> bool:
-    if isinstance(some, set):
-        return some == others
-    others = others.values() if isinstance(others, dict) else others
     return len(some) == len(others) and all(
         a is b or (isinstance(a, (int, float, str)) and type(a) is type(b) and a == b)
         for a, b in zip(some, others, strict=True)
@@ -249,6 +240,4 @@ def _identical(some: Any, others: Any) -> bool:
 def _equal(one: Tensor, other: Tensor) -> bool:
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
-    return torch.equal(one, other) or bool(
-        ((one == other) | ((one != one) & (other != other))).all()
-    )
+    return bool(((one == other) | ((one != one) & (other != other))).all())

@@ -19,18 +19,13 @@ from pygments.lexers import PythonLexer
 class Outcome(enum.Enum):
     """PASS, FAIL (a wrong answer), TODO (not started) or ERROR (the code did not run through)."""
 
-    PASS = "pass"
-    FAIL = "fail"
-    TODO = "todo"
-    ERROR = "error"
+    PASS = ("✓", "Pass", "#2da44e")
+    FAIL = ("✗", "Not yet", "#d1242f")
+    TODO = ("○", "To do", "#8c959f")
+    ERROR = ("!", "Error", "#bf8700")
 
-
-_HEADINGS = {
-    Outcome.PASS: ("✓", "Pass", "#2da44e"),
-    Outcome.FAIL: ("✗", "Not yet", "#d1242f"),
-    Outcome.TODO: ("○", "To do", "#8c959f"),
-    Outcome.ERROR: ("!", "Error", "#bf8700"),
-}
+    def __init__(self, symbol: str, word: str, color: str) -> None:
+        self.symbol, self.word, self.color = symbol, word, color
 
 
 @dataclass(frozen=True)
@@ -58,15 +53,14 @@ class Result:
         return self
 
     def __str__(self) -> str:
-        symbol, word, _ = _HEADINGS[self.outcome]
         at = f" (case: {self.case})" if self.case else ""
-        return f"{symbol} {word} · {self.exercise}{at}: {self.message}"
+        return f"{self.outcome.symbol} {self.outcome.word} · {self.exercise}{at}: {self.message}"
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        symbol, word, color = _HEADINGS[self.outcome]
-        parts = [f"<strong>{symbol} {word}</strong> · <code>{escape(self.exercise)}</code>"]
+        said = f"{self.outcome.symbol} {self.outcome.word}"
+        parts = [f"<strong>{said}</strong> · <code>{escape(self.exercise)}</code>"]
         if self.case:
             parts.append(f" · case <code>{escape(self.case)}</code>")
         parts.append(f"<div>{inline_html(self.message)}</div>")
@@ -78,7 +72,7 @@ class Result:
                 "<details><summary>Where it happened</summary>"
                 f"<pre>{escape(self.traceback)}</pre></details>"
             )
-        style = f"border-left:0.3em solid {color};padding:0.3em 0.8em;margin:0.4em 0"
+        style = f"border-left:0.3em solid {self.outcome.color};padding:0.3em 0.8em;margin:0.4em 0"
         return f'<div class="exercise-result" style="{style}">{"".join(parts)}</div>'
 
 
