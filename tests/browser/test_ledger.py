@@ -41,11 +41,18 @@ def test_filters_by_keyboard_and_says_how_many_are_left(page):
     status = "() => document.querySelector('[aria-live=polite]').textContent"
     assert 0 < left < everything and page.evaluate(status) == f"{left} of {everything} claims"
     page.keyboard.press("Tab")
-    for _ in VERDICTS:
+    for _ in VERDICTS[:3]:
         page.keyboard.press("ArrowDown")
-    assert set(page.evaluate(FIRST.format("verdict"))) == {str(len(VERDICTS) - 1)}
+    assert set(page.evaluate(FIRST.format("verdict"))) == {"2"}
+    page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # show all
+    assert page.evaluate(SHOWN) == everything
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("ArrowDown")
+    assert set(page.evaluate(FIRST.format("kind"))) == {"0"}
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     assert page.evaluate(SHOWN) == everything
 
 
@@ -56,7 +63,8 @@ def test_headers_sort_and_say_so(page):
         page.keyboard.press("Enter")
         assert header.get_attribute("aria-sort") == direction
         verdicts = page.evaluate(FIRST.format("verdict"))
-        assert verdicts == sorted(verdicts, reverse=reverse) and len(set(verdicts)) == 3
+        assert verdicts == sorted(verdicts, reverse=reverse)
+        assert len(set(verdicts)) == len({claim.verdict for claim in claims.load()})
     assert page.locator("th[aria-sort=ascending], th[aria-sort=descending]").count() == 1
     page.get_by_role("button", name="Claim").click()
     texts = page.evaluate(FIRST.format("claim"))
