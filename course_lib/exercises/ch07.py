@@ -702,8 +702,8 @@ def width_one_is_greedy():
 @beam_search.same_as_answer("the sentence of the most probable hypothesis", see=_sentence)
 def wider_beams():
     for width in (2, 3, 5, 9):
-        for _ in range(10):
-            yield _speaker(), width, 7, 0.0
+        for vocabulary in (7, 4, 15, 7, 5, 7, 7, 7):
+            yield _speaker(vocabulary=vocabulary), width, 7, 0.0
 
 
 @beam_search.same_as_answer("the sentence with a length penalty", see=_sentence)
@@ -719,7 +719,7 @@ beam_search.mistake(
     "may have the same beginning, and a bad beginning has none.",
     """for token, log in enumerate(next_logs(tokens).tolist())
     -> for log, token in zip(*(one.tolist() for one in next_logs(tokens).topk(
-        1 if tokens else min(width, 7))))""",
+        1 if tokens else min(width, 4))))""",
 )
 beam_search.mistake(
     "wider_beams",

@@ -128,7 +128,9 @@ def beam_on_a_heap(next_logs, width, longest, alpha):
     for _ in range(longest):
         logs = [(tokens, total, next_logs(list(tokens))) for total, tokens in open_]
         every = [
-            (total - float(row[i]), (*tokens, i)) for tokens, total, row in logs for i in range(7)
+            (total - float(row[i]), (*tokens, i))
+            for tokens, total, row in logs
+            for i in range(len(row))
         ]
         kept = heapq.nsmallest(width, every)
         done += [one for one in kept if one[1][-1] == 2]
@@ -233,6 +235,7 @@ WRONG = {
         "[token for token in best[0] if token != EOS] -> best[0]",
         "complete or beam -> complete + beam",
         "range(longest) -> range(longest - 1)",
+        "next_logs(tokens).tolist() -> next_logs(tokens).tolist()[:7]",
         "range(longest) -> range(longest + 1)",
         "5 + len(pair[0]) -> 4 + len(pair[0])",
         "alpha) -> alpha if alpha < 2 else pair[1] / len(pair[0]))",
