@@ -11,6 +11,7 @@ from course_lib.attention import multi_head
 from course_lib.attention.masks import causal_mask, to_torch_key_padding
 from course_lib.attention.positions import rotate, sinusoidal
 from course_lib.decoding import search
+from course_lib.transformer import model as transformer_model
 from course_lib.transformer.model import POSITIONS, Transformer, TransformerConfig
 from tests.translator_promises import PROMISES, SIZES, batch, targets
 from tests.twins import check_equal, shake
@@ -243,3 +244,9 @@ def test_presets():
     )
     dropouts = [m.p for m in build(dropout=0.3).modules() if isinstance(m, nn.Dropout)]
     assert dropouts == [0.3] * (2 + 2 * 2 + 3 * 2)
+
+
+def test_rotary_angles_are_made_on_the_device_of_the_model():
+    config = replace(TINY, positions="rotary")
+    angles = transformer_model._rotary(config, torch.ones(1, 3, 32, device="meta"))
+    assert angles.device.type == "meta" and angles.shape == (3, 16)
