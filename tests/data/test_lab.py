@@ -8,8 +8,8 @@ import pytest
 
 from course_lib.data import lab
 from course_lib.data.lab import grammar
-from course_lib.data.lab.lexicon import ADJECTIVES, NOUNS, PREPOSITIONS, VERBS
-from course_lib.data.lab.meaning import Meaning, NounPhrase
+from course_lib.data.lab.lexicon import ADJECTIVES, ADVERBS, NOUNS, PREPOSITIONS, VERBS
+from course_lib.data.lab.meaning import Clause, Meaning, NounPhrase
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +114,9 @@ def test_alignment_by_hand(meaning):
         "the-le white-blanc horse-cheval of-de the-l' child-enfant does-ne does-pas "
         "not-ne not-pas see-voit an-de apple-pomme".split()
     )
-    assert _text(grammar.korean(meaning)) == "아이의 하얀 말은 한 사과를 보지 않는다"
+    assert _text(grammar.korean(meaning)) == "아이의 하얀 말은 어떤 사과를 보지 않는다"
     assert _links(meaning, grammar.korean) == set(
-        "white-하얀 horse-말 of--의 child-아이 does-않는다 not-않는다 see-보지 an-한 "
+        "white-하얀 horse-말 of--의 child-아이 does-않는다 not-않는다 see-보지 an-어떤 "
         "apple-사과".split()
     )
     meaning.main[0].subject.place = NounPhrase(_word(NOUNS, "dog"), "the", plural=False)
@@ -175,6 +175,107 @@ def test_korean_particles_follow_the_last_consonant_and_the_verb_comes_last(pair
                 assert (particle in after_consonant) == has_consonant
                 seen.add(particle)
     assert seen == after_consonant | after_vowel
+
+
+KOREAN_FAULTS = {  # what a native reader stumbles over: token patterns over "| … |"
+    "an indefinite subject as topic": r"(어떤|몇몇)( (?:ADJECTIVE))*( (?:NOUN)) -[은는] ",
+    "an indefinite first partner as topic": r"(어떤|몇몇)( (?:ADJECTIVE))*( (?:NOUN))"
+    r" (-[와과]|그리고)( 내)?( (?:ADJECTIVE))*( (?:NOUN))( -들)? -[은는] ",
+    "not … always reads never": r" (자주|항상|드물게)( 미소)? [^ ]+[^는 ] 않",
+    "한: as long as, or one item": r" 한 ",
+    "a partner inside the next relative clause": r" -[와과]( 어떤| 몇몇| 내)?( (?:ADJECTIVE))*"
+    r"( (?:NOUN))?( -들)?( -[을를]| -에게| -의 소리 -를| 소리 -를)?( 자주| 항상| 드물게)?( 미소)?"
+    r" (?:RELATIVE) ",
+    "an old being is not 오래된": r" 오래된( (?:ADJECTIVE))* (?:BEING) ",
+    "an old thing is not 늙은": r" 늙은( (?:ADJECTIVE))* (?:OTHER) ",
+    "one hears a sound": r" (?:NOUN)( -들)? -[을를] ((자주|항상|드물게) )?듣",
+    "words of the first version": r"선생님|미소짓|푸른| 옆 ",
+}
+
+
+@pytest.fixture(scope="module")
+def korean_texts():
+    return [
+        f"| {' '.join(pair.target)} |"
+        for pair in lab.generate(4_000, seed=5, lengths=(3, 30), target="korean")
+    ]
+
+
+def _korean_pattern(pattern):
+    words = {
+        "ADJECTIVE": {word for a in ADJECTIVES for word in (a.korean, a.korean_being)},
+        "NOUN": {noun.korean for noun in NOUNS},
+        "BEING": {noun.korean for noun in NOUNS if noun.kind == "being"},
+        "OTHER": {noun.korean for noun in NOUNS if noun.kind != "being"},
+        "RELATIVE": {verb.korean_stem.split()[-1] + "는" for verb in VERBS} | {"[^ ]+지는? 않는"},
+    }
+    for name, choices in words.items():
+        pattern = pattern.replace(f"(?:{name})", f"(?:{'|'.join(choices)})")
+    return re.compile(pattern)
+
+
+@pytest.mark.parametrize("fault", KOREAN_FAULTS)
+def test_korean_reads_as_it_is_meant(korean_texts, fault):
+    pattern = _korean_pattern(KOREAN_FAULTS[fault])
+    assert [text for text in korean_texts if pattern.search(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        ("an indefinite subject as topic", "| 어떤 작은 소녀 -는 웃는다 |"),
+        ("an indefinite first partner as topic", "| 어떤 소녀 -와 내 개 -는 웃는다 |"),
+        ("not … always reads never", "| 소녀 -는 항상 자지 않는다 |"),
+        ("a partner inside the next relative clause", "| 소녀 -와 새 -를 자주 보는 개 -는 잔다 |"),
+        ("a partner inside the next relative clause", "| 소녀 -와 자지 않는 개 -는 잔다 |"),
+        ("an old being is not 오래된", "| 오래된 하얀 소녀 -는 잔다 |"),
+        ("an old thing is not 늙은", "| 소녀 -는 늙은 집 -을 본다 |"),
+        ("one hears a sound", "| 소녀 -는 개 -들 -을 자주 듣는다 |"),
+    ],
+)
+def test_a_korean_fault_would_be_seen(fault, text):
+    assert _korean_pattern(KOREAN_FAULTS[fault]).search(text)
+
+
+def _being(noun, determiner="the", **more):
+    return NounPhrase(_word(NOUNS, noun), determiner, plural=False, **more)
+
+
+def _sentence(subject, verb, of=None, **more):
+    built = Meaning(random.Random(0))
+    built.main[:] = [Clause(_word(VERBS, verb), subject, of, **more)]
+    return " ".join(w for w, _ in grammar.english(built)), lab.detokenize(
+        [w for w, _ in grammar.korean(built)]
+    )
+
+
+def test_korean_sentences_by_hand():
+    always = next(a for a in ADVERBS if a.english == "always")
+    old = {"before": _word(ADJECTIVES, "old")}
+    sleeper, heard = _being("cat"), _being("cat")
+    sleeper.relative = Clause(_word(VERBS, "sleeps"), None, head=sleeper)
+    heard.relative = Clause(_word(VERBS, "hears"), _being("dog", "my"), head=heard)
+    assert [
+        _sentence(_being("girl", "a"), "laughs"),
+        _sentence(_being("cat", "my"), "sleeps", negated=True, adverb=always),
+        _sentence(_being("doctor", adjectives=old), "hears", _being("house", adjectives=old)),
+        _sentence(_being("doctor", partner=sleeper), "sings"),
+        _sentence(heard, "smiles", _being("man")),
+    ] == [
+        ("a girl laughs", "어떤 소녀가 웃는다"),
+        ("my cat does not always sleep", "내 고양이는 항상 자지는 않는다"),
+        ("the old doctor hears the old house", "늙은 의사는 오래된 집의 소리를 듣는다"),
+        ("the doctor and the cat that sleeps sing", "의사 그리고 자는 고양이는 노래한다"),
+        (
+            "the cat that my dog hears smiles at the man",
+            "내 개가 소리를 듣는 고양이는 남자에게 미소 짓는다",
+        ),
+    ]
+
+
+def test_korean_verb_comes_last():
+    pair = lab.generate(1, seed=0, lengths=(20, 20), target="korean")[0]
+    assert pair.target[-1].endswith("다")
 
 
 def test_every_construction_occurs_in_short_sentences():

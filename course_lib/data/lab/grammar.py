@@ -158,6 +158,11 @@ def _particle(tokens: list[Token], after_consonant: str, after_vowel: str, *tags
     return _token(after_consonant if last_syllable % 28 else after_vowel, *tags)
 
 
+def _begins_with_relative(np: NounPhrase) -> bool:
+    """Whether a relative clause is the first thing that Korean says of `np`."""
+    return bool(np.relative or (np.place and _begins_with_relative(np.place)))
+
+
 def _korean_phrase(np: NounPhrase) -> list[Token]:
     tokens: list[Token] = []
     if np.relative:
@@ -168,41 +173,58 @@ def _korean_phrase(np: NounPhrase) -> list[Token]:
             tokens.append(_token(np.preposition.korean, (np, "preposition")))
         tokens.append(_token("-의", (np, "preposition")))
     some = np.determiner == "a" and np.plural
-    determiner = {"a": "몇몇" if some else "한", "my": "내"}.get(np.determiner)
+    determiner = {"a": "몇몇" if some else "어떤", "my": "내"}.get(np.determiner)
     if determiner:  # "the" has no counterpart
         tokens.append(_token(determiner, (np, "determiner")))
     for position, adjective in sorted(np.adjectives.items(), reverse=True):
-        tokens.append(_token(adjective.korean, (np, position)))
+        being = np.noun.kind == "being"
+        tokens.append(_token(adjective.korean_being if being else adjective.korean, (np, position)))
     tokens.append(_token(np.noun.korean, (np, "noun")))
     if np.plural and not some:
         tokens.append(_token("-들", (np, "noun")))
     if np.partner:
-        tokens.append(_particle(tokens, "-과", "-와", (np, "and")))
+        if _begins_with_relative(np.partner):  # -와 would join the relative clause
+            tokens.append(_token("그리고", (np, "and")))
+        else:
+            tokens.append(_particle(tokens, "-과", "-와", (np, "and")))
         tokens += _korean_phrase(np.partner)
     return tokens
 
 
+def _korean_subject(clause: Clause) -> list[Token]:
+    """The topic particle -은/-는 marks what is known: "어떤 소녀" cannot take it."""
+    tokens = _korean_phrase(clause.subject)
+    new = any(np and np.determiner == "a" for np in (clause.subject, clause.subject.partner))
+    particles = ("-이", "-가") if clause.head or new else ("-은", "-는")
+    return [*tokens, _particle(tokens, *particles, (clause, "subject marker"))]
+
+
+def _korean_object(clause: Clause) -> list[Token]:
+    verb, marker = (clause, "verb"), (clause, "object marker")
+    tokens = _korean_phrase(clause.object) if clause.object else []
+    if clause.object and clause.verb.object == "indirect":
+        return [*tokens, _token("-에게", verb)]
+    if clause.verb.korean_of_object:
+        of = [_token("-의", marker)] if clause.object else []
+        tokens += [*of, _token(clause.verb.korean_of_object, verb)]
+    return tokens and [*tokens, _particle(tokens, "-을", "-를", marker)]
+
+
 def _korean_clause(clause: Clause, ending: str, *ending_tags: Hashable) -> list[Token]:
     """`ending`: "는" (relative clause), "고" (and …) or "" (end of the sentence)."""
-    tokens: list[Token] = []
-    if clause.subject:
-        tokens += _korean_phrase(clause.subject)
-        particles = ("-이", "-가") if clause.head else ("-은", "-는")
-        tokens.append(_particle(tokens, *particles, (clause, "subject marker")))
-    if clause.object:
-        tokens += _korean_phrase(clause.object)
-        if clause.verb.object == "indirect":
-            tokens.append(_token("-에게", (clause, "verb")))
-        else:
-            tokens.append(_particle(tokens, "-을", "-를", (clause, "object marker")))
+    tokens = _korean_subject(clause) if clause.subject else []
+    tokens += _korean_object(clause)
     if clause.adverb:
         tokens.append(_token(clause.adverb.korean, (clause, "adverb")))
     verb = (clause, "verb")
+    *noun, stem = clause.verb.korean_stem.split()
+    tokens += [_token(word, verb) for word in noun]
     if clause.negated:
-        tokens.append(_token(clause.verb.korean_stem + "지", verb))
+        # "항상 자지 않는다" would say "never sleeps"; with -는, "does not always sleep".
+        tokens.append(_token(stem + ("지는" if clause.adverb else "지"), verb))
         tokens.append(_token("않" + (ending or "는다"), (clause, "negation"), *ending_tags))
     else:
-        form = clause.verb.korean_stem + ending if ending else clause.verb.korean
+        form = stem + ending if ending else clause.verb.korean.split()[-1]
         tokens.append(_token(form, verb, *ending_tags))
     return tokens
 
