@@ -126,7 +126,7 @@ def test_alignment_by_hand(meaning):
 @pytest.mark.parametrize(
     ("negated", "plural", "french", "korean"),
     [
-        (False, False, "voit une pomme", "한 사과를 본다"),
+        (False, False, "voit une pomme", "어떤 사과를 본다"),
         (False, True, "voit des pommes", "몇몇 사과를 본다"),
         (True, True, "ne voit pas de pommes", "몇몇 사과를 보지 않는다"),
     ],
