@@ -85,3 +85,12 @@ def test_frozen_layers_stay_and_the_others_learn(body):
     layer_transfer.learn(model, names, digits.few(1, 0), 0, 3)
     for name, (part, *_) in model.body.layers().items():
         assert same(before[name], state(part)) == (name in names), name
+
+
+def test_the_nearest_labeled_image_names_a_digit():
+    few = digits.few(1, 0)
+    assert vision_transfer.nearest(few, few) == 1.0
+    test = digits.load("test")
+    distances = (test.pixels[:, None] - few.pixels[None]).square().sum(dim=(2, 3, 4))
+    right = few.labels[distances.argmin(1)] == test.labels
+    assert vision_transfer.nearest(few, test) == right.float().mean().item()

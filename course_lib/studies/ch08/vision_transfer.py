@@ -123,6 +123,12 @@ def logistic(few: Images, test: Images) -> float:
     return LogisticRegression(max_iter=2000).fit(known, labels).score(asked, right)
 
 
+def nearest(few: Images, test: Images) -> float:
+    """Test accuracy of the nearest labeled image: the distance of two is that of their pixels."""
+    distances = torch.cdist(test.pixels.flatten(1), few.pixels.flatten(1))
+    return (few.labels[distances.argmin(1)] == test.labels).float().mean().item()
+
+
 def label_curve(body: ResNetBody | None, config: Config, seed: int) -> Metrics:
     """Test accuracy of every way to learn, by number of labeled images of each digit."""
     test = digits.load("test")
