@@ -22,16 +22,17 @@ from functools import cache
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.data import reviews, wikipedia
 from course_lib.data.reviews import FRESH, Review
+from course_lib.gpt.model import GPTState
 from course_lib.gpt.smollm import SmolLM2, smollm2
 from course_lib.gpt.windows import token_nats
 from course_lib.studies.ch09 import language_models as lm
 from course_lib.studies.engine.core import Config, Metrics, Study
 
-BATCH = 16
+BATCH = 32
 LAYERS = (5, 10, 15, 20, 25, 30)
 LABELS = (100, 500, 5000)
 CONTEXT, STRIDE = 512, 128  # tokens, of the windows that score the articles
@@ -72,7 +73,20 @@ PROMPTS = {  # the first is the course's own wording, of chapter 10
 }
 BEST = "sentiment"  # as it stands, on validation reviews: the record of `smollm_asked`
 
-_load = cache(smollm2)
+
+@cache
+def _load() -> SmolLM2:
+    """Matrices in 16 bits, for speed; sums, norms and the last product stay in 32."""
+    found = smollm2()
+    for part in found.model.modules():
+        if isinstance(part, nn.Linear):
+            part.to(torch.bfloat16)
+    return found
+
+
+def _read(found: SmolLM2, tokens: Tensor, state: GPTState) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        return found.model.body.read(tokens, state)[0].float()
 
 
 def differences(
@@ -91,22 +105,27 @@ def differences(
             f"{prompt.before}{one.text}{prompt.after}{prompt.endings[one.label]}{prompt.close}"
         ).ids
     ]
-    state = model.init_state(torch.tensor([shown], dtype=torch.long))
-    scores = []
-    for batch, last in batches(found, [f"{prompt.before}{t}{prompt.after}" for t in texts]):
-        states, _, _ = model.body.read(batch, model.reorder(state, torch.zeros_like(last)))
+    with torch.autocast("cpu", torch.bfloat16):
+        state = model.init_state(torch.tensor([shown], dtype=torch.long))
+    scores = torch.empty(len(texts))
+    for rows, batch, last in batches(found, [f"{prompt.before}{t}{prompt.after}" for t in texts]):
+        states = _read(found, batch, model.reorder(state, torch.zeros_like(last)))
         log_probs = model.head(states[torch.arange(len(last)), last]).log_softmax(-1)  # (B, V)
-        scores.append(log_probs[:, fresh] - log_probs[:, rotten])
-    return torch.cat(scores)
+        scores[rows] = log_probs[:, fresh] - log_probs[:, rotten]
+    return scores
 
 
-def batches(found: SmolLM2, texts: Sequence[str]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Token ids (B, T), filled up on the right, and the place of each row's last token (B,)."""
-    rows = [found.tokens.encode(text).ids for text in texts]
-    for start in range(0, len(rows), BATCH):
-        part = [torch.tensor(row) for row in rows[start : start + BATCH]]
+def batches(found: SmolLM2, texts: Sequence[str]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+    """The numbers of B texts of like length, their token ids (B, T), filled up on the right, and
+    the place of each one's last token (B,).
+    """
+    ids = [found.tokens.encode(text).ids for text in texts]
+    by_length = sorted(range(len(ids)), key=lambda n: len(ids[n]))
+    for start in range(0, len(ids), BATCH):
+        rows = by_length[start : start + BATCH]
+        part = [torch.tensor(ids[n]) for n in rows]
         last = torch.tensor([len(row) - 1 for row in part])
-        yield torch.nn.utils.rnn.pad_sequence(part, batch_first=True), last
+        yield rows, torch.nn.utils.rnn.pad_sequence(part, batch_first=True), last
 
 
 def states(found: SmolLM2, texts: Sequence[str]) -> Tensor:
@@ -118,16 +137,16 @@ def states(found: SmolLM2, texts: Sequence[str]) -> Tensor:
         )
         for layer in LAYERS
     ]
-    rows = []
+    seen = torch.empty(len(texts), len(LAYERS), found.model.config.width, dtype=torch.half)
     try:
-        for batch, last in batches(found, texts):
-            found.model.body(batch)
-            rows.append(torch.stack([x[torch.arange(len(last)), last] for x in kept], 1).half())
+        for rows, batch, last in batches(found, texts):
+            _read(found, batch, found.model.body.start())
+            seen[rows] = torch.stack([x[torch.arange(len(last)), last] for x in kept], 1).half()
             kept.clear()
     finally:
         for hook in hooks:
             hook.remove()
-    return torch.cat(rows)
+    return seen
 
 
 def judged(scores: Tensor, items: Sequence[Review], prior: float, middle: float) -> Metrics:
@@ -172,7 +191,8 @@ def bits(found: SmolLM2, count: int | None) -> Metrics:
     """The validation articles as they are written, not in lower case: it reads such text best."""
     texts = [article.text for article in wikipedia.split(wikipedia.load()).validation][:count]
     ids = torch.tensor([token for text in texts for token in found.tokens.encode(text + "\n").ids])
-    nats = token_nats(found.model, ids, CONTEXT, STRIDE, batch_size=2).mean().item()
+    with torch.autocast("cpu", torch.bfloat16):
+        nats = token_nats(found.model, ids, CONTEXT, STRIDE, batch_size=2).mean().item()
     return lm.summary(nats, len(ids), texts)
 
 
