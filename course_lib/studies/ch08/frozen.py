@@ -94,11 +94,15 @@ def _features(name: str, on: str, seed: int) -> dict[str, dict[str, Tensor]]:
     with evaluating(made):
         for part in PARTS:
             pieces = view(target(on, part).pixels).split(64)
-            maps = [made.maps(piece.to(device())) for piece in pieces]
+            seen = [channels(made.maps(piece.to(device()))) for piece in pieces]
             for layer in found:
-                means = [some[layer].mean(dim=(2, 3)) for some in maps]
-                found[layer][part] = torch.cat(means).cpu()
+                found[layer][part] = torch.cat([some[layer] for some in seen]).cpu()
     return found
+
+
+def channels(maps: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The mean of each channel over the picture: layer → (B, C, H, W) becomes layer → (B, C)."""
+    return {layer: responses.mean(dim=(2, 3)) for layer, responses in maps.items()}
 
 
 def settle(made: nn.Module, images: Tensor) -> None:
