@@ -41,6 +41,14 @@ def test_equal_to_a_bare_loop(fit, clip):
 
 
 @BOTH
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_bar_is_drawn_where_it_is_asked_for(fit, asked, monkeypatch, capsys):
+    monkeypatch.setattr("course_lib.support.progress.somebody_watches", lambda: True)
+    fit(tagger(), loss_fn, Sampler(), 2, progress=asked)
+    assert ("training" in capsys.readouterr().err) == asked
+
+
+@BOTH
 def test_seconds_are_those_of_the_steps_one_after_the_other(fit, monkeypatch):
     ticks = iter([0.0, 1.0, 10.0, 12.0, 20.0, 24.0])
     monkeypatch.setattr("course_lib.training.loop.time.perf_counter", lambda: next(ticks))

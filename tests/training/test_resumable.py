@@ -11,6 +11,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -95,6 +96,20 @@ def test_resumed_stream_training_carries_the_state(tmp_path, cell):
     history, resumed = train(40, path)
     assert history.losses == expected.losses
     assert same(resumed, whole)
+
+
+def test_a_seed_that_is_no_json_value_goes_into_the_checkpoint(tmp_path):
+    class Seeded(Sampler):
+        def batch(self, step):
+            return Sampler(int(self.seed)).batch(step)
+
+    sampler, path = Seeded(np.int64(3)), tmp_path / "run.safetensors"
+    model = tagger()
+    fit_resumable(model, loss_fn, sampler, 2, checkpoint=path)
+    fit_resumable(model, loss_fn, sampler, 3, checkpoint=path)
+    sampler.seed = np.int64(4)
+    with pytest.raises(ValueError, match="sampler seed"):
+        fit_resumable(model, loss_fn, sampler, 4, checkpoint=path)
 
 
 def test_the_carried_state_follows_the_device_of_the_model(tmp_path):
