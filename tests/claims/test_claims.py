@@ -87,7 +87,7 @@ def load(entry, tmp_path, monkeypatch):
 
 
 def test_verdicts_in_the_ledger_are_the_computed_ones():
-    assert [c.id for c in ALL if c.verdict != c.recorded_verdict] == []
+    assert {c.id: f"is {c.verdict}" for c in ALL if c.verdict != c.recorded_verdict} == {}
     schema = yaml.safe_load(SCHEMA.read_text())["$defs"]["claim"]["properties"]
     assert schema["verdict"]["enum"] == list(claims.VERDICTS)
     assert sorted(schema["kind"]["enum"]) == sorted(claims.KINDS)

@@ -87,7 +87,9 @@ def test_appears_in_one_notebook_with_a_starter_that_is_todo(exercise):
     assert re.fullmatch(r"ch\d\d\.[A-Za-z_][A-Za-z0-9_]*", exercise.id)  # in any language
     chapter, name = exercise.id.split(".")
     assert getattr(importlib.import_module(f"course_lib.exercises.{chapter}"), name) is exercise
-    ((notebook, cell),) = places(exercise)
+    found = places(exercise)
+    assert len(found) == 1, f"{exercise.id}.check({name}): {len(found)} notebook cells, not 1"
+    ((notebook, cell),) = found
     assert notebook.startswith(chapter[2:])
     assert "exercise" in cell["metadata"].get("tags", [])
     namespace: dict = {"torch": torch, "nn": torch.nn, "Tensor": torch.Tensor}

@@ -12,12 +12,12 @@ How to add an exercise to chapter NN
            """Turn scores (B, T, S) into weights (B, T, S) over the source."""
            return scores.softmax(dim=-1)
 
-   A class works the same way: the answer is then the class. With `answer="value"` the decorated
-   function takes no arguments and returns the answer itself (a number, a model, any object).
-   `changes=("model",)` names arguments that the task asks to change; a change to any other
-   argument is noticed without further ado, named to the learner, and undone. A solution may use
-   what its file imports at the top by absolute imports, and nothing else: `solution()` prints
-   those imports with it.
+   Give two to four hints, from vague to plain. A class works the same way: the answer is then the
+   class. With `answer="value"` the decorated function takes no arguments and returns the answer
+   itself (a number, a model, any object). `changes=("model",)` names arguments that the task asks
+   to change; a change to any other argument is noticed without further ado, named to the learner,
+   and undone. A solution may use what its file imports at the top by absolute imports, and nothing
+   else: `solution()` prints those imports with it.
 
 2. Add cases, the most telling first; the first that fails is reported. Most of them say: the same
    as our answer, on these inputs. Type, shape, dtype and values are compared in this order, and
@@ -47,6 +47,9 @@ How to add an exercise to chapter NN
 3. Add mistakes: at most four wrong answers that people really give, each with the case that must
    catch it, and what to tell a learner who made it. Say which idea is mixed up, not what to type.
    A mistake is a patch of our own source (`old -> new`, several joined by ` ;; `), or a function.
+   `old` must stand there exactly once, outside the docstring. A mistake belongs to the first case
+   that it fails; for a boundary, let the earlier cases keep off it. Each case needs a mistake, or
+   a wrong answer of step 4, that fails there first.
 
        attention_weights.mistake(
            "sums_to_one_over_the_source",
@@ -60,13 +63,16 @@ How to add an exercise to chapter NN
    its mistakes apart.
 
 4. Right answers written differently, and wrong ones without a message of their own, stand in
-   `tests/exercises/answers_chNN.py`: one line each.
+   `tests/exercises/answers_chNN.py`, in `RIGHT` and `WRONG`: patches or functions, one line each.
 
-5. In the notebook: a cell tagged "exercise" with the starter — the same name and arguments, ending
-   in `raise NotImplementedError("your code here")`; for a value, `name = ...` — then
-   `chNN.name.check(name)`, then, tagged "hide-input", `chNN.name.help()`.
+5. In the notebook, after the last exercise: the statement, headed "### Exercise 3.7 — Its title",
+   which begins with "Difficulty: easy.", medium or hard; a cell tagged "exercise" with the starter
+   — the same name and arguments, ending in `raise NotImplementedError("your code here")`; for a
+   value, `name = ...` — then `chNN.name.check(name)`, then, tagged "hide-input",
+   `chNN.name.help()`.
 
-`python -m pytest tests/exercises -k chNN` checks all of this.
+`python -m pytest tests/exercises -k chNN` checks all of this. The test that looks for the
+check cell fails until step 5 is done.
 '''
 
 from __future__ import annotations
