@@ -649,10 +649,10 @@ def beam_search(
     """Write one sentence by beam search: the tokens of the best hypothesis, no end mark.
 
     next_logs: a function of the tokens written so far ([] at first) that gives the
-    log-probabilities (V,) of the next token; 2 is the end mark. Each of at most `longest` rounds
-    extends every hypothesis of the beam by every token and keeps the `width` of highest log P in
-    all. A kept one that ends with the end mark is complete: it leaves the beam, which is one
-    narrower from then on. Returned is the complete hypothesis of highest
+    log-probabilities (V,) of the next token; 2 is the end mark, all others are words. Each of at
+    most `longest` rounds extends every hypothesis of the beam by every token and keeps the `width`
+    of highest log P in all. A kept one that ends with the end mark is complete: it leaves the beam,
+    which is one narrower from then on. Returned is the complete hypothesis of highest
     log P / ((5 + length) / 6) ** alpha, where the end mark counts in P and in the length; if none
     is complete after the last round, the most probable of the beam.
     """

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from course_lib.attention.multi_head import KeysValues
 from course_lib.attention.positions import sinusoidal, turn
-from course_lib.gpt.model import GPT, GPTState, look_back
+from course_lib.gpt.model import GPT, DecoderBody, GPTState, look_back
 from course_lib.support.checks import check_ids, check_sizes
 
 
@@ -96,9 +96,9 @@ class GroupedAttention(nn.Module):
         self.output = nn.Linear(config.width, config.width, bias=False)
 
     def forward(
-        self, x: Tensor, table: Tensor, past: KeysValues | None, *, need_weights: bool = False
+        self, x: Tensor, past: KeysValues | None, table: Tensor, *, need_weights: bool = False
     ) -> tuple[Tensor, KeysValues, Tensor | None]:
-        """(B, T, D), the rotary table (T, K) of its positions, what was kept of P positions.
+        """(B, T, D), what was kept of P positions, the rotary table (T, K) of the new ones.
 
         Returns:
             (B, T, D); keys and values of all P + T positions, (B, G, P + T, K) each; weights
@@ -144,18 +144,18 @@ class LlamaBlock(nn.Module):
         self.network = SwiGLU(config)
 
     def forward(
-        self, x: Tensor, table: Tensor, past: KeysValues | None, *, need_weights: bool = False
+        self, x: Tensor, past: KeysValues | None, table: Tensor, *, need_weights: bool = False
     ) -> tuple[Tensor, KeysValues, Tensor | None]:
         """As `GroupedAttention`."""
         out, kept, weights = self.attention(
-            self.attention_norm(x), table, past, need_weights=need_weights
+            self.attention_norm(x), past, table, need_weights=need_weights
         )
         x = x + out
         return x + self.network(self.network_norm(x)), kept, weights
 
 
-class LlamaBody(nn.Module):
-    """Token ids -> one vector a position, as `GPTBody`."""
+class LlamaBody(DecoderBody):
+    """Rotary positions, blocks, and an RMSNorm at the end."""
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
@@ -164,41 +164,25 @@ class LlamaBody(nn.Module):
         self.h = nn.ModuleList(LlamaBlock(config) for _ in range(config.layers))
         self.norm = RMSNorm(config.width, config.epsilon)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, T) -> (B, T, D), after the last norm."""
-        return self.read(tokens, self.start())[0]
-
-    def start(self) -> GPTState:
-        """The state before the first token."""
-        return GPTState((None,) * len(self.h), 0)
-
     def read(
         self, tokens: Tensor, state: GPTState, *, need_weights: bool = False
     ) -> tuple[Tensor, GPTState, list[Tensor | None]]:
         """As `GPTBody.read`."""
         check_ids(tokens, self.config.vocab_size, "tokens")
         x = self.wte(tokens)  # (B, T, D)
-        head_width = self.config.width // self.config.heads
         table = sinusoidal(  # (T, K): the angles are the same in every layer
             tokens.shape[1],
-            head_width,
+            self.config.width // self.config.heads,
             start=state.length,
             base=self.config.base,
             dtype=x.dtype,
             device=x.device,
         )
-        kept, by_layer = [], []
-        for block, past in zip(self.h, state.past, strict=True):
-            x, keys_values, weights = block(x, table, past, need_weights=need_weights)
-            kept.append(keys_values)
-            by_layer.append(weights)
-        return self.norm(x), GPTState(tuple(kept), state.length + tokens.shape[1]), by_layer
+        x, state, by_layer = self.through(x, state, table, need_weights=need_weights)
+        return self.norm(x), state, by_layer
 
 
 class Llama(GPT):
     """Body and language-model head. Reading, writing and looking in work as in `GPT`."""
 
-    def __init__(self, config: LlamaConfig) -> None:
-        nn.Module.__init__(self)
-        self.config = config
-        self.body = LlamaBody(config)
+    body_class = LlamaBody

@@ -191,8 +191,46 @@ class GPTState(NamedTuple):
     length: int
 
 
-class GPTBody(nn.Module):
-    """Token ids -> one vector a position, which knows no later one. The part that transfers."""
+class DecoderBody(nn.Module):
+    """Token ids -> one vector a position, which knows no later one. The part that transfers.
+
+    A subclass has its blocks as `h`, and `read`, which embeds, calls `through` and norms.
+    """
+
+    h: nn.ModuleList
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, D), after the last norm."""
+        return self.read(tokens, self.start())[0]
+
+    def start(self) -> GPTState:
+        """The state before the first token."""
+        return GPTState((None,) * len(self.h), 0)
+
+    def through(
+        self, x: Tensor, state: GPTState, *given: Tensor, need_weights: bool
+    ) -> tuple[Tensor, GPTState, list[Tensor | None]]:
+        """All blocks, one after the other.
+
+        Args:
+            x: (B, T, D), the new positions.
+            state: what was kept of the P positions before.
+            given: what else each block is given.
+
+        Returns:
+            (B, T, D), the new state, and for each block the attention weights (B, H, T, P + T) or
+            None.
+        """
+        kept, by_layer = [], []
+        for block, past in zip(self.h, state.past, strict=True):
+            x, keys_values, weights = block(x, past, *given, need_weights=need_weights)
+            kept.append(keys_values)
+            by_layer.append(weights)
+        return x, GPTState(tuple(kept), state.length + x.shape[1]), by_layer
+
+
+class GPTBody(DecoderBody):
+    """Learned positions, blocks, and a LayerNorm at the end."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -203,14 +241,6 @@ class GPTBody(nn.Module):
         self.h = nn.ModuleList(GPTBlock(config) for _ in range(config.layers))
         self.ln_f = nn.LayerNorm(config.width)
         init_gpt2_(self)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, T) -> (B, T, D), after the last LayerNorm."""
-        return self.read(tokens, self.start())[0]
-
-    def start(self) -> GPTState:
-        """The state before the first token."""
-        return GPTState((None,) * len(self.h), 0)
 
     def read(
         self, tokens: Tensor, state: GPTState, *, need_weights: bool = False
@@ -228,21 +258,19 @@ class GPTBody(nn.Module):
             )
         places = torch.arange(state.length, end, device=tokens.device)
         x = self.drop(self.wte(tokens) + self.wpe(places))  # (B, T, D)
-        kept, by_layer = [], []
-        for block, past in zip(self.h, state.past, strict=True):
-            x, keys_values, weights = block(x, past, need_weights=need_weights)
-            kept.append(keys_values)
-            by_layer.append(weights)
-        return self.ln_f(x), GPTState(tuple(kept), end), by_layer
+        x, state, by_layer = self.through(x, state, need_weights=need_weights)
+        return self.ln_f(x), state, by_layer
 
 
 class GPT(nn.Module):
     """Body and language-model head, which is the token embedding again: no parameter of its own."""
 
+    body_class: type[DecoderBody] = GPTBody
+
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.config = config
-        self.body = GPTBody(config)
+        self.body = self.body_class(config)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> logits (B, T, V); `logits[:, t]` scores the token after `tokens[:, t]`."""

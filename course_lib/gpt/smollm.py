@@ -6,7 +6,7 @@ weights, these in 4 bits (the embedding in 8). `transfer.gguf` reads it; we comp
 numbers that the bits stand for.
 
 Two things about such a file are worth knowing. Its rotary pairs are neighbors, (2i, 2i + 1), as in
-`positions.rotate`; Hugging Face keeps the same matrices with other row orders (`half_split`). And
+`positions.rotate`; Hugging Face keeps the same matrices with row i beside row i + K / 2. And
 it knows no padding: a shorter text of a batch is filled up on the right with any id, since nothing
 that is real looks there.
 """
@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import tokenizers
 import torch
-from torch import Tensor
 
 from course_lib.data import archives
 from course_lib.gpt.llama import Llama, LlamaConfig
@@ -117,14 +116,3 @@ def _tokenizer(said: dict) -> tokenizers.Tokenizer:
         [word for word, kind in zip(words, types, strict=True) if kind == CONTROL]
     )
     return tokens
-
-
-def half_split(matrix: Tensor, heads: int) -> Tensor:
-    """Rows of a query or key matrix: in Hugging Face's order -> in that of `positions.rotate`.
-
-    Theirs turns row i of a head with row i + K / 2; ours, and Su et al.'s, row 2i with row 2i + 1.
-
-    Args:
-        matrix: (heads · K, D).
-    """
-    return matrix.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)

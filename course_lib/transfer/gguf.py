@@ -51,11 +51,11 @@ def _four_bits(raw: np.ndarray) -> np.ndarray:
     return steps * scale + smallest
 
 
-# type: its name, bytes and numbers of a block, how to read it
-KINDS: dict[int, tuple[str, int, int, Callable[[np.ndarray], np.ndarray]]] = {
-    0: ("F32", 4, 1, _numbers),
-    3: ("Q4_1", 20, 32, _four_bits),
-    8: ("Q8_0", 34, 32, _eight_bits),
+# type: bytes and numbers of a block, how to read it
+KINDS: dict[int, tuple[int, int, Callable[[np.ndarray], np.ndarray]]] = {
+    0: (4, 1, _numbers),  # F32
+    3: (20, 32, _four_bits),  # Q4_1
+    8: (34, 32, _eight_bits),  # Q8_0
 }
 
 
@@ -111,7 +111,7 @@ def _read(data: mmap.mmap) -> GGUF:
     start = -(-at // step) * step
     weights = {}
     for name, shape, kind, offset in heads:
-        _, size, numbers, decode = KINDS[kind]
+        size, numbers, decode = KINDS[kind]
         length = math.prod(shape) // numbers * size
         raw = np.frombuffer(data[start + offset : start + offset + length], np.uint8)
         if len(raw) < length:

@@ -8,8 +8,8 @@ import torch
 
 from course_lib.bert import weights as bert_weights
 from course_lib.bert.model import Bert, BertConfig, BertForPreTraining, init_bert_
-from course_lib.data import archives
 from course_lib.text.wordpiece import SPECIALS
+from tests.fetched import fetched
 
 transformers = pytest.importorskip("transformers")
 
@@ -119,10 +119,7 @@ def test_gradients_are_equal_to_hugging_face(pair):
 
 @pytest.fixture(scope="module")
 def folder():
-    try:
-        return archives.fetch("minilm")
-    except archives.ArchiveError as error:
-        pytest.skip(str(error))
+    return fetched("minilm")
 
 
 def test_equal_to_hugging_face_on_minilm(folder):

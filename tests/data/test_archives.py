@@ -332,7 +332,9 @@ def test_pip_ends_with_the_process_that_started_it(home, kind):
         f"import socket; s = socket.create_connection(('127.0.0.1', {server.getsockname()[1]}))\n"
         "time.sleep(60)",
     )
-    script = "from tests.data.test_archives import work; work()"
+    # A suite that runs in the background has been started with Ctrl-C ignored.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    script = f"{listen}; from tests.data.test_archives import work; work()"
     worker = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     connection, _ = server.accept()
     connection.settimeout(20)

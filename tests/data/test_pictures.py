@@ -3,17 +3,15 @@
 import pytest
 import torch
 
-from course_lib.data import archives, pictures
+from course_lib.data import pictures
+from tests.fetched import fetched
 
 ALL = "".join(pictures.CLASSES.values())
 
 
 @pytest.fixture(scope="module", autouse=True)
 def font():
-    try:
-        archives.fetch("pictures")
-    except archives.ArchiveError as error:
-        pytest.skip(str(error))
+    fetched("pictures")
 
 
 def test_no_picture_is_in_two_parts_and_none_is_lost():

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from course_lib.attention.positions import sinusoidal
-from course_lib.data import archives
 from course_lib.decoding.search import greedy
 from course_lib.gpt import smollm
 from course_lib.gpt.llama import Llama, LlamaConfig, RMSNorm
 from course_lib.text.words import Specials
+from tests.fetched import fetched
 
 SMALL = LlamaConfig(31, 24, 40, 6, 2, 3, 64, base=500.0, epsilon=1e-3)
 THEIRS = {
@@ -49,17 +49,40 @@ def reference(config):
     ).eval()
 
 
-def ours_from(theirs, config):
-    """The same weights in our model."""
-    model, state = Llama(config), theirs.state_dict()
-    for name, parameter in model.named_parameters():
-        path = name.removeprefix("body.").removesuffix(".weight").split(".")
+def matched(theirs, ours):
+    """(their parameter, ours, heads whose rows stand in another order or None), for all of them."""
+    there, config = dict(theirs.named_parameters()), ours.config
+    heads = {"attention.query": config.heads, "attention.key": config.key_heads}
+    for name, parameter in ours.body.named_parameters():
+        path = name.removesuffix(".weight").split(".")
         block = f"layers.{path[1]}." if path[0] == "h" else ""
         part = ".".join(path[2:] if block else path)
-        found = state[f"model.{block}{THEIRS[part]}.weight"]
-        heads = {"attention.query": config.heads, "attention.key": config.key_heads}.get(part)
-        parameter.data.copy_(smollm.half_split(found, heads) if heads else found)
+        yield there.pop(f"model.{block}{THEIRS[part]}.weight"), parameter, heads.get(part)
+    assert not there
+
+
+def ours_from(theirs, config):
+    """The same weights in our model: their row i of a head turns with row i + K / 2, ours with the
+    next.
+    """
+    model = Llama(config)
+    with torch.no_grad():
+        for from_, to, heads in matched(theirs, model):
+            if heads:
+                from_ = from_.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)
+            to.copy_(from_)
     return model.eval()
+
+
+def theirs_from(ours):
+    """The same weights in Hugging Face's model."""
+    model = reference(ours.config)
+    with torch.no_grad():
+        for to, from_, heads in matched(model, ours):
+            if heads:
+                from_ = from_.unflatten(0, (heads, -1, 2)).transpose(1, 2).flatten(0, 2)
+            to.copy_(from_)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +139,7 @@ def test_text_may_start_anywhere():
     torch.manual_seed(0)
     model = Llama(SMALL).eval()
     block, x = model.body.h[0], torch.randn(1, 5, 24)
-    near, far = (block(x, sinusoidal(5, 4, start=s, base=500.0), None)[0] for s in (0, 1000))
+    near, far = (block(x, None, sinusoidal(5, 4, start=s, base=500.0))[0] for s in (0, 1000))
     torch.testing.assert_close(near, far, atol=1e-4, rtol=1e-4)
 
 
@@ -136,8 +159,7 @@ def test_query_heads_that_cannot_share():
 
 @pytest.fixture(scope="module")
 def smollm2():
-    if not archives.is_intact(archives.ARCHIVES["smollm2"]):
-        pytest.skip("SmolLM2 is not in the cache: make fetch")
+    fetched("smollm2")
     return smollm.smollm2()
 
 
@@ -146,27 +168,9 @@ def test_smollm2_is_hugging_faces_model_with_the_same_weights(smollm2):
     c = model.config
     assert (c.layers, c.width, c.heads, c.key_heads, c.base) == (30, 576, 9, 3, 100_000.0)
     assert sum(p.numel() for p in model.parameters()) == 134_515_008
-    theirs = reference(c)
     ids = torch.tensor([tokens.encode("The history of Paris begins in 250 BC, when").ids])
     with torch.no_grad():
-        for name, parameter in theirs.named_parameters():
-            parameter.copy_(_as_theirs(name, model))
-        ours, expected = model(ids), theirs(ids).logits
-    torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)
-
-
-def _as_theirs(name, model):
-    part = name.removeprefix("model.").removesuffix(".weight")
-    block = ""
-    if part.startswith("layers."):
-        _, number, part = part.split(".", 2)
-        block = f"h.{number}."
-    ours = {theirs: ours for ours, theirs in THEIRS.items()}[part]
-    matrix = model.state_dict()[f"body.{block}{ours}.weight"]
-    heads = {"attention.query": model.config.heads, "attention.key": model.config.key_heads}
-    if ours not in heads:
-        return matrix
-    return matrix.unflatten(0, (heads[ours], -1, 2)).transpose(1, 2).flatten(0, 2)
+        torch.testing.assert_close(model(ids), theirs_from(model)(ids).logits, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

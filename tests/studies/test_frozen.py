@@ -3,18 +3,15 @@
 import pytest
 import torch
 
-from course_lib.data import archives
 from course_lib.studies.ch08 import frozen
 from course_lib.support.modes import evaluating
+from tests.fetched import fetched
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cached():
     for name in ("imagenet", "pictures"):
-        try:
-            archives.fetch(name)
-        except archives.ArchiveError as error:
-            pytest.skip(str(error))
+        fetched(name)
 
 
 def test_accuracy_is_averaged_over_classes():

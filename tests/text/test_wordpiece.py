@@ -6,8 +6,9 @@ from itertools import islice
 import pytest
 from tokenizers import BertWordPieceTokenizer
 
-from course_lib.data import archives, wikipedia
+from course_lib.data import wikipedia
 from course_lib.text.wordpiece import LONGEST_WORD, SPECIALS, WordPiece, cut_pair, words
+from tests.fetched import fetched
 
 VOCABULARY = [*SPECIALS, "low", "##er", "##est", "new", "##s", "!", "a", "##b", "猫", "l", "##ow"]
 
@@ -19,10 +20,7 @@ def small() -> WordPiece:
 
 @pytest.fixture(scope="module")
 def file():
-    try:
-        return archives.fetch("minilm") / "vocab.txt"
-    except archives.ArchiveError as error:
-        pytest.skip(str(error))
+    return fetched("minilm") / "vocab.txt"
 
 
 @pytest.fixture(scope="module")

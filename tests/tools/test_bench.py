@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from course_lib.attention.attend import attend, attend_fast
-from course_lib.data import archives
 from course_lib.gpt.model import GPT, GPTConfig
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
 from course_lib.transformer.model import Transformer, TransformerConfig
 from course_lib.ulmfit.model import AWDConfig, Dropouts
+from tests.fetched import fetched
 from tools.bench import __main__ as bench
 from tools.bench import (
     attention,
@@ -255,10 +255,7 @@ def test_operations_of_gpt_2_small():
 def test_bert_and_its_reference_read_the_same_texts(monkeypatch):
     """The bench itself compares the states; here: what it times."""
     pytest.importorskip("transformers")
-    try:
-        archives.fetch("minilm")
-    except archives.ArchiveError as error:
-        pytest.skip(str(error))
+    fetched("minilm")
     monkeypatch.setattr(bert, "TEXTS", 2)
     result = bert.forward(True, pairs=1)
     assert result.target == 1.0 and "padded" in result.name
@@ -270,9 +267,6 @@ def test_bert_and_its_reference_read_the_same_texts(monkeypatch):
 def test_efficientnet_and_its_reference_see_the_same_pictures(monkeypatch):
     """The bench itself compares the logits; here: that it runs."""
     pytest.importorskip("efficientnet_lite_pytorch")
-    try:
-        archives.fetch("imagenet")
-    except archives.ArchiveError as error:
-        pytest.skip(str(error))
+    fetched("imagenet")
     monkeypatch.setattr(vision, "PICTURES", 1)
     assert vision.forward(pairs=1).target == 1.0

@@ -3,17 +3,14 @@
 import pytest
 import torch
 
-from course_lib.data import archives
 from course_lib.transfer import efficientnet
 from course_lib.transfer.efficientnet import EfficientNetBody
+from tests.fetched import fetched
 
 
 @pytest.fixture(scope="module")
 def path():
-    try:
-        return archives.fetch("imagenet") / efficientnet.WEIGHTS
-    except archives.ArchiveError as error:
-        pytest.skip(str(error))
+    return fetched("imagenet") / efficientnet.WEIGHTS
 
 
 @pytest.fixture(scope="module")

@@ -125,8 +125,13 @@ def logistic(few: Images, test: Images) -> float:
 
 def nearest(few: Images, test: Images) -> float:
     """Test accuracy of the nearest labeled image: the distance of two is that of their pixels."""
-    distances = torch.cdist(test.pixels.flatten(1), few.pixels.flatten(1))
-    return (few.labels[distances.argmin(1)] == test.labels).float().mean().item()
+    named = nearest_class(few.pixels.flatten(1), few.labels, test.pixels.flatten(1))
+    return (named == test.labels).float().mean().item()
+
+
+def nearest_class(x: Tensor, y: Tensor, asked: Tensor) -> Tensor:
+    """The class of the nearest example: x (N, D), y (N,), asked (M, D) -> (M,)."""
+    return y[torch.cdist(asked, x).argmin(1)]
 
 
 def label_curve(body: ResNetBody | None, config: Config, seed: int) -> Metrics:

@@ -41,7 +41,8 @@ CONTEXT, STRIDE = 512, 128  # tokens, of the windows that score the articles
 class Prompt(NamedTuple):
     """What stands before and after a review, the endings, rotten and fresh, and what closes one.
 
-    No part before a word ends with a space: the space belongs to the word's token.
+    The three are written as one text, which ends where an ending begins: a space before a word
+    belongs to the word.
     """
 
     before: str
@@ -109,8 +110,8 @@ def differences(
         state = model.init_state(torch.tensor([shown], dtype=torch.long))
     scores = torch.empty(len(texts))
     for rows, batch, last in batches(found, [f"{prompt.before}{t}{prompt.after}" for t in texts]):
-        states = _read(found, batch, model.reorder(state, torch.zeros_like(last)))
-        log_probs = model.head(states[torch.arange(len(last)), last]).log_softmax(-1)  # (B, V)
+        seen = _read(found, batch, model.reorder(state, torch.zeros_like(last)))
+        log_probs = model.head(seen[torch.arange(len(last)), last]).log_softmax(-1)  # (B, V)
         scores[rows] = log_probs[:, fresh] - log_probs[:, rotten]
     return scores
 
