@@ -50,6 +50,7 @@ def _words(*words: str):
 @longest_match.same_as_answer("the list of pieces")
 def pieces_inside_carry_the_prefix():
     yield from _words("low", "lower", "lowlow", "bb", "a")
+    yield "Low", {"Low", "low"}
 
 
 @longest_match.same_as_answer("the list of pieces")
@@ -61,6 +62,7 @@ def the_longest_piece_is_taken():
 def an_unknown_rest_makes_the_word_unknown():
     yield from _words("lowx", "xlow", "er", "loow", "unbelie")
     yield "low", {"##low", "lo", "##er"}
+    yield "lower", {"low", "er", "##e"}  # a piece that begins words, inside one
     yield "abcd", {"a", "##bcd", "abc"}  # what is greedy does not go back
 
 

@@ -207,12 +207,14 @@ def which_side_of_zero():
     yield 1.0, 0.5, 1.5
     yield -1.0, -1.5, -0.5
     yield -0.2, -2.0, 1.6
+    yield 1.0, 0.2, 4.0  # not symmetric: of a bootstrap, say
 
 
 @verdict.same_as_answer("your verdict")
 def an_interval_that_holds_zero():
     yield 0.2, -3.0, 3.4
     yield 1.0, 0.0, 2.0  # on the boundary: not wholly above zero
+    yield 1.0, -0.5, 1.2
     yield 0.0, -1.0, 1.0
 
 
@@ -311,7 +313,7 @@ def _exams() -> list[_Exam]:
         _Exam(
             {0.1: 0.7, 0.3: 0.81, 1.0: 0.78, 3.0: 0.4}, {0.1: 0.68, 0.3: 0.76, 1.0: 0.79, 3.0: 0.4}
         ),
-        _Exam({2.0: -1.0 + scores[0][0], 5.0: -3.0}, {2.0: -4.0 + scores[0][1], 5.0: -2.0}),
+        _Exam({2.0: -3.0, 5.0: -2.0 + scores[0][0]}, {2.0: -2.0, 5.0: -4.0 + scores[0][1]}),
         _Exam({0.01: 0.2, 0.02: 0.9}, {0.01: 0.6 + scores[1][1], 0.02: 0.5}),
         _Exam({1.0: 0.5, 0.1: 0.4, 0.2: 0.3, 3.0: 0.9}, {1.0: 0.5, 0.1: 0.6, 0.2: 0.7, 3.0: 0.4}),
     ]
