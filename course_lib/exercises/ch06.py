@@ -39,6 +39,7 @@ def one_piece_a_head_and_position():
     yield torch.randn(2, 5, 12), 3
     yield torch.randn(3, 2, 8), 4
     yield torch.randn(1, 4, 6), 1
+    yield torch.randn(2, 3, 4, dtype=torch.float64), 2
 
 
 split_heads.mistake(
@@ -126,6 +127,8 @@ def equal_values_pass_through():
 def one_head():
     yield *_given(4, 5, 12), 1
     yield *_given(6, 3, 8), 1
+    x, *rest = _given(4, 5, 12)
+    yield 60 * x, *rest, 1  # scores whose exponential alone would be infinite
 
 
 @multi_head_attention.same_as_answer(
@@ -374,6 +377,8 @@ def _both_sides():
     yield _padded([4, 2, 6], 0), _padded([3, 4, 1], 0)
     yield _padded([2, 5], 7), _padded([6, 3], 7), 7
     yield _padded([1, 3], 1), _padded([3, 2], 1), 1  # of one length
+    words = torch.tensor([[0, 5, 3, 3], [4, 2, 0, 3]])  # ids above and below that of padding
+    yield words, words[:, [1, 0, 2]], 3
 
 
 def _spread(answer, source: Tensor, target: Tensor, pad: int = 0) -> tuple[Tensor, Tensor]:

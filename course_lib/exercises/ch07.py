@@ -325,6 +325,7 @@ def _averaged(answer: Callable, weight: Tensor, *batches: Tensor) -> Tensor:
         loss_sum = (batch * ours).square().sum()
         loss = answer(loss_sum, [len(one) for one in batches], rank)
         expect_tensor(loss, (), what="the loss")
+        expect(bool(loss.isfinite()), f"Your loss is {loss.item()}.", loss)
         expect(loss.requires_grad, "Your loss has lost its gradient: `backward` would fail.", loss)
         gradients += torch.autograd.grad(loss, ours)
     return torch.stack(gradients).mean(0)
@@ -567,7 +568,7 @@ def _indices(answer: Callable, beams: list[list[list[float]]], alpha: float) -> 
     return [one.item() if isinstance(one, Tensor) and one.numel() == 1 else one for one in found]
 
 
-def _beams(alpha: float, equal: bool = False) -> tuple[list, float]:
+def _beams(alpha: float, equal: bool = False, scale: float = 1.0) -> tuple[list, float]:
     """Forty beams of hypotheses that come near to each other under this alpha, and alpha."""
     beams = []
     for _ in range(40):
@@ -575,7 +576,7 @@ def _beams(alpha: float, equal: bool = False) -> tuple[list, float]:
         beam = []
         for length in [sizes[0]] * len(sizes) if equal else sizes:
             nats = torch.rand(length, dtype=torch.float64) + 0.05
-            near = (2 + 0.3 * torch.rand(()).item()) * ((5 + length) / 6) ** alpha
+            near = scale * (2 + 0.3 * torch.rand(()).item()) * ((5 + length) / 6) ** alpha
             beam.append((-near * nats / nats.sum()).tolist())
         beams.append(beam)
     return beams, alpha
@@ -598,6 +599,7 @@ def equally_long():
 )
 def without_a_penalty():
     yield _beams(0.0)
+    yield _beams(0.0, scale=500.0)  # probabilities too small for a number
 
 
 @best_hypothesis.same_as_answer(
@@ -670,9 +672,11 @@ def beam_search(
     return [token for token in best[0] if token != EOS]
 
 
-def _speaker(end: float = 0.0, vocabulary: int = 7) -> Callable[[list[int]], Tensor]:
+def _speaker(
+    end: float = 0.0, vocabulary: int = 7, spread: float = 1.5
+) -> Callable[[list[int]], Tensor]:
     """A model with an opinion about each token after any two others, and about the end."""
-    table = 1.5 * torch.randn(vocabulary, vocabulary, vocabulary)
+    table = spread * torch.randn(vocabulary, vocabulary, vocabulary)
     table[..., EOS] += end
 
     def next_logs(tokens: list[int]) -> Tensor:
@@ -690,6 +694,7 @@ def _sentence(value: Any) -> list[int]:
 def nothing_is_complete():
     yield _speaker(-99.0), 3, 5, 1.0
     yield _speaker(-99.0), 1, 2, 0.0
+    yield _speaker(-99.0, 40, 0.1), 1, 250, 1.0  # its probability is too small for a number
 
 
 @beam_search.same_as_answer("the sentence of a beam of width 1", see=_sentence)
