@@ -254,7 +254,10 @@ def guess_from_training():
     for trained, tested, positions in ((9, 6, 4), (40, 7, 3), (7, 1, 2), (1, 20, 6), (23, 11, 1)):
         favorite, other = torch.randperm(60)[: 2 * positions].view(2, positions)
         train = torch.stack([torch.randperm(60)[:trained] for _ in range(positions)], dim=1)
-        train[trained // 3 : 2 * trained // 3 + 1] = favorite  # others once at most: no tie
+        favorite[0] = 0  # a word like any other
+        for place, word in enumerate(favorite):  # others once at most: no tie
+            third = 1 + place % 2  # so that no whole sentence is frequent
+            train[third * trained // 3 : (third + 1) * trained // 3, place] = word
         test = torch.randint(60, (tested, positions))
         test = torch.where(torch.rand(tested, positions) < 0.4, favorite, test)
         yield train, torch.where(torch.rand(tested, positions) < 0.5, other, test)
@@ -363,7 +366,12 @@ def free_logits(answer):
 
 @NonlinearProbe.case
 def encoder_gets_no_gradient(answer):
-    encoder, probe = nn.Linear(4, 6), answer(6, 10, 3, 5)
+    for training in (True, False):
+        _no_gradient(answer(6, 10, 3, 5).train(training))
+
+
+def _no_gradient(probe: nn.Module) -> None:
+    encoder = nn.Linear(4, 6)
     features = encoder(torch.randn(9, 4))
     logits = probe(features)
     expect(features.requires_grad, "You cut the features of the encoder itself; others need them.")

@@ -91,6 +91,7 @@ def equal_widths():
 def different_widths():
     yield _additive(6, 2, 7)
     yield _additive(2, 5, 3, 5)
+    yield _additive(3, 2, 4, 1)
 
 
 additive_scores.mistake(
@@ -156,6 +157,8 @@ def masked_softmax_over_the_source():
 @attend.same_as_answer("your result at scores of a few hundred")
 def large_scores():
     yield _attention(times=200.0)
+    scores, values, mask = _attention()
+    yield scores - 500, values, mask
 
 
 @attend.same_as_answer("your result beside a query that may look nowhere")
@@ -469,6 +472,7 @@ def _run(step_class, embedded: Tensor, hidden: Tensor, states: Tensor, mask: Ten
     step = step_class(embedding, width)
     step.load_state_dict({name: 3.0 * tensor for name, tensor in weights.items()})
     step(*(one.flip(0) for one in (embedded, hidden, states, mask)))  # a step before, of others
+    step.train(len(hidden) > 2)  # both modes are asked for: they must not differ
     return step(embedded, hidden, states, mask)
 
 

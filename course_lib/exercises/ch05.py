@@ -61,6 +61,8 @@ def equal_values_stay_as_they_are():
 def means_of_values():
     yield _given(5, 6, 16)
     yield _given(7, 8, 3)
+    x, *rest = _given(5, 6, 4)
+    yield 40 * x, *rest  # scores whose exponential alone would be infinite
 
 
 @self_attention.same_as_answer(

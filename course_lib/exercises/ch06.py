@@ -39,7 +39,6 @@ def one_piece_a_head_and_position():
     yield torch.randn(2, 5, 12), 3
     yield torch.randn(3, 2, 8), 4
     yield torch.randn(1, 4, 6), 1
-    yield torch.randn(2, 3, 4, dtype=torch.float64), 2
 
 
 split_heads.mistake(
