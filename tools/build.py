@@ -39,21 +39,16 @@ from tools.project import (
 CACHE = BUILD / ".jupyter_cache"
 PAGES_KEY = BUILD / ".pages-key"
 LOG = BUILD / "book.log"
+RECORDS = ROOT / "course_lib" / "studies" / "results"
+LEDGER = ROOT / "course_lib" / "claims" / "claims.yml"
 
 # Two notebooks at once with a thread each; their numbers do not depend on the machine's cores.
 WORKERS = ["-n", "2", "--dist", "loadscope"]
 # COURSE_PAGES: how the pages end that outputs link to.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "COURSE_PAGES": "html"}
 
-# Scripts from book/_static/vendor instead of a CDN (see tools/vendor.py).
-VENDORED = {
-    "mathjax_path": "vendor/mathjax/tex-mml-chtml.js",
-    "nb_ipywidgets_js": {
-        "vendor/widgets/require.js": {},
-        "widgets-init.js": {},
-        "vendor/widgets/embed-amd.js": {"data-jupyter-widgets-cdn": "about:blank/"},
-    },
-}
+# MathJax from book/_static/vendor instead of a CDN (see tools/vendor.py).
+VENDORED = {"mathjax_path": "vendor/mathjax/tex-mml-chtml.js"}
 
 
 class Steps:
@@ -99,7 +94,7 @@ def prepare(steps: Steps) -> None:
     with steps.step("scripts of the pages") as remark:
         reason = vendor.vendor()
         if reason:
-            remark.append(f"not vendored ({reason}): formulas and sliders need the network")
+            remark.append(f"not vendored ({reason}): formulas need the network")
     if steps.failed:
         steps.report()
 
@@ -127,8 +122,9 @@ def seconds_and_memory(chosen: list[Path]) -> str:
 
 def pages_key() -> str:
     """Key of everything the pages are built from."""
-    paths = files_below(ROOT / "book", EXECUTED) + notebooks()
-    single = ["_config.yml", "_toc.yml", "constraints.txt", "tools/build.py"]
+    paths = files_below(ROOT / "book", EXECUTED, RECORDS, LEDGER.parent) + notebooks()
+    single = ["_config.yml", "_toc.yml", "constraints.txt", "tools/build.py", "tools/pages.py"]
+    single += ["tools/bench/notebooks.json"]
     return digest([*paths, *(ROOT / name for name in single)])
 
 

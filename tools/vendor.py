@@ -27,12 +27,6 @@ AXE = ROOT / "tools" / "axe" / "axe.min.js"
 
 # package: {files in it: where they go below book/_static/vendor, a folder where it ends in /}
 FILES = {
-    "requirejs": {"require.js": "widgets/require.js"},
-    "@jupyter-widgets/html-manager": {
-        "dist/embed-amd.js": "widgets/embed-amd.js",
-        "dist/*.woff2": "widgets/",
-        "LICENSE": "widgets/",
-    },
     "mathjax": {
         "es5/tex-mml-chtml.js": "mathjax/",
         "es5/output/chtml/fonts/woff-v2/*": "mathjax/output/chtml/fonts/woff-v2/",

@@ -1,44 +1,109 @@
-/* Small repairs and marks on each page, before the widgets are drawn (they wait for `load`). */
+/* Small repairs and marks on each page. Everything reads well without them. */
 document.addEventListener("DOMContentLoaded", function () {
+  const root = document.documentElement;
+  const all = (selector) => [...document.querySelectorAll(selector)];
+
   /* Blockquotes that open with a known bold word: course.css dresses them. */
   const kinds = { "predict.": "predict", "note.": "note", "what breaks.": "breaks" };
-  document.querySelectorAll("article blockquote").forEach(function (quote) {
+  all("article blockquote").forEach(function (quote) {
     const first = quote.querySelector("p > strong:first-child");
     const kind = first && kinds[first.textContent.trim().toLowerCase()];
     if (kind) quote.classList.add(kind);
   });
 
-  /* ipywidgets still asks MathJax 2 to typeset its labels; this page has MathJax 3. */
-  if (window.MathJax && !MathJax.Hub) {
-    MathJax.Hub = {
-      Queue: function (task) {
-        MathJax.startup.promise.then(function () { MathJax.typesetPromise([task[2]]); });
-      },
-    };
-  }
-
-  /* A folded cell is named by its visible text. */
-  document.querySelectorAll("details.hide > summary").forEach(function (summary) {
-    summary.removeAttribute("aria-label");
+  /* Folded code: each cell has a tab, named by its visible text; one switch opens them all. */
+  const folded = all("details.hide.above-input");
+  folded.forEach((one) => one.querySelector("summary").removeAttribute("aria-label"));
+  all(".am-code-switch").forEach(function (button) {
+    function show(shown) {
+      if (shown) root.dataset.code = "shown"; else delete root.dataset.code;
+      folded.forEach((one) => { one.open = shown; });
+      button.setAttribute("aria-pressed", String(shown));
+      button.textContent = shown ? button.dataset.hide : button.dataset.show;
+    }
+    if (root.dataset.code === "shown") show(true);
+    button.addEventListener("click", function () {
+      const shown = root.dataset.code !== "shown";
+      const place = document.elementsFromPoint(innerWidth / 2, innerHeight / 2)
+        .find((element) => element.closest("article section > *"));
+      const top = place && place.getBoundingClientRect().top;
+      show(shown);
+      if (place) scrollBy(0, place.getBoundingClientRect().top - top);
+      localStorage.setItem("code", shown ? "shown" : "folded");
+    });
   });
 
-  /* What scrolls sideways can be reached by keyboard. */
-  function markScrolling() {
-    document.querySelectorAll(".am-scroll, .am-table").forEach(function (box) {
-      if (box.scrollWidth <= box.clientWidth) return;
-      box.tabIndex = 0;
-      box.setAttribute("role", "group");
-      if (!box.hasAttribute("aria-label")) {
-        box.setAttribute("aria-label", "Wide content, scrolls sideways");
-      }
-    });
+  /* What scrolls sideways says so, fades where it is cut, and can be reached by keyboard. */
+  const boxes = all(
+    "article :is(.am-scroll, .am-table, .pst-scrollable-table-container, div.math, " +
+    ".output.text_html, div.highlight pre, mjx-container)"
+  );
+  function mark(box) {
+    const over = box.scrollWidth - box.clientWidth;
+    const cut = over > 1 && box.clientWidth > 0;
+    box.classList.toggle("am-cut", cut);
+    const cue = box.nextElementSibling;
+    const has = cue && cue.classList.contains("am-cue");
+    if (!cut) {
+      if (has && box.clientWidth > 0) cue.remove();
+      return;
+    }
+    box.classList.toggle("am-cut-left", box.scrollLeft > 1);
+    box.classList.toggle("am-cut-right", box.scrollLeft < over - 1);
+    if (!has && !box.matches("pre, mjx-container")) {  // these fade, which is sign enough
+      const sign = document.createElement("div");
+      sign.className = "am-cue";
+      sign.setAttribute("aria-hidden", "true");
+      sign.textContent = "⟷ wider than the page: scroll sideways";
+      box.after(sign);
+    }
+    box.tabIndex = 0;
+    if (!box.hasAttribute("role")) box.setAttribute("role", "group");
+    if (!box.hasAttribute("aria-label")) {
+      box.setAttribute("aria-label", "Wide content, scrolls sideways");
+    }
   }
-  markScrolling();
-  window.addEventListener("load", markScrolling);
-  window.addEventListener("resize", markScrolling);
+  const watch = new ResizeObserver(function (seen) {
+    seen.forEach((one) => mark(boxes.includes(one.target) ? one.target : one.target.parentElement));
+  });
+  function follow(box) {
+    if (!boxes.includes(box)) boxes.push(box);
+    watch.observe(box);
+    if (box.firstElementChild) watch.observe(box.firstElementChild);
+    box.addEventListener("scroll", () => mark(box), { passive: true });
+  }
+  boxes.forEach(follow);
+  addEventListener("load", () => boxes.forEach(mark));
+  addEventListener("load", function () {
+    if (!window.MathJax || !MathJax.startup) return;
+    MathJax.startup.promise.then(function () {
+      all("article mjx-container").forEach(follow);
+      boxes.forEach(mark);
+    });
+  });
+
+  /* Paper is white, whatever the screen is. */
+  let theme;
+  addEventListener("beforeprint", function () {
+    theme = root.dataset.theme;
+    root.dataset.theme = "light";
+  });
+  addEventListener("afterprint", function () { root.dataset.theme = theme; });
 
   /* The entries of the bibliography are items of a list, for a screen reader too. */
-  document.querySelectorAll(".citation-list > .citation").forEach(function (entry) {
-    entry.setAttribute("role", "listitem");
-  });
+  all(".citation-list > .citation").forEach((entry) => entry.setAttribute("role", "listitem"));
+
+  /* An excerpt of the search is prose: no code, no buttons, no numbers of a picture. */
+  if (typeof Search !== "undefined" && Search.htmlToText) {
+    const whole = Search.htmlToText;
+    Search.htmlToText = function (text, anchor) {
+      const page = new DOMParser().parseFromString(text, "text/html");
+      page.querySelectorAll(
+        "svg, style, script, summary, button, nav, .cell_input, .am-control, .am-table, table, " +
+        ".onlyprint, .bd-header-article, .prev-next-footer, .bd-sidebar-secondary, .am-look, " +
+        ".headerlink, .math, footer, [hidden]"
+      ).forEach((element) => element.remove());
+      return whole.call(Search, page.documentElement.outerHTML, anchor);
+    };
+  }
 });

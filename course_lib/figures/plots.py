@@ -71,9 +71,9 @@ _STYLE: dict[str, Any] = {
     "grid.linestyle": "-",
     "font.family": ["DejaVu Sans"],
     "font.size": 11,
-    "xtick.labelsize": 10,
-    "ytick.labelsize": 10,
-    "legend.fontsize": 10,
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
+    "legend.fontsize": 10.5,
     "legend.frameon": False,
     "legend.handlelength": 2.8,
     "lines.linewidth": 1.8,
@@ -155,7 +155,7 @@ def picture(figure: Figure | str, *, alt: str, key: str = "", tight: bool = Fals
         plt.close(figure)
     svg = inline(svg, prefix=unique(svg, alt, key), alt=alt)
     least = int(re.search(r"min-width:(\d+)px", svg)[1])
-    return scrollable(svg, "Wide figure" if least > 340 else "")
+    return scrollable(svg, "Wide figure" if least > 366 else "")
 
 
 def frame(inside: str, caption: str = "") -> str:

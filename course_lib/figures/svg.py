@@ -22,7 +22,7 @@ FONTS = (
 )
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
-_SMALLEST_TEXT = 8.8  # CSS pixels; below this a figure scrolls sideways instead of shrinking
+_SMALLEST_TEXT = 10  # CSS pixels; below this a figure scrolls sideways instead of shrinking
 
 
 def figure_to_svg(figure: Figure, *, tight: bool = False) -> str:

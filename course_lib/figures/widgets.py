@@ -1,43 +1,30 @@
 """Interactive figures that need no kernel: every state is drawn beforehand, and a control in the
 reader's browser picks the one to show.
 
-The same call works in the static book, JupyterLab and VS Code, where the controls are ipywidgets
-joined by `jslink`. Colab ships an older ipywidgets without `Stack`; there the same states come
-with a plain HTML control.
+Plain HTML, the same in the static book, JupyterLab, VS Code and Colab. Each control carries its
+few words of script, so a saved page needs nothing else; without any script, or on paper, the
+figure is its first state with its caption.
 """
 
 from __future__ import annotations
 
 import html
-import sys
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 
-import ipywidgets
-from IPython.display import display
 from matplotlib.figure import Figure
 
 from course_lib.figures import heatmap
 from course_lib.figures.heatmap import Alignment
-from course_lib.figures.plots import (
-    CAPTION,
-    emit,
-    frame,
-    markdown_light,
-    picture,
-    plain,
-    require_text,
-)
+from course_lib.figures.plots import emit, frame, picture, plain, require_text
 
 MOST_BYTES = 1_500_000  # of all states together; the static page carries every one of them
 _OFF = '<style media="not all">'
 _MOST_BUTTONS = 30  # characters on the buttons of a choice, all labels together
 
 Frame = tuple[object, Figure | str, str]  # what the control says, a picture, its text alternative
-Node = ipywidgets.Widget | str  # a part of the figure; plain HTML where there is no `Stack`
 
 
-def slider_figure(frames: Iterable[Frame], *, label: str, caption: str) -> None:
+def slider_figure(frames: Iterable[Frame], *, label: str, caption: str, start: int = 0) -> None:
     """Display pictures one at a time, with a slider and a play button to move through them.
 
     Args:
@@ -46,15 +33,24 @@ def slider_figure(frames: Iterable[Frame], *, label: str, caption: str) -> None:
             SVG or HTML. Fix the axis limits, so that nothing but the data moves.
         label: what the slider sets, for example "time step".
         caption: one paragraph with light Markdown; begin it with `**Figure 3.1**`.
+        start: the state on show at first, and the only one on paper.
     """
-    _figure(_slider, frames, label, caption)
+    markup, text = slider_markup(frames, label=label, caption=caption, start=start)
+    emit(markup, text)
 
 
-def choice_figure(frames: Iterable[Frame], *, label: str, caption: str) -> None:
+def slider_markup(
+    frames: Iterable[Frame], *, label: str, caption: str, start: int = 0
+) -> tuple[str, str]:
+    """What `slider_figure` displays, as HTML and as plain text."""
+    return _figure(_slider, frames, label, caption, start)
+
+
+def choice_figure(frames: Iterable[Frame], *, label: str, caption: str, start: int = 0) -> None:
     """Display one of several pictures, picked by name: with buttons, or a list when names are
     long. Arguments as for `slider_figure`.
     """
-    _figure(_choice, frames, label, caption)
+    emit(*_figure(_choice, frames, label, caption, start))
 
 
 def alignment_figure(
@@ -83,13 +79,14 @@ def alignment_figure(
         states = [heatmap.state(example, step, key) for step in range(len(example.target))]
         below = heatmap.page(example, key, rows, columns)
         words = [f"{number}. {word}" for number, word in enumerate(example.target, 1)]
-        steps = _pick(_slider(rows, words, 1500), _pages([markup for markup, _ in states]))
-        pages.append(_column([steps, _page(below)]))
+        steps = _pick(_slider(rows, words, interval=1500), [markup for markup, _ in states])
+        pages.append(steps + below)
         texts += [below, *(markup for markup, _ in states)]
         alts += [alt for _, alt in states]
     require_light(texts)
     names = [example.name for example in examples]
-    _display(_pick(_choice(label, names), pages) if len(pages) > 1 else pages[0], caption, alts)
+    body = _pick(_choice(label, names), pages) if len(pages) > 1 else pages[0]
+    emit(*_whole(body, caption, alts))
 
 
 def require_light(markups: Sequence[str]) -> None:
@@ -100,15 +97,22 @@ def require_light(markups: Sequence[str]) -> None:
         raise ValueError(f"{message}: draw fewer frames, or less in each")
 
 
-def _figure(control, frames: Iterable[Frame], label: str, caption: str) -> None:
+def _figure(
+    control: Callable[[str, list[str], int], str],
+    frames: Iterable[Frame],
+    label: str,
+    caption: str,
+    start: int,
+) -> tuple[str, str]:
     names, pictures, alts = zip(*frames, strict=True)
     markups = [
         _named(content, require_text(alt, "alt"), f"{caption} {number}")
         for number, (content, alt) in enumerate(zip(pictures, alts, strict=True))
     ]
     require_light(markups)
-    chosen = control(require_text(label, "label"), list(map(str, names)))
-    _display(_pick(chosen, _pages(markups)), caption, alts)
+    start = range(len(names))[start]
+    chosen = control(require_text(label, "label"), list(map(str, names)), start)
+    return _whole(_pick(chosen, markups, start), caption, alts)
 
 
 def _named(content: Figure | str, alt: str, key: str) -> str:
@@ -117,105 +121,70 @@ def _named(content: Figure | str, alt: str, key: str) -> str:
     return picture(content, alt=alt, key=key)
 
 
-def _display(body: Node, caption: str, alts: Iterable[str]) -> None:
+def _whole(body: str, caption: str, alts: Iterable[str]) -> tuple[str, str]:
     caption = require_text(caption, "caption")
-    if isinstance(body, str):
-        emit(frame(body, caption), "\n".join([plain(caption), *(f"[{alt}]" for alt in alts)]))
-        return
-    below = f'<div class="am-caption" style="{CAPTION}">{markdown_light(caption)}</div>'
-    box = ipywidgets.VBox([body, ipywidgets.HTML(below)])
-    box.add_class("am-interactive")
-    display(box)
+    return frame(body, caption), "\n".join([plain(caption), *(f"[{alt}]" for alt in alts)])
 
 
-# The parts of a figure, each as a widget or as plain HTML.
-
-
-def _is_plain() -> bool:
-    return "google.colab" in sys.modules or not hasattr(ipywidgets, "Stack")
-
-
-_narrow = partial(ipywidgets.Layout, max_width="calc(100% - 4px)")  # what is wide scrolls inside
-
-
-def _page(markup: str) -> Node:
-    return markup if _is_plain() else ipywidgets.HTML(markup, layout=_narrow())
-
-
-def _pages(markups: Sequence[str]) -> list[Node]:
-    if _is_plain():
-        return list(markups)
-    # All pages share one layout and one style: each would add half a kilobyte to the page.
-    first = ipywidgets.HTML(frame(markups[0]), layout=_narrow())
-    common = {"layout": first.layout, "style": first.style}
-    return [first, *(ipywidgets.HTML(frame(markup), **common) for markup in markups[1:])]
-
-
-def _column(parts: list[Node]) -> Node:
-    return "".join(parts) if _is_plain() else ipywidgets.VBox(parts)
-
-
-def _slider(label: str, names: list[str], interval: int = 700) -> str | list[ipywidgets.Widget]:
-    if _is_plain():
-        joined = html.escape("|".join(name.replace("|", "¦") for name in names))
-        first, last = html.escape(names[0]), len(names) - 1
-        say = (
-            "const t=this.dataset.names.split('|')[this.value];"
-            "f.querySelector('output').textContent=t;this.setAttribute('aria-valuetext',t)"
-        )
-        return (
-            f'<label>{html.escape(label)} <input type="range" min="0" max="{last}" value="0" '
-            f'aria-valuetext="{first}" data-names="{joined}" oninput="{_SHOW}{say}"></label> '
-            f"<output>{first}</output>"
-        )
-    slider = ipywidgets.SelectionSlider(
-        options=_numbered(names),
-        description=label,
-        style={"description_width": "initial"},
-        layout={"width": "24em", "max_width": "100%"},
-    )
-    play = ipywidgets.Play(min=0, max=len(names) - 1, interval=interval)
-    ipywidgets.jslink((play, "value"), (slider, "index"))
-    return [play, slider]
-
-
-def _choice(label: str, names: list[str]) -> str | list[ipywidgets.Widget]:
-    if _is_plain():
-        options = "".join(
-            f'<option value="{n}">{html.escape(o)}</option>' for o, n in _numbered(names)
-        )
-        return f'<label>{html.escape(label)} <select onchange="{_SHOW}">{options}</select></label>'
-    common = {"options": _numbered(names), "description": label, "index": 0}
-    style = {"description_width": "initial"}
-    if sum(map(len, names)) <= _MOST_BUTTONS:
-        return [ipywidgets.ToggleButtons(style=style | {"button_width": "auto"}, **common)]
-    return [ipywidgets.Dropdown(style=style, layout=_narrow(width="auto"), **common)]
-
-
-def _numbered(names: list[str]) -> list[tuple[str, int]]:
-    return list(zip(names, range(len(names)), strict=True))
-
-
-# What a plain control does: it finds its pages by their place, so it needs no identifiers.
+# What a control does: it finds its pages by their place, so it needs no identifiers.
 _SHOW = (
     "const f=this.closest('.am-pick');[...f.children].slice(1).forEach((e,i)=>{"
     "e.hidden=i!=this.value;for(const s of e.querySelectorAll(':scope>style'))"
     "s.media=e.hidden?'not all':'all'});"
 )
+_SAY = (
+    "const t=this.dataset.names.split('|')[this.value];"
+    "this.parentNode.nextElementSibling.textContent=t;this.setAttribute('aria-valuetext',t)"
+)
+# Moves the slider beside it to its end, from the start if it is there already; again: pauses.
+_PLAY = (
+    "const b=this,r=b.nextElementSibling.querySelector('input'),"
+    "go=v=>{r.value=v;r.dispatchEvent(new Event('input'))},"
+    "end=()=>{clearInterval(b.t);b.t=0;b.textContent='▶';b.ariaLabel='Play'};"
+    "if(b.t)return end();if(+r.value==+r.max)go(0);b.textContent='❚❚';b.ariaLabel='Pause';"
+    "b.t=setInterval(()=>{go(+r.value+1);if(+r.value==+r.max)end()},%d)"
+)
+_PRESS = (
+    "for(const b of this.parentNode.querySelectorAll('button'))b.ariaPressed=String(b==this);"
+    + _SHOW
+)
 
 
-def _pick(control: str | list[ipywidgets.Widget], pages: list[Node]) -> Node:
-    """The control, and below it the page that it picks."""
-    if isinstance(control, str):
-        first, *others = (
-            # The style of a hidden page is not in force; pages with a control see to their own.
-            page if number == 0 or "am-pick" in page else page.replace("<style>", _OFF)
-            for number, page in enumerate(pages)
+def _slider(label: str, names: list[str], start: int = 0, interval: int = 700) -> str:
+    joined = html.escape("|".join(name.replace("|", "¦") for name in names))
+    said, last = html.escape(names[start]), len(names) - 1
+    play = f'<button type="button" class="am-play" aria-label="Play" onclick="{_PLAY % interval}">'
+    return (
+        f"{play}▶</button> <label>{html.escape(label)} "
+        f'<input type="range" min="0" max="{last}" value="{start}" '
+        f'aria-valuetext="{said}" data-names="{joined}" oninput="{_SHOW}{_SAY}"></label> '
+        f"<output>{said}</output>"
+    )
+
+
+def _choice(label: str, names: list[str], start: int = 0) -> str:
+    label, texts = html.escape(label), [html.escape(name) for name in names]
+    if sum(map(len, names)) <= _MOST_BUTTONS:
+        buttons = "".join(
+            f'<button type="button" value="{number}" aria-pressed="{str(number == start).lower()}" '
+            f'onclick="{_PRESS}">{text}</button>'
+            for number, text in enumerate(texts)
         )
-        hidden = "".join(f"<div hidden>{page}</div>" for page in others)
-        control = f'<div style="margin:.3em 0">{control}</div>'
-        return f'<div class="am-pick">{control}<div>{first}</div>{hidden}</div>'
-    stack = ipywidgets.Stack(pages, selected_index=0)
-    ipywidgets.jslink((control[-1], "index"), (stack, "selected_index"))
-    row = ipywidgets.HBox(control, layout={"flex_flow": "row wrap", "grid_gap": "0 12px"})
-    return ipywidgets.VBox([row, stack])
+        return f'<span role="group" aria-label="{label}">{label} {buttons}</span>'
+    options = "".join(
+        f'<option value="{number}"{" selected" * (number == start)}>{text}</option>'
+        for number, text in enumerate(texts)
+    )
+    return f'<label>{label} <select onchange="{_SHOW}">{options}</select></label>'
+
+
+def _pick(control: str, pages: Sequence[str], start: int = 0) -> str:
+    """The control, and below it the page that it picks."""
+    # The style of a hidden page is not in force; pages with a control see to their own.
+    shown = "".join(
+        f"<div>{page}</div>"
+        if number == start
+        else f"<div hidden>{page if 'am-pick' in page else page.replace('<style>', _OFF)}</div>"
+        for number, page in enumerate(pages)
+    )
+    return f'<div class="am-pick"><div class="am-control">{control}</div>{shown}</div>'

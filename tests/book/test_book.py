@@ -1,10 +1,14 @@
-"""The built pages as files: links, what they load, and the buttons of a notebook page."""
+"""The built pages as files: links, what they load, what a shared link shows, and the buttons."""
+
+import re
+import struct
+from xml.etree import ElementTree
 
 import pytest
 
 from tools import vendor
 from tools.linkcheck import Page, broken_links, loads_from_elsewhere, missing_pages
-from tools.project import HTML, ROOT, config, notebooks
+from tools.project import HTML, ROOT, config, notebooks, toc_files
 
 pytestmark = pytest.mark.book
 
@@ -39,3 +43,54 @@ def test_notebook_page_shows_no_error_and_no_raw_markup(notebook):
     text = (HTML / notebook.relative_to(ROOT)).with_suffix(".html").read_text("utf8")
     for mark in ("Traceback (most recent call last)", "output stderr", "&lt;details", "&lt;figure"):
         assert mark not in text, mark
+
+
+@pytest.mark.parametrize("name", toc_files())
+def test_a_shared_link_shows_what_the_page_is_about(name):
+    text = (HTML / f"{name}.html").read_text("utf8")
+    meta = dict(re.findall(r'<meta (?:name|property)="([\w:]+)" content="([^"]*)"', text))
+    address = f"{config()['html']['baseurl']}{name}.html"
+    assert f'<link rel="canonical" href="{address}"' in text and meta["og:url"] == address
+    assert 60 <= len(meta["description"]) <= 160 and meta["og:description"] == meta["description"]
+    assert meta["og:title"] and meta["og:image"].endswith("_static/preview.png")
+
+
+def test_descriptions_differ():
+    texts = [(HTML / f"{name}.html").read_text("utf8") for name in toc_files()]
+    found = [re.search(r'name="description" content="([^"]*)"', text)[1] for text in texts]
+    assert len(set(found)) == len(found)
+
+
+def test_the_preview_has_the_size_that_is_asked_for():
+    head = (HTML / "_static" / "preview.png").read_bytes()[:24]
+    assert struct.unpack(">II", head[16:]) == (1200, 630)
+
+
+def test_the_sitemap_lists_every_page():
+    found = [one.text for one in ElementTree.parse(HTML / "sitemap.xml").iter() if one.text.strip()]
+    assert found == [f"{config()['html']['baseurl']}{name}.html" for name in toc_files()]
+
+
+@pytest.mark.parametrize("name", toc_files())
+def test_mathjax_only_where_there_is_mathematics(name):
+    text = (HTML / f"{name}.html").read_text("utf8")
+    shown = 'class="math notranslate' in text
+    assert ("tex-mml-chtml.js" in text) == shown
+
+
+@pytest.mark.parametrize("name", toc_files())
+def test_every_page_can_be_edited(name):
+    text = (HTML / f"{name}.html").read_text("utf8")
+    assert (
+        f"{config()['repository']['url']}/edit/{config()['repository']['branch']}/{name}." in text
+    )
+
+
+def test_counts_of_the_first_page_are_those_of_the_ledger():
+    from course_lib import claims
+
+    text = (HTML / "book/index.html").read_text("utf8")
+    shown = list(map(int, re.findall(r"<li><p><strong>(\d+)</strong>", text)))
+    tested = [claim.verdict for claim in claims.load() if claim.kind == "tested"]
+    assert len(shown) == 3 and sum(shown) == len(tested)
+    assert shown[:2] == [tested.count("reproduced"), tested.count("direction only")]

@@ -62,7 +62,7 @@ def test_a_drawing_is_small_described_and_takes_its_ink_from_the_page(name):
     assert {"currentColor"} <= used <= {"currentColor", "none", *plots.CYCLE}
     assert 'id="' not in svg and "url(" not in svg and "<style" not in svg
     assert len(svg.encode()) < 15_000
-    assert int(re.search(r"min-width:(\d+)px", root.get("style"))[1]) <= 354  # a phone
+    assert int(re.search(r"min-width:(\d+)px", root.get("style"))[1]) <= 374  # a phone
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -113,7 +113,7 @@ class TestShow:
         narrow = parse(show(shown))
         style = next(narrow.iter("svg")).get("style")
         assert "max-width:100%" in style
-        assert int(re.search(r"min-width:(\d+)px", style)[1]) <= 340
+        assert int(re.search(r"min-width:(\d+)px", style)[1]) <= 366
         assert narrow.find("div").get("tabindex") is None
         wide = parse(show(shown, plt.subplots(1, 3, figsize=(11, 3))[0])).find("div")
         assert wide.get("tabindex") == "0" and "overflow-x:auto" in wide.get("style")

@@ -60,7 +60,7 @@ def station(tmp_path, monkeypatch):
 def test_scripts_are_put_in_place_once(station):
     assert vendor.vendor() is None
     assert vendor.vendored()
-    assert (station / "site/vendor/widgets/require.js").read_text("utf8") == "requirejs"
+    assert (station / "site/vendor/mathjax/tex-mml-chtml.js").read_text("utf8") == "mathjax"
     assert (station / "site/vendor/mathjax/input/tex/extensions/one.js").is_file()
     assert (station / "axe/axe.min.js").is_file()
     (station / "bin" / "npm").unlink()
@@ -79,8 +79,8 @@ def test_new_pins_replace_the_old_scripts(station):
 
 
 def test_tampered_package_is_refused_and_nothing_is_left(station):
-    (station / "store" / "requirejs.tgz").write_bytes(b"something else")
-    assert "requirejs is not the one pinned" in vendor.vendor()
+    (station / "store" / "mathjax.tgz").write_bytes(b"something else")
+    assert "mathjax is not the one pinned" in vendor.vendor()
     assert not vendor.VENDOR.exists()
 
 

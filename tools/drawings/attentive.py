@@ -32,7 +32,7 @@ def attention() -> Drawing:
     sketch.arrow(132, 80, 206, 80, color=_STATE, width=2.5)
     sketch.vector(214, 80, _CELLS, color=_STATE, size=11)
     sketch.text(214, 32, indexed("c", 2), bold=True)
-    sketch.text(98, 80, "weighted sum", size=13, anchor="end", faded=True)
+    sketch.text(98, 80, "weighted sum", size=14, anchor="end", faded=True)
     for number, (fed, said) in enumerate([("<s>", "le"), ("le", "chat"), ("chat", "dort")]):
         x, now = 306 + 80 * number, number == 1
         sketch.text(x, 302, fed)
@@ -50,8 +50,8 @@ def attention() -> Drawing:
     sketch.line(280, 240, 250, 240, color=_TARGET, dashed=True)
     sketch.line(250, 240, 250, 162, color=_TARGET, dashed=True)
     sketch.arrow(250, 162, 222, 162, color=_TARGET, dashed=True)
-    sketch.text(256, 140, f"{indexed('s', 1)} asks", size=13, faded=True)
-    sketch.text(376, 64, "the same again for every word,\nwith new weights", size=13, faded=True)
+    sketch.text(256, 140, f"{indexed('s', 1)} asks", size=14, faded=True)
+    sketch.text(376, 64, "the same again for every word,\nwith new weights", size=14, faded=True)
     return sketch.finish(
         "Three encoder states for the cat sleeps, with weights 0.04, 0.90 and 0.06. The decoder "
         "state before the word asks for them. The weighted sum of all encoder states goes into "
@@ -83,9 +83,9 @@ def one_step() -> Drawing:
     sketch.arrow(454, 126, 482, 126, color=_STATE, width=2.5)
     sketch.vector(492, 126, _CELLS, color=_STATE)
     sketch.text(492, 186, indexed("c", 2))
-    sketch.text(226, 236, "any numbers", size=13, faded=True)
-    sketch.text(326, 236, "sum: 1", size=13, faded=True)
-    sketch.text(456, 236, "weights × states", size=13, faded=True)
+    sketch.text(226, 236, "any numbers", size=14, faded=True)
+    sketch.text(326, 236, "sum: 1", size=14, faded=True)
+    sketch.text(456, 236, "weights × states", size=14, faded=True)
     return sketch.finish(
         "From left to right: a query meets four states and gives the scores 0.5, 3.0, 1.0 and "
         "−0.5. The softmax turns them into positive weights that sum to 1, the largest for the "
@@ -107,9 +107,9 @@ def self_attention() -> Drawing:
         sketch.box(left, 66, 40, 36, indexed("h", number + 1), color=_SOURCE)
         if number < 3:
             sketch.arrow(left + 21, 66, left + 41, 66, color=_SOURCE, width=2.5)
-        sketch.text(left, 38, f"step {number + 1}", size=13, faded=True)
+        sketch.text(left, 38, f"step {number + 1}", size=14, faded=True)
         sketch.box(right, 66, 40, 36, indexed("y", number + 1), color=_TARGET)
-        sketch.text(right, 38, "step 1", size=13, faded=True)
+        sketch.text(right, 38, "step 1", size=14, faded=True)
     for to in (0, 2, 3, 1):  # the picked-out one last, on top
         for start in range(4):
             picked = to == 1
@@ -121,8 +121,8 @@ def self_attention() -> Drawing:
                 color=_TARGET if picked else _QUIET,
                 width=2.2 if picked else 0.8,
             )
-    sketch.text(125, 222, "each waits for the one before it", size=13)
-    sketch.text(395, 222, "none waits for another", size=13)
+    sketch.text(125, 222, "each waits for the one before it", size=14)
+    sketch.text(395, 222, "none waits for another", size=14)
     return sketch.finish(
         "Left, a recurrent layer: four states in a chain, ready at steps 1, 2, 3 and 4. Right, "
         "self-attention: four outputs, each with arrows from all four words, all ready at step 1. "
@@ -142,7 +142,7 @@ def paths() -> Drawing:
     )
     for base, name, count, layers, upward in stacks:
         sketch.text(4, base - 20, name, anchor="start", bold=name != "dilated")
-        sketch.text(4, base - 2, count, anchor="start", size=13)
+        sketch.text(4, base - 2, count, anchor="start", size=14)
         height = 20
         for row in range(len(layers) + 1 if upward else 1):
             for place in places:
@@ -157,7 +157,7 @@ def paths() -> Drawing:
                     ends = (places[start] + 8, y, places[end] - 7, y)
                 sketch.arrow(*ends, color=_TARGET, width=2.2)
     for x, word in ((places[0], "word 1"), (places[8] - 6, "word 9")):
-        sketch.text(x, 318, word, size=13, faded=True)
+        sketch.text(x, 318, word, size=14, faded=True)
     return sketch.finish(
         "The way from word 1 to word 9. Recurrence: 8 steps through every word between. A stack "
         "of causal convolutions of width 3: 4 layers, or 2 when they are dilated. Self-attention: "

@@ -16,14 +16,14 @@ def heads() -> Drawing:
     sketch.text(4, 14, "one word, D = 8", anchor="start", bold=True)
     for number in range(8):
         sketch.box(150 + 30 * number, 42, 28, 24, color=colors[number // 2], strength=0.3)
-    sketch.text(400, 42, "its query", anchor="start", size=13, faded=True)
+    sketch.text(400, 42, "its query", anchor="start", size=14, faded=True)
     for number, color in enumerate(colors):
         x = 66 + 130 * number
         sketch.arrow(165 + 60 * number, 58, x, 96, color=color)
         sketch.box(x, 134, 112, 72, color=color, strength=0.08)
         sketch.text(x, 112, f"head {number + 1}", bold=True)
-        sketch.text(x, 134, "own scores,", size=13)
-        sketch.text(x, 154, "own softmax", size=13)
+        sketch.text(x, 134, "own scores,", size=14)
+        sketch.text(x, 154, "own softmax", size=14)
         sketch.arrow(x, 172, 165 + 60 * number, 210, color=color)
     for number in range(8):
         sketch.box(150 + 30 * number, 224, 28, 24, color=colors[number // 2], strength=0.3)
@@ -85,15 +85,15 @@ def transformer() -> Drawing:
     for x, words, foot in ((left, "source words", 1), (right, "target words so far", 2)):
         sketch.text(x, 420, words)
         sketch.arrow(x, 408, x, 390)
-        sketch.box(x, 372, wide, 34, "embedding · √D + position", size=13)
+        sketch.box(x, 372, wide, 34, "embedding · √D + position", size=14)
         sketch.arrow(x, 354, x, 328 if foot == 2 else 276)
     sketch.box(left, 218, wide + 30, 150, color=_QUIET, strength=0.06, dashed=True)
-    sketch.text(24, 159, "encoder × L", size=13, anchor="start", bold=True)
+    sketch.text(24, 159, "encoder × L", size=14, anchor="start", bold=True)
     _sublayer(sketch, left, 256, "self-attention", "source asks source", _SOURCE)
     sketch.arrow(left, 234, left, 218)
     _sublayer(sketch, left, 196, "feed-forward", "each word alone", _STATE)
     sketch.box(right, 220, wide + 30, 240, color=_QUIET, strength=0.06, dashed=True)
-    sketch.text(292, 114, "decoder × L", size=13, anchor="start", bold=True)
+    sketch.text(292, 114, "decoder × L", size=14, anchor="start", bold=True)
     _sublayer(sketch, right, 308, "self-attention", "target asks its past", _TARGET)
     sketch.arrow(right, 286, right, 258)
     _sublayer(sketch, right, 236, "source attention", "target asks source", _SOURCE)
@@ -103,9 +103,9 @@ def transformer() -> Drawing:
     sketch.line(left, 92, 258, 92, color=_SOURCE, width=2.5)
     sketch.line(258, 92, 258, 236, color=_SOURCE, width=2.5)
     sketch.arrow(258, 236, right - wide / 2, 236, color=_SOURCE, width=2.5)
-    sketch.text(left + 8, 78, "states: keys and values", size=13, anchor="start")
+    sketch.text(left + 8, 78, "states: keys and values", size=14, anchor="start")
     sketch.arrow(right, 142, right, 76)
-    sketch.box(right, 58, wide, 34, "linear map, softmax", size=13)
+    sketch.box(right, 58, wide, 34, "linear map, softmax", size=14)
     sketch.arrow(right, 40, right, 26)
     sketch.text(right, 12, "next word", bold=True)
     return sketch.finish(
@@ -119,4 +119,4 @@ def transformer() -> Drawing:
 def _sublayer(sketch: Sketch, x: float, y: float, name: str, what: str, color: str) -> None:
     sketch.box(x, y, 196, 42, color=color)
     sketch.text(x, y - 9, name, bold=True)
-    sketch.text(x, y + 10, what, size=13)
+    sketch.text(x, y + 10, what, size=14)

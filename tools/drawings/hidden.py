@@ -52,22 +52,22 @@ def pair_input() -> Drawing:
         (288, "position", [str(number) for number in range(8)], _STATE),
     )
     for y, name, shown, color in rows:
-        sketch.text(4, y, name, anchor="start", size=13)
+        sketch.text(4, y, name, anchor="start", size=14)
         for number, (x, text) in enumerate(zip(places, shown, strict=True)):
             strength = 0.1 + 0.3 * segments[number] if name == "segment" else 0.18
-            sketch.box(x, y, 52, 28, text, color=color, size=13, strength=strength)
+            sketch.box(x, y, 52, 28, text, color=color, size=14, strength=strength)
     for x in places:
-        sketch.text(x, 231, "+", size=13, faded=True)
-        sketch.text(x, 269, "+", size=13, faded=True)
+        sketch.text(x, 231, "+", size=14, faded=True)
+        sketch.text(x, 269, "+", size=14, faded=True)
         sketch.arrow(x, 196, x, 152)
         sketch.vector(x, 84, [0.7, 0.3, 0.9], color=_STATE, size=10)
         sketch.arrow(x, 116, x, 101)
     middle = (places[0] + places[-1]) / 2
     sketch.box(middle, 134, 452, 34, "BERT: every place sees every place", strength=0.06, size=14)
     sketch.arrow(places[0], 67, places[0], 44, color=_ASKED)
-    sketch.text(places[0], 24, "does B\nfollow A?", size=13, color=_ASKED, bold=True)
+    sketch.text(places[0], 24, "does B\nfollow A?", size=14, color=_ASKED, bold=True)
     sketch.arrow(places[3], 67, places[3], 44, color=_ASKED)
-    sketch.text(places[3], 30, "which word?", size=13, color=_ASKED, bold=True)
+    sketch.text(places[3], 30, "which word?", size=14, color=_ASKED, bold=True)
     return sketch.finish(
         "Eight tokens: [CLS] it is [MASK] [SEP] but fun [SEP]. Below each token stand its segment, "
         "0 for the first five and 1 for the last three, and its position, 0 to 7; the three are "

@@ -26,7 +26,7 @@ def state_passing() -> Drawing:
         sketch.arrow(x + 36, 112, end, 112, color=_STATE, width=2.5)
         sketch.text(x + 58, 94, indexed("h", number + 1))
     sketch.text(104, 172, "xₜ", anchor="start", faded=True)
-    sketch.text(104, 64, "p(next word)", size=13, anchor="start", faded=True)
+    sketch.text(104, 64, "p(next word)", size=14, anchor="start", faded=True)
     return sketch.finish(
         "Four copies of one cell in a row. Each takes a word from below and the state h from its "
         "left, passes a new state to its right, and predicts the next word above."
@@ -44,12 +44,12 @@ def gradient_back() -> Drawing:
             sketch.arrow(x + 24, 56, x + 68, 56)
             sketch.arrow(x + 84, 80, x + 8, 80, color=_TARGET, width=widths[number], bend=20)
             label = f"∂{indexed('h', number + 2)}/∂{indexed('h', number + 1)}"
-            sketch.text(x + 46, 128, label, size=13)
+            sketch.text(x + 46, 128, label, size=14)
     sketch.arrow(434, 56, 470, 56)
-    sketch.box(494, 56, 40, 36, "loss", size=13)
-    sketch.text(42, 20, "time step 1", size=13, faded=True)
-    sketch.text(410, 20, "time step 5", size=13, faded=True)
-    sketch.text(226, 160, "backward: one factor for every step; the product shrinks", size=13)
+    sketch.box(494, 56, 40, 36, "loss", size=14)
+    sketch.text(42, 20, "time step 1", size=14, faded=True)
+    sketch.text(410, 20, "time step 5", size=14, faded=True)
+    sketch.text(226, 160, "backward: one factor for every step; the product shrinks", size=14)
     return sketch.finish(
         "Five states in a row with the loss behind the last. Arrows run back from the loss, one "
         "for each step, and become thinner: the gradient is a product of one factor per step."
@@ -69,7 +69,7 @@ def gru_cell() -> Drawing:
     sketch.arrow(410, 160, 410, 110)
     sketch.arrow(410, 82, 410, 50)
     sketch.arrow(300, 182, 370, 182, color=_TARGET)
-    sketch.text(334, 150, "r scales hₜ₋₁", size=13, faded=True)
+    sketch.text(334, 150, "r scales hₜ₋₁", size=14, faded=True)
     return sketch.finish(
         "The old state runs along a road at the top. The update gate z multiplies it, one minus z "
         "multiplies the candidate n, and their sum is the new state. The reset gate r scales the "
@@ -94,7 +94,7 @@ def lstm_cell() -> Drawing:
     sketch.arrow(274, 160, 239, 119)
     sketch.arrow(230, 94, 230, 50)
     sketch.arrow(390, 37, 390, 60)
-    sketch.text(400, 50, "tanh", size=13, anchor="start", faded=True)
+    sketch.text(400, 50, "tanh", size=14, anchor="start", faded=True)
     sketch.node(390, 74, "⊙")
     sketch.arrow(390, 160, 390, 88)
     sketch.arrow(404, 74, 484, 74, color=_STATE, width=2.5)
@@ -122,7 +122,7 @@ def _gates(sketch: Sketch, gates: list[tuple[float, str, str]]) -> None:
     sketch.line(66, 246, last, 246)
     for x, name, meaning in gates:
         color = _SOURCE if meaning == "candidate" else _TARGET
-        sketch.box(x, 182, 78, 44, f"{name}\n{meaning}", color=color, size=13)
+        sketch.box(x, 182, 78, 44, f"{name}\n{meaning}", color=color, size=14)
         sketch.arrow(x, 246, x, 206)
 
 
@@ -153,8 +153,8 @@ def encoder_decoder() -> Drawing:
     sketch.line(214, 102, 214, 84, color=_STATE)
     sketch.line(214, 84, 468, 84, color=_STATE)
     sketch.text(98, 100, "encoder", faded=True)
-    sketch.text(240, 68, "c at every step", size=13, anchor="end", faded=True)
-    sketch.text(447, 184, "decoder", size=13, faded=True)
+    sketch.text(240, 68, "c at every step", size=14, anchor="end", faded=True)
+    sketch.text(447, 184, "decoder", size=14, faded=True)
     return sketch.finish(
         "Three encoder states read the source words one after the other. The last becomes the "
         "vector c. Four decoder states start from c, receive c again at every step, read the "
@@ -206,15 +206,15 @@ def padding_and_packing() -> Drawing:
         for column in range(5):
             x = 26 + 49 * column
             if column < len(words):
-                sketch.box(x, y, 46, 32, words[column], color=_SOURCE, size=13)
-                sketch.box(x + 266, y, 46, 32, words[column], color=_SOURCE, size=13)
+                sketch.box(x, y, 46, 32, words[column], color=_SOURCE, size=14)
+                sketch.box(x + 266, y, 46, 32, words[column], color=_SOURCE, size=14)
             else:
-                sketch.box(x, y, 46, 32, "pad", color=_QUIET, size=13, strength=0.1, dashed=True)
+                sketch.box(x, y, 46, 32, "pad", color=_QUIET, size=14, strength=0.1, dashed=True)
     for column in range(5):
         present = sum(len(words) > column for words in rows)
         sketch.text(292 + 49 * column, 158, str(present), bold=True)
-    sketch.text(389, 182, "rows still alive at each step", size=13, faded=True)
-    sketch.text(124, 182, "every row as long as the longest", size=13, faded=True)
+    sketch.text(389, 182, "rows still alive at each step", size=14, faded=True)
+    sketch.text(124, 182, "every row as long as the longest", size=14, faded=True)
     return sketch.finish(
         "Left: three sentences of 5, 3 and 2 tokens filled up with padding to 5 columns. Right: "
         "the same sentences without padding; the five steps hold 3, 3, 2, 1 and 1 tokens."
@@ -240,8 +240,8 @@ def bottleneck() -> Drawing:
         )
         sketch.vector(260, y, cells, color=_STATE, size=11)
         sketch.text(64, y, f"{words}\nwords", anchor="end")
-    sketch.text(260, 92, "128 numbers", size=13)
-    sketch.text(260, 268, "128 numbers", size=13)
+    sketch.text(260, 92, "128 numbers", size=14)
+    sketch.text(260, 268, "128 numbers", size=14)
     sketch.text(456, 44, "all\nback", anchor="start")
     sketch.text(456, 220, "what\nis left", anchor="start")
     return sketch.finish(
@@ -256,10 +256,10 @@ def linear_probe() -> Drawing:
     sketch = Sketch(520, 232)
     words = ["the", "small", "cat", "sleeps"]
     sketch.box(118, 128, 228, 96, color=_QUIET, strength=0.06, dashed=True)
-    sketch.text(118, 66, "encoder, frozen", size=13, faded=True)
+    sketch.text(118, 66, "encoder, frozen", size=14, faded=True)
     for number, word in enumerate(words):
         x = 34 + 56 * number
-        sketch.text(x, 214, word, size=13)
+        sketch.text(x, 214, word, size=14)
         sketch.arrow(x, 202, x, 150)
         sketch.box(x, 128, 36, 36, indexed("h", number + 1), color=_SOURCE)
         if number < 3:

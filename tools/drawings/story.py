@@ -26,7 +26,7 @@ def arc() -> Drawing:
         sketch.box(x, y, 156, 62, color=color, strength=0.28)
         sketch.text(x, y - 11, title, bold=True)
         name = f"chapter{'s' * (len(chapters) > 1)} {', '.join(map(str, chapters))}"
-        sketch.text(x, y + 13, f"{year} · {name}", size=13)
+        sketch.text(x, y + 13, f"{year} · {name}", size=14)
     for x in (left, middle):
         sketch.arrow(x + 79, first, x + 100, first)
         sketch.arrow(x + 79, fourth, x + 100, fourth)

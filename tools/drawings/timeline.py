@@ -27,7 +27,7 @@ def time_line(chosen: int) -> Drawing:
         if paper.month[-4:] != last_year:
             last_year = paper.month[-4:]
             sketch.line(2, y - 17, 518, y - 17, width=0.8, dashed=True)
-        sketch.text(4, y, paper.month, size=13, anchor="start", bold=marked)
+        sketch.text(4, y, paper.month, size=14, anchor="start", bold=marked)
         sketch.box(
             x, y, 136, 26, paper.name, color=color, strength=0.6 if marked else 0.16, bold=marked
         )

@@ -34,7 +34,7 @@ def shifted_target() -> Drawing:
                 width=2.2 if picked else 0.8,
             )
     sketch.text(
-        299, 260, "position 2 sees <s>, le and chat, and is asked for dort", size=13, faded=True
+        299, 260, "position 2 sees <s>, le and chat, and is asked for dort", size=14, faded=True
     )
     return sketch.finish(
         "Below, the decoder reads: begin mark, le, chat, dort. Above, it is asked for: le, chat, "
@@ -73,8 +73,8 @@ def kv_cache() -> Drawing:
         sketch.box(last, 52, 48, 30, "q", color=_TARGET)
         for x in places:
             sketch.arrow(last if x == last else last - 10, 68, x, 95, color=_TARGET, width=1.5)
-    sketch.text(127, 230, "all four are computed again", size=13)
-    sketch.text(395, 230, "one is computed, three are kept", size=13)
+    sketch.text(127, 230, "all four are computed again", size=14)
+    sketch.text(395, 230, "one is computed, three are kept", size=14)
     return sketch.finish(
         "Which keys and values are computed when the fourth word has been read. Left, without a "
         "cache: those of all four words. Right, with a cache: those of the fourth word only; the "

@@ -22,17 +22,17 @@ def three_stages() -> Drawing:
         y = 66 + 122 * number
         new = number == 2
         sketch.text(4, y - 46, title, anchor="start", bold=True)
-        sketch.box(58, y, 106, 48, data, color=_NEW if new else _BODY, size=13)
+        sketch.box(58, y, 106, 48, data, color=_NEW if new else _BODY, size=14)
         sketch.arrow(113, y, 150, y, width=width)
         sketch.box(212, y, 114, 48, "body", color=_BODY, strength=0.16 + 0.12 * number)
         sketch.arrow(271, y, 298, y)
-        sketch.box(340, y, 78, 48, head, color=_HEAD if new else _BODY, size=13)
+        sketch.box(340, y, 78, 48, head, color=_HEAD if new else _BODY, size=14)
         sketch.arrow(381, y, 402, y)
-        sketch.text(458, y, answer, size=13)
+        sketch.text(458, y, answer, size=14)
         if number < 2:
             sketch.arrow(212, y + 28, 212, y + 92, color=_BODY, width=3)
             word = "copy body and head" if number == 0 else "copy the body"
-            sketch.text(224, y + 58, word, size=13, anchor="start", faded=True)
+            sketch.text(224, y + 58, word, size=14, anchor="start", faded=True)
     return sketch.finish(
         "Three rows. Pre-training: much of Wikipedia, without labels, goes into a body and a head "
         "that predicts the next word. Domain adaptation: the copied body and head go on reading "
@@ -50,14 +50,14 @@ def noise_places() -> Drawing:
         sketch.arrow(x, 294, x, 277, color=_NOISE if step == 1 else "currentColor")
         for row, (y, word) in enumerate(zip(rows, ("embedding", "LSTM 1", "LSTM 2"), strict=True)):
             color = "currentColor" if row == 0 else _BODY
-            sketch.box(x, y, 92, 36, word, color=color, size=13)
+            sketch.box(x, y, 92, 36, word, color=color, size=14)
             if row < 2:
                 sketch.arrow(x, y - 20, x, y - 42, color=_NOISE, dashed=True)
             if row > 0 and step < 2:
                 sketch.arrow(x + 48, y, x + 72, y, color=_NOISE, width=2.5)
         sketch.arrow(x, 114, x, 92, color=_NOISE, dashed=True)
         sketch.text(x, 78, ("film", "drags", "on")[step], faded=True)
-    sketch.text(372, 40, "What is dropped", anchor="start", size=13, bold=True)
+    sketch.text(372, 40, "What is dropped", anchor="start", size=14, bold=True)
     for y, words in (
         (103, "outputs"),
         (134, "recurrent weights"),
@@ -66,9 +66,9 @@ def noise_places() -> Drawing:
         (227, "inputs"),
         (286, "whole words"),
     ):
-        sketch.text(372, y, words, size=13, anchor="start")
+        sketch.text(372, y, words, size=14, anchor="start")
     sketch.text(
-        24, 40, "dashed: the same numbers at all steps", anchor="start", size=13, faded=True
+        24, 40, "dashed: the same numbers at all steps", anchor="start", size=14, faded=True
     )
     return sketch.finish(
         "An LSTM of two layers reads the film drags, one word after the other. Noise acts in five "
@@ -95,7 +95,7 @@ def concat_pooling() -> Drawing:
         sketch.vector(x, 118, cells, color=_BODY, size=16)
     sketch.text(218, 190, "pad", faded=True)
     sketch.vector(218, 118, (0.0, 0.0, 0.0), color=COLORS["gray"], size=16)
-    sketch.text(120, 220, "states of the last layer", size=13, faded=True)
+    sketch.text(120, 220, "states of the last layer", size=14, faded=True)
     highest = [max(column) for column in zip(*states, strict=True)]
     mean = [sum(column) / len(states) for column in zip(*states, strict=True)]
     for place, (name, cells) in enumerate(
@@ -103,7 +103,7 @@ def concat_pooling() -> Drawing:
     ):
         y = 46 + 72 * place
         sketch.arrow(244, 118, 300, y, color=_BODY)
-        sketch.text(306, y, name, size=13, anchor="start")
+        sketch.text(306, y, name, size=14, anchor="start")
         sketch.vector(388, y, cells, color=_BODY, size=16)
     sketch.arrow(404, 118, 428, 118)
     sketch.box(470, 118, 80, 56, "head", color=_HEAD, strength=0.3)

@@ -1,0 +1,327 @@
+"""Sphinx extension: what the pages show beyond their text.
+
+- The role `measured` puts a number into a page that is computed when the page is built: counts of
+  the claims ledger, minutes to read, minutes to run.
+- The directive `story-figure` draws the landing page's figure from the records; `colab-button`
+  links to a notebook in Colab.
+- Each page gets its description and its preview for shared links, and only the scripts it needs.
+- Beside the pages: a sitemap, the page for an address that does not exist, the preview's picture,
+  and the icons in use as a font of their own.
+"""
+
+import html
+import json
+import math
+import re
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urljoin
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from sphinx.application import Sphinx
+
+from tools.project import ROOT, config, toc_files
+
+DESCRIPTION = (
+    "From recurrent networks to attention and transfer learning: a course in which every claim is "
+    "measured again, in notebooks that run on one processor."
+)
+# The pace the chapters are written for: 3,000 words, with their figures and code, in 45 minutes.
+WORDS_A_MINUTE = 3000 / 45
+LENGTHS = ("4-6", "7-9", "10-12", "13-15", "16-18", "19-21", "22-24", "25-27", "28-30")
+TRAINED = {"reading": "forward", "steps": 2000}
+STORY = {
+    "fixed vector": ("bottleneck", {**TRAINED, "width": 128}, "fixed"),
+    "attention": (
+        "attention_lab",
+        {"reading": "both", "steps": 2000, "score": "additive", "language": "french"},
+        "attention",
+    ),
+}
+
+
+# Numbers
+
+
+def words(text: str) -> int:
+    """Words of prose: no code blocks, no markup."""
+    text = re.sub(r"(?s)^```.*?^```", " ", text, flags=re.MULTILINE)
+    return len(re.findall(r"[^\W\d_][\w'’-]*", re.sub(r"<[^>]+>|\]\([^)]*\)", " ", text)))
+
+
+def minutes_to_read(path: Path) -> float:
+    """Of a page of text or a notebook, at the pace the chapters are written for."""
+    text = path.read_text("utf8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    return words(text) / WORDS_A_MINUTE
+
+
+def measured() -> dict[str, str]:
+    """Everything that the role `measured` can say, by name."""
+    from course_lib import claims
+
+    ledger = claims.load()
+    tested = [claim for claim in ledger if claim.kind == "tested"]
+    found = Counter(claim.verdict for claim in tested)
+    pages = [next(ROOT.glob(f"{name}.*")) for name in toc_files() if name.startswith("notebooks/")]
+    minutes = {page.stem: minutes_to_read(page) for page in pages}
+    taken = json.loads((ROOT / "tools" / "bench" / "notebooks.json").read_text("utf8"))
+    seconds = sum(one["seconds"] for one in taken["notebooks"].values())
+    values = {
+        "claims": len(ledger),
+        "tested": len(tested),
+        "untested": len(ledger) - len(tested),
+        "reproduced": found["reproduced"],
+        "direction": found["direction only"],
+        "rest": len(tested) - found["reproduced"] - found["direction only"],
+        "hours": round(sum(minutes.values()) / 60),
+        "run": math.ceil(seconds / 60),
+    }
+    values |= {f"minutes-{name}": 5 * math.ceil(value / 5) for name, value in minutes.items()}
+    return {name: str(value) for name, value in values.items()}
+
+
+def measured_role(name, rawtext, text, lineno, inliner, options=None, content=None):  # noqa: PLR0913
+    """`{measured}`reproduced``: the number of that name."""
+    numbers = inliner.document.settings.env.app.measured
+    if text not in numbers:
+        names = ", ".join(sorted(numbers))
+        problem = inliner.reporter.error(f"no number is called {text!r}: {names}", line=lineno)
+        return [inliner.problematic(rawtext, rawtext, problem)], [problem]
+    return [nodes.Text(numbers[text])], []
+
+
+# The story
+
+
+def lengthwise() -> dict[str, list]:
+    """Exact match by length of the source, with its interval over seeds, by model."""
+    from course_lib.studies import load
+
+    return {
+        name: [load(study).interval(f"exact_match.{length}", **chosen) for length in LENGTHS]
+        for name, (study, chosen, _) in STORY.items()
+    }
+
+
+def draw_story(axes, upto: int) -> None:
+    """The two curves as far as the length number `upto`."""
+    from course_lib.figures import plots
+
+    places = [sum(map(int, length.split("-"))) / 2 for length in LENGTHS]
+    for name, intervals in lengthwise().items():
+        color = plots.COLORS[STORY[name][2]]
+        plots.band(axes, places[:upto], intervals[:upto], name, color)
+        x, y = places[upto - 1], intervals[upto - 1].mean
+        axes.annotate(
+            f"{y:.0%}", (x, y), (0, 8), textcoords="offset points", ha="center", color=color
+        )
+    axes.set(xlim=(3.5, 31), ylim=(-0.03, 1.14), xlabel="words in the sentence")
+    axes.set(ylabel="translated without a mistake", yticks=[0, 0.25, 0.5, 0.75, 1])
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.legend(loc="center left", bbox_to_anchor=(0.0, 0.36))
+
+
+def story_figure(caption: str, label: str) -> str:
+    """The figure of the landing page, one state for each length; the last is on show at first."""
+    from course_lib.figures import plots, widgets
+
+    plots.style()
+    curves, frames = lengthwise(), []
+    for number, length in enumerate(LENGTHS, 1):
+        figure, axes = plots.plt.subplots(figsize=(5.2, 3.3))
+        draw_story(axes, number)
+        said = ", ".join(f"{name} {line[number - 1].mean:.0%}" for name, line in curves.items())
+        name = length.replace("-", " to ")
+        frames.append((name, figure, f"Exact match by sentence length, at {name} words: {said}."))
+    return widgets.slider_markup(frames, label=label, caption=caption, start=-1)[0]
+
+
+class StoryFigure(Directive):
+    """Its content is the caption, its argument the name of the slider."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        markup = story_figure(" ".join(self.content), self.arguments[0])
+        return [nodes.raw("", markup, format="html")]
+
+
+class ColabButton(Directive):
+    """Its argument is the notebook, its content what the button says."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        settings = config()
+        repository, colab = settings["repository"], settings["launch_buttons"]["colab_url"]
+        path = repository["url"].removeprefix("https://github.com")
+        place = f"{colab}/github{path}/blob/{repository['branch']}/{self.arguments[0]}.ipynb"
+        text = html.escape(" ".join(self.content))
+        button = f'<a class="sd-btn sd-btn-outline-primary" href="{place}">{text}</a>'
+        return [nodes.raw("", f"<p>{button}</p>", format="html")]
+
+
+def preview(path: Path) -> None:
+    """The picture beside a shared link, 1200 × 630 pixels."""
+    from course_lib.figures import plots
+
+    plots.style()
+    with plots.mpl.rc_context({"font.size": 13, "axes.labelsize": 13}):
+        figure = plots.plt.figure(figsize=(10, 5.25), dpi=120, facecolor="#ffffff", layout="none")
+        draw_story(figure.add_axes((0.09, 0.13, 0.55, 0.66)), len(LENGTHS))
+    figure.text(0.05, 0.87, "Attention, Measured", size=30, weight="bold")
+    numbers = measured()
+    lines = [f"{numbers['tested']} published claims,", "tried again:"]
+    lines += [f"{numbers['reproduced']} reproduced", f"{numbers['direction']} in direction only"]
+    lines += [f"{numbers['rest']} not at this scale"]
+    for number, line in enumerate(lines):
+        figure.text(0.69, 0.68 - 0.085 * number, line, size=17)
+    figure.savefig(path, facecolor="#ffffff")
+    plots.plt.close(figure)
+
+
+# Each page
+
+
+def description(app: Sphinx, pagename: str, doctree: nodes.document | None) -> str:
+    """The beginning of a page's first real paragraph, at most 160 characters."""
+    if doctree is None or pagename == app.config.root_doc:
+        return DESCRIPTION
+    for paragraph in doctree.findall(nodes.paragraph):
+        text = " ".join(paragraph.astext().split())
+        if len(text) >= 60 and not isinstance(paragraph.parent, nodes.block_quote):
+            return text if len(text) <= 160 else text[:157].rsplit(" ", 1)[0] + " …"
+    return DESCRIPTION
+
+
+MATH = re.compile(r'class="[^"]*\bmath\b|\\\(|\\\[')
+
+
+def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """The page's description and preview; MathJax only where there is mathematics."""
+    title = re.sub(r"<[^>]+>", "", html.unescape(context.get("title") or ""))
+    text = description(app, pagename, doctree)
+    context["page_meta"] = [
+        ("description", text),
+        ("og:type", "website" if pagename == app.config.root_doc else "article"),
+        ("og:site_name", app.config.html_title),
+        ("og:title", title or app.config.html_title),
+        ("og:description", text),
+        ("twitter:card", "summary_large_image"),
+    ]
+    if base := app.config.html_baseurl:
+        context["page_meta"] += [
+            ("og:url", urljoin(base, f"{pagename}.html")),
+            ("og:image", urljoin(base, "_static/preview.png")),
+        ]
+    body = context.get("body") or ""
+    context["page_has_code"] = "hide above-input" in body
+    if not MATH.search(body):
+        context["script_files"] = [
+            script
+            for script in context["script_files"]
+            if "mathjax" not in str(getattr(script, "filename", "")).lower()
+            and "MathJax" not in str(getattr(script, "attributes", {}).get("body", ""))
+        ]
+
+
+# Beside the pages
+
+
+def sitemap(base: str) -> str:
+    addresses = "".join(
+        f"<url><loc>{html.escape(urljoin(base, name + '.html'))}</loc></url>\n"
+        for name in toc_files()
+    )
+    space = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    return f'<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="{space}">\n{addresses}</urlset>'
+
+
+def not_found(base: str, title: str) -> str:
+    """A page that a server shows at any address, so it loads nothing and links in full."""
+    start, search = urljoin(base, f"{toc_files()[0]}.html"), urljoin(base, "search.html")
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>No such page · {html.escape(title)}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<style>
+  :root {{ color-scheme: light dark; font: 1.05rem/1.6 system-ui, sans-serif; }}
+  main {{ margin: 14vh auto; max-width: 34rem; padding: 0 1.2rem; }}
+  input, button {{ font: inherit; padding: .3em .6em; }}
+</style></head><body><main>
+<h1>There is no such page</h1>
+<p>It may have moved when a chapter was divided. <a href="{start}">The first page</a> has a map of
+all chapters; or search the book:</p>
+<form action="{search}"><label>Words <input type="search" name="q"></label>
+<button>Search</button></form>
+</main></body></html>
+"""
+
+
+def icons(folder: Path) -> None:
+    """The icons that the pages use as a small font, before the theme's whole ones.
+
+    A browser fetches a font only for a character in its range, so an icon that is missed here
+    costs the whole font, and is still shown.
+    """
+    from fontTools import subset
+    from fontTools.ttLib import TTFont
+
+    static = folder / "_static"
+    fonts = static / "vendor" / "fontawesome" / "webfonts"
+    rules = (static / "styles" / "pydata-sphinx-theme.css").read_text("utf8")
+    codes = {
+        name: code
+        for names, code in re.findall(r'([^{}]+)\{content:"\\([0-9a-f]{4})"\}', rules)
+        for name in re.findall(r"\.(fa-[\w-]+):before", names)
+    }
+    used = {
+        int(codes[name], 16)
+        for page in folder.rglob("*.html")
+        for name in set(re.findall(r"\bfa-[\w-]+", page.read_text("utf8")))
+        if name in codes
+    }
+    faces = []
+    for family, weight, file in (("Free", 900, "fa-solid-900"), ("Brands", 400, "fa-brands-400")):
+        font = TTFont(fonts / f"{file}.ttf")
+        kept = sorted(used & set(font.getBestCmap()))
+        options = subset.Options(flavor="woff", layout_features=[], notdef_outline=True)
+        cutter = subset.Subsetter(options)
+        cutter.populate(unicodes=kept)
+        cutter.subset(font)
+        subset.save_font(font, str(static / f"{file}-used.woff"), options)
+        where = ",".join(f"U+{code:x}" for code in kept)
+        faces.append(
+            f'@font-face{{font-family:"Font Awesome 6 {family}";font-style:normal;'
+            f"font-weight:{weight};font-display:block;src:url({file}-used.woff) format('woff');"
+            f"unicode-range:{where}}}\n"
+        )
+    (static / "icons.css").write_text("".join(faces), "utf8")
+
+
+def finish(app: Sphinx, error: Exception | None) -> None:
+    if error or app.builder.name != "html":
+        return
+    folder, base = Path(app.outdir), app.config.html_baseurl
+    (folder / "404.html").write_text(not_found(base, app.config.html_title), "utf8")
+    (folder / "sitemap.xml").write_text(sitemap(base), "utf8")
+    (folder / "robots.txt").write_text(f"Sitemap: {urljoin(base, 'sitemap.xml')}\n", "utf8")
+    preview(folder / "_static" / "preview.png")
+    icons(folder)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.measured = measured()
+    app.add_role("measured", measured_role)
+    app.add_directive("story-figure", StoryFigure)
+    app.add_directive("colab-button", ColabButton)
+    app.connect("html-page-context", dress, priority=900)
+    app.connect("build-finished", finish, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
