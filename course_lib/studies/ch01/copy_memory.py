@@ -4,9 +4,14 @@ A sequence shows one of eight symbols, then some distractors, then a question ma
 question mark the network must name the symbol (after Hochreiter & Schmidhuber 1997, section 5,
 and Bengio et al. 1994, section 2). One network is trained for each number of distractors.
 Chance is 1/8.
+
+**copy_search** comes first: five rates for each kind of cell, one seed that **copy_memory** does
+not use, sequences of their own to judge on. The rate with the best mean over all delays is used.
 """
 
 from __future__ import annotations
+
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +19,7 @@ from torch.nn import functional
 
 from course_lib.recurrent.cells import init_uniform_, open_forget_gate_
 from course_lib.recurrent.language_model import RNNLanguageModel, RNNLanguageModelConfig
+from course_lib.studies.engine import record
 from course_lib.studies.engine.core import Config, Metrics, Study, device
 from course_lib.training import loop
 
@@ -21,6 +27,8 @@ SYMBOLS, DISTRACTORS = 8, 8
 QUESTION = SYMBOLS + DISTRACTORS
 WIDTH, BATCH, STEPS, TEST = 32, 32, 600, 1000
 DELAYS = (2, 5, 10, 20, 40, 80)
+RATES = (1e-3, 2.5e-3, 5e-3, 1e-2, 2e-2)
+TEST_SEED, VALIDATION_SEED = 999, 998
 CELLS = (
     {"cell": "rnn", "forget_bias": 0},
     {"cell": "gru", "forget_bias": 0},
@@ -68,29 +76,64 @@ def loss(model: RNNLanguageModel, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 
 @torch.no_grad()
-def accuracy(model: RNNLanguageModel, delay: int) -> float:
+def accuracy(model: RNNLanguageModel, delay: int, seed: int = TEST_SEED) -> float:
     """Share of `TEST` fresh sequences answered rightly; the same sequences for every model."""
-    tokens, right = RecallSampler(delay, TEST, seed=999).batch(0)
+    tokens, right = RecallSampler(delay, TEST, seed).batch(0)
     return (answers(model, tokens).argmax(-1).cpu() == right).float().mean().item()
 
 
-def train(config: Config, seed: int, delay: int, steps: int) -> RNNLanguageModel:
+def train(config: Config, seed: int, delay: int, steps: int, lr: float = 5e-3) -> RNNLanguageModel:
     """A network that has learned to recall after one number of distractors."""
     torch.manual_seed(seed)
     model = build(config).to(device())
-    loop.fit(model, loss, RecallSampler(delay, BATCH, seed), steps, lr=5e-3)
+    loop.fit(model, loss, RecallSampler(delay, BATCH, seed), steps, lr=lr)
     return model
 
 
-def run(config: Config, seed: int) -> Metrics:
-    """Train one network per delay; the accuracy at each."""
+def by_delay(config: Config, seed: int, lr: float, asked: int) -> dict[str, float]:
+    """The accuracy of one network for each delay, on the sequences of the seed `asked`."""
     steps, delays = config.get("steps", STEPS), config.get("delays", DELAYS)
-    found = {
-        str(delay): round(accuracy(train(config, seed, delay, steps), delay), 4) for delay in delays
+    return {
+        str(delay): round(accuracy(train(config, seed, delay, steps, lr), delay, asked), 4)
+        for delay in delays
     }
-    return {"accuracy": found, "solved": max([d for d in delays if found[str(d)] > 0.9] or [0])}
 
 
+def search(config: Config, seed: int) -> Metrics:
+    """One rate for one kind of cell."""
+    return {"accuracy": by_delay(config, seed, config["lr"], VALIDATION_SEED)}
+
+
+def chosen(config: Config) -> float:
+    """The rate that the search found best for this kind of cell; of equals the first."""
+    tried = [
+        (fmean(one["metrics"]["accuracy"].values()), one["config"]["lr"])
+        for one in record.load(SEARCH.name).cells
+        if config.items() <= one["config"].items()
+    ]
+    assert len(tried) == len(RATES), f"{SEARCH.name} has not tried all rates of {config}"
+    return max(tried, key=lambda pair: pair[0])[1]
+
+
+def run(config: Config, seed: int) -> Metrics:
+    """Train one network per delay, at the rate of its kind; the accuracy at each."""
+    lr = config["lr"] if "lr" in config else chosen(config)
+    found = by_delay(config, seed, lr, TEST_SEED)
+    solved = max([int(delay) for delay in found if found[delay] > 0.9] or [0])
+    return {"accuracy": found, "solved": solved, "lr": lr}
+
+
+SMOKE: Config = {"cell": "gru", "forget_bias": 0, "lr": 5e-3, "steps": 150, "delays": [2]}
+SEARCH = Study(
+    name="copy_search",
+    chapter="01",
+    title="A rate for each kind of cell in the recall task, on sequences of its own",
+    cells=[{**cell, "lr": rate} for cell in CELLS for rate in RATES],
+    seeds=(100,),
+    run=search,
+    smoke=SMOKE,
+    tolerance=0.15,
+)
 STUDY = Study(
     name="copy_memory",
     chapter="01",
@@ -98,6 +141,6 @@ STUDY = Study(
     cells=list(CELLS),
     seeds=(0, 1, 2, 3, 4),
     run=run,
-    smoke={"cell": "gru", "forget_bias": 0, "steps": 150, "delays": [2]},
+    smoke=SMOKE,
     tolerance=0.15,
 )
