@@ -116,7 +116,7 @@ def seconds_and_memory(chosen: list[Path]) -> str:
         record = record_path(EXECUTED / path.relative_to(ROOT))
         if record.is_file():
             figures = yaml.safe_load(record.read_text("utf8"))
-            parts.append(f"{path.stem[:2]}: {figures['seconds']} s, {figures['megabytes']} MB")
+            parts.append(f"{path.stem}: {figures['seconds']} s, {figures['megabytes']} MB")
     return "; ".join(parts)
 
 

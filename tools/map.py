@@ -1,6 +1,6 @@
 """The map of the library: `python -m tools.map` writes course_lib/README.md.
 
-Rooms say what they hold in their `__init__.py`; a chapter's modules are those that its notebook
+Rooms say what they hold in their `__init__.py`; a chapter's modules are those that its lesson
 imports, its exercises, studies and claims those that carry its number. A test compares the file
 with what this module makes of the present state.
 """
@@ -14,7 +14,7 @@ import nbformat
 from course_lib import claims, studies
 from course_lib.exercises import all_exercises
 from course_lib.support.files import write_atomically
-from tools.project import ROOT, notebooks
+from tools.project import ROOT, exercises_of, is_lesson, notebooks
 
 LIBRARY = ROOT / "course_lib"
 PAGE = LIBRARY / "README.md"
@@ -69,7 +69,8 @@ def chapter(path: Path) -> str:
         lines.append(f"- **Modules**: {', '.join(map(linked, names))}")
     if exercises:
         names = ", ".join(f"`{one.name}`" for one in exercises)
-        lines.append(f"- **Exercises**, {linked(home)}: {names}")
+        page = f"../{exercises_of(path).relative_to(ROOT).as_posix()}"
+        lines.append(f"- [**Exercises**]({page}), {linked(home)}: {names}")
     for study in told:
         where = study.run.__module__.removeprefix("course_lib.").replace(".", "/")
         lines.append(f"- **Study** [{study.name}]({where}.py): {study.title}")
@@ -92,7 +93,7 @@ def render() -> str:
         "`tests/test_architecture.py`, so you can stop reading at any floor.",
         "\n".join(["| Room | What it holds, in reading order |", "|---|---|", *rooms]),
         "## Chapter by chapter",
-        *map(chapter, notebooks()),
+        *map(chapter, filter(is_lesson, notebooks())),
     ]
     return "\n\n".join(parts) + "\n"
 

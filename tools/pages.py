@@ -21,7 +21,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
-from tools.project import ROOT, config, toc_files
+from tools.project import ROOT, config, exercises_of, is_lesson, notebooks, toc_files
 
 DESCRIPTION = (
     "From recurrent networks to attention and transfer learning: a course in which every claim is "
@@ -59,6 +59,12 @@ def minutes_to_read(path: Path) -> float:
     return words(text) / WORDS_A_MINUTE
 
 
+def minutes_of_exercises(path: Path) -> int:
+    """As their notebook says it."""
+    first = "".join(json.loads(path.read_text("utf8"))["cells"][0]["source"])
+    return int(re.search(r"about (\d+) minutes", first)[1])
+
+
 def measured() -> dict[str, str]:
     """Everything that the role `measured` can say, by name."""
     from course_lib import claims
@@ -66,8 +72,8 @@ def measured() -> dict[str, str]:
     ledger = claims.load()
     tested = [claim for claim in ledger if claim.kind == "tested"]
     found = Counter(claim.verdict for claim in tested)
-    pages = [next(ROOT.glob(f"{name}.*")) for name in toc_files() if name.startswith("notebooks/")]
-    minutes = {page.stem: minutes_to_read(page) for page in pages}
+    lessons = [path for path in notebooks() if is_lesson(path)]
+    minutes = {path.stem: minutes_to_read(path) for path in lessons}
     taken = json.loads((ROOT / "tools" / "bench" / "notebooks.json").read_text("utf8"))
     seconds = sum(one["seconds"] for one in taken["notebooks"].values())
     values = {
@@ -78,6 +84,7 @@ def measured() -> dict[str, str]:
         "direction": found["direction only"],
         "rest": len(tested) - found["reproduced"] - found["direction only"],
         "hours": round(sum(minutes.values()) / 60),
+        "practice": round(sum(minutes_of_exercises(exercises_of(path)) for path in lessons) / 60),
         "run": math.ceil(seconds / 60),
     }
     values |= {f"minutes-{name}": 5 * math.ceil(value / 5) for name, value in minutes.items()}

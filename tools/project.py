@@ -25,14 +25,26 @@ def config(root: Path = ROOT) -> dict:
 def toc_files(root: Path = ROOT) -> list[str]:
     """The pages of _toc.yml in reading order, without suffix, the root page first."""
     toc = yaml.safe_load((root / "_toc.yml").read_text("utf8"))
-    chapters = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
-    return [toc["root"], *chapters]
+    pages = [toc["root"]]
+    for chapter in (chapter for part in toc["parts"] for chapter in part["chapters"]):
+        pages += [page["file"] for page in (chapter, *chapter.get("sections", []))]
+    return pages
 
 
 def notebooks(root: Path = ROOT) -> list[Path]:
     """The notebooks of the table of contents, in reading order."""
     paths = [root / f"{name}.ipynb" for name in toc_files(root)]
     return [path for path in paths if path.is_file()]
+
+
+def is_lesson(notebook: Path) -> bool:
+    """Whether a notebook is a chapter's lesson, not what stands beside it."""
+    return not notebook.stem.endswith("_exercises")
+
+
+def exercises_of(lesson: Path) -> Path:
+    """The notebook that holds the exercises of a lesson."""
+    return lesson.with_name(f"{lesson.stem}_exercises.ipynb")
 
 
 def digest(paths: Iterable[Path], root: Path = ROOT) -> str:

@@ -11,6 +11,12 @@ document.addEventListener("DOMContentLoaded", function () {
     if (kind) quote.classList.add(kind);
   });
 
+  /* The menu opens what stands under a chapter with an arrow that has no text. */
+  all(".toctree-toggle").forEach(function (arrow) {
+    const chapter = arrow.closest("li").querySelector("a").textContent.trim();
+    arrow.parentElement.setAttribute("aria-label", `More of ${chapter}`);
+  });
+
   /* Folded code: each cell has a tab, named by its visible text; one switch opens them all. */
   const folded = all("details.hide.above-input");
   folded.forEach((one) => one.querySelector("summary").removeAttribute("aria-label"));

@@ -1,18 +1,21 @@
 """The rules of a notebook that is a page, a Colab notebook and a local notebook at once.
 
 Each rule takes a notebook and its file name and returns one line for each breach. test_notebooks.py
-applies them to the course's notebooks.
+applies them to the course's notebooks: lessons, and the exercises that stand beside each.
 """
 
 import ast
+import builtins
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
+import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from tools.project import ROOT, config
+from tools.project import ROOT, config, exercises_of, is_lesson
 from tools.stamp import colab_source
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -20,6 +23,9 @@ LONGEST_CELL = 30
 # Coding exercises and concept questions at least; the self-test of chapter 00 is shorter.
 LEAST = {"00": (1, 2)}
 LEAST_ELSEWHERE = (5, 4)
+# About how long one takes; a page says the sum, rounded to five minutes.
+MINUTES = {"easy": 4, "medium": 8, "hard": 15}
+MINUTES_A_QUESTION = 2
 
 Rule = Callable[[NotebookNode, str], list[str]]
 RULES: dict[str, Rule] = {}
@@ -140,16 +146,117 @@ def short_cells(notebook: NotebookNode, name: str) -> list[str]:
     ]
 
 
-@rule
-def enough_exercises_and_questions(notebook: NotebookNode, name: str) -> list[str]:
-    least = LEAST.get(name[:2], LEAST_ELSEWHERE)
+def file_of(name: str) -> Path:
+    return ROOT / "notebooks" / f"{name}.ipynb"
+
+
+@cache
+def headings(lesson: Path) -> list[str]:
+    """The numbers in the headings of a lesson's exercises: "Exercise 9.1", "Question 9.1"."""
+    beside = exercises_of(lesson)
+    text = prose(nbformat.read(beside, as_version=4)) if beside.is_file() else ""
+    return re.findall(r"(?m)^### ((?:Exercise|Question) \d+\.\d+)", text)
+
+
+def extent(notebook: NotebookNode) -> str:
+    """How many exercises and questions a notebook holds, and about how long they take."""
     exercises = sum("exercise" in tags(cell) for cell in cells(notebook, "code"))
     questions = len(re.findall(r"(?m)^### Question \d+\.\d+", prose(notebook)))
+    levels = re.findall(r"(?m)^Difficulty: (easy|medium|hard)\b", prose(notebook))
+    if len(levels) != exercises:
+        return f"{exercises} exercises, of which {len(levels)} say how difficult they are"
+    minutes = sum(map(MINUTES.__getitem__, levels)) + MINUTES_A_QUESTION * questions
+    minutes = 5 * round(minutes / 5)
+    return f"{exercises} exercises and {questions} questions, about {minutes} minutes"
+
+
+@rule
+def enough_exercises_and_questions(notebook: NotebookNode, name: str) -> list[str]:
+    found = re.findall(r"(?m)^#+ (Exercise|Question) \d+\.\d+", prose(notebook))
+    starters = sum("exercise" in tags(cell) for cell in cells(notebook, "code"))
+    if is_lesson(file_of(name)):
+        return ["exercises or questions in a lesson: they stand beside it"] * bool(
+            found or starters
+        )
+    least = LEAST.get(name[:2], LEAST_ELSEWHERE)
+    questions = found.count("Question")
     problems = []
-    if exercises < least[0]:
-        problems.append(f"{exercises} coding exercises, at least {least[0]} are due")
+    if starters < least[0]:
+        problems.append(f"{starters} coding exercises, at least {least[0]} are due")
     if questions < least[1]:
         problems.append(f"{questions} concept questions, at least {least[1]} are due")
+    return problems
+
+
+@rule
+def exercises_are_numbered_in_order(notebook: NotebookNode, name: str) -> list[str]:
+    found = re.findall(r"(?m)^### (Exercise|Question) (\S+)", prose(notebook))
+    wanted = []
+    for kind in ("Exercise", "Question"):
+        count = sum(one == kind for one, _ in found)
+        wanted += [(kind, f"{int(name[:2])}.{number}") for number in range(1, count + 1)]
+    return [] if found == wanted else [f"not exercises, then questions, in order: {found}"]
+
+
+@rule
+def lesson_and_exercises_lead_to_each_other(notebook: NotebookNode, name: str) -> list[str]:
+    """Both say how much the exercises are."""
+    if is_lesson(file_of(name)):
+        beside = exercises_of(file_of(name))
+        if not beside.is_file():
+            return [f"there is no {beside.name}"]
+        said, target = extent(nbformat.read(beside, as_version=4)), beside.name
+        sections = re.split(r"(?m)^(?=## )", prose(notebook))
+        places = [part for part in sections if part.startswith("## Exercises\n")]
+        if len(places) != 1:
+            return [f"{len(places)} sections “## Exercises”"]
+    else:
+        said, target = extent(notebook), name.removesuffix("_exercises") + ".ipynb"
+        places = [notebook.cells[0].source]
+    return [f"not said: {wanted}" for wanted in (said, f"]({target})") if wanted not in places[0]]
+
+
+@rule
+def exercises_need_no_lesson(notebook: NotebookNode, name: str) -> list[str]:
+    """Their code uses what it defines, and neither data nor records; they run in seconds."""
+    if is_lesson(file_of(name)):
+        return []
+    problems, known = [], set(dir(builtins)) | {"get_ipython"}
+    for cell in cells(notebook, "code"):
+        nodes = list(ast.walk(syntax(cell)))
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom | ast.Import):
+                known |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                known.add(node.name)
+            elif isinstance(node, ast.arg):
+                known.add(node.arg)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                known.add(node.id)
+            if isinstance(node, ast.ImportFrom) and re.match(
+                r"course_lib\.(data|studies|claims)\b|course_lib$", node.module or ""
+            ):
+                problems.append(f"loads what the lesson loads: {ast.unparse(node)}")
+        used = {node.id for node in nodes if isinstance(node, ast.Name)}
+        problems += [f"not defined here: {one}" for one in sorted(used - known)]
+    if "**Run time** a few seconds on" not in notebook.cells[0].source:
+        problems.append("does not promise to run in a few seconds")
+    return problems
+
+
+@rule
+def exercises_that_are_named_are_there(notebook: NotebookNode, name: str) -> list[str]:
+    """A lesson names one with a link to where it stands."""
+    problems = []
+    code = "\n".join(cell.source for cell in cells(notebook, "code"))
+    for text, linked in ((prose(notebook), is_lesson(file_of(name))), (code, False)):
+        for match in re.finditer(r"\b(?:Exercise|Question) (\d+)\.\d+", text):
+            lessons = (ROOT / "notebooks").glob(f"{int(match[1]):02}_*.ipynb")
+            home = [lesson for lesson in lessons if is_lesson(lesson)]
+            if not home or match[0] not in headings(home[0]):
+                problems.append(f"there is no {match[0]}")
+            elif linked and not text[match.end() :].startswith(f"]({exercises_of(home[0]).name})"):
+                problems.append(f"{match[0]} is not linked")
     return problems
 
 

@@ -11,10 +11,9 @@ from nbformat import NotebookNode
 
 from course_lib.exercises import all_exercises
 from tests.book.notebook_rules import RULES, cells
-from tools.project import ROOT, config, notebooks
+from tools.project import ROOT, exercises_of, is_lesson, notebooks
 
 FILES = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))  # my_… are a reader's own
-ADDRESS = config()["repository"]["url"]
 CHECK = re.compile(r"\b(ch\d\d\.\w+)\.check\(")
 
 
@@ -38,6 +37,11 @@ def test_file_is_valid_and_stable(path):
 
 def test_every_notebook_is_in_the_table_of_contents():
     assert sorted(notebooks()) == FILES
+
+
+def test_exercises_follow_their_lesson():
+    lessons = [path for path in notebooks() if is_lesson(path)]
+    assert notebooks() == [path for one in lessons for path in (one, exercises_of(one))]
 
 
 def test_check_cells_name_an_exercise_of_their_chapter_once():

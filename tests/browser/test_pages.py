@@ -12,6 +12,7 @@ pytestmark = pytest.mark.browser
 
 PAGES = [*toc_files(), "search", "genindex", "404"]
 NOTEBOOKS = [name for name in PAGES if name.startswith("notebooks/")]
+LESSONS = [name for name in NOTEBOOKS if not name.endswith("_exercises")]
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
@@ -161,7 +162,7 @@ def test_both_drawers_open_and_close(chromium, site, width):
     """As a press shows it: beside the text where there is room, else over it, and away again."""
     context = chromium.new_context(viewport={"width": width, "height": 844})
     page = context.new_page()
-    page.goto(f"{site}{NOTEBOOKS[1]}.html")
+    page.goto(f"{site}{LESSONS[1]}.html")
     for drawer, button in (("primary", ".primary-toggle"), ("secondary", ".secondary-toggle")):
         toggle = page.locator(f".bd-header-article {button}")
         if not toggle.is_visible():
@@ -193,7 +194,7 @@ def in_view(link) -> bool:
 
 def test_one_switch_opens_all_code_and_is_remembered(chromium, site):
     folded = "() => [...document.querySelectorAll('details.hide')].filter((d) => !d.open).length"
-    with Visit(chromium, site, NOTEBOOKS[4], "light") as visit:
+    with Visit(chromium, site, LESSONS[4], "light") as visit:
         page, switch = visit.page, visit.page.locator(".am-code-switch")
         cells = page.locator("details.hide")
         assert page.evaluate(folded) == cells.count() > 0
@@ -203,7 +204,7 @@ def test_one_switch_opens_all_code_and_is_remembered(chromium, site):
         switch.focus()
         page.keyboard.press("Enter")
         assert page.evaluate(folded) == 0 and switch.inner_text() == "Hide all code"
-        page.goto(f"{site}{NOTEBOOKS[5]}.html")
+        page.goto(f"{site}{LESSONS[5]}.html")
         assert page.evaluate(folded) == 0
         page.locator(".am-code-switch").click()
         assert page.evaluate(folded) == page.locator("details.hide").count()
@@ -217,7 +218,7 @@ def test_zoomed_to_200_percent_the_page_does_not_scroll_sideways(chromium, site,
         assert visit.page.evaluate("document.scrollingElement.scrollWidth") <= 640
 
 
-@pytest.mark.parametrize("name", [*NOTEBOOKS, "book/index"])
+@pytest.mark.parametrize("name", [*LESSONS, "book/index"])
 def test_without_scripts_figures_captions_and_code_are_there(chromium, site, name):
     with Visit(chromium, site, name, "no script") as visit:
         captions = visit.page.locator("article figcaption")
@@ -231,7 +232,7 @@ def test_without_scripts_figures_captions_and_code_are_there(chromium, site, nam
 
 
 def test_nothing_moves_by_itself_for_those_who_asked(chromium, site):
-    with Visit(chromium, site, NOTEBOOKS[3], "still") as visit:
+    with Visit(chromium, site, LESSONS[3], "still") as visit:
         moving = visit.page.evaluate(
             "() => [...document.querySelectorAll('*')].filter((one) => {"
             "const s = getComputedStyle(one);"

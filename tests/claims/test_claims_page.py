@@ -22,7 +22,8 @@ def displayed(shown, monkeypatch, tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in (LEDGER, "04_attention", "07_training_a_transformer"):
+    chapters = ("04_attention", "04_attention_exercises", "07_training_a_transformer")
+    for name in (LEDGER, f"{LEDGER}_exercises", *chapters):
         (tmp_path / f"{name}.ipynb").touch()
     return tmp_path
 

@@ -11,7 +11,7 @@ item, or table row) that it stands in, because its numbers are not ours:
 
 Concept questions (cells that begin with "### Question") assume their numbers, so they are free.
 The line "**Run time** …" at the top of a notebook is a promise; tests/tools/test_costs_page.py
-compares it with the record.
+compares it with the record. How long exercises take is counted by tests/book/notebook_rules.py.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ _NOT_PROSE = re.compile(
 _REFERENCE = re.compile(
     r"\b(?:tables?|figures?|questions?|exercises?|sections?|equations?|chapters?|rows?|issue|"
     r"appendix|python|torch|version)\s(?:[A-F]\.)?(?:\d+(?:\.\d+)*(?:, | and | to |–)?)+|"
+    r"\b\d+ exercises and \d+ questions, about \d+ minutes\b|"
     r"\b(?:left-to-right|right-to-left)\b",
     re.IGNORECASE,
 )

@@ -90,7 +90,7 @@ def test_appears_in_one_notebook_with_a_starter_that_is_todo(exercise):
     found = places(exercise)
     assert len(found) == 1, f"{exercise.id}.check({name}): {len(found)} notebook cells, not 1"
     ((notebook, cell),) = found
-    assert notebook.startswith(chapter[2:])
+    assert re.fullmatch(rf"{chapter[2:]}_\w+_exercises\.ipynb", notebook)
     assert "exercise" in cell["metadata"].get("tags", [])
     namespace: dict = {"torch": torch, "nn": torch.nn, "Tensor": torch.Tensor}
     exec("from __future__ import annotations\n" + "".join(cell["source"]), namespace)

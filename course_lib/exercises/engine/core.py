@@ -65,11 +65,13 @@ How to add an exercise to chapter NN
 4. Right answers written differently, and wrong ones without a message of their own, stand in
    `tests/exercises/answers_chNN.py`, in `RIGHT` and `WRONG`: patches or functions, one line each.
 
-5. In the notebook, after the last exercise: the statement, headed "### Exercise 3.7 — Its title",
-   which begins with "Difficulty: easy.", medium or hard; a cell tagged "exercise" with the starter
-   — the same name and arguments, ending in `raise NotImplementedError("your code here")`; for a
-   value, `name = ...` — then `chNN.name.check(name)`, then, tagged "hide-input",
-   `chNN.name.help()`.
+5. In `notebooks/NN_…_exercises.ipynb`, after the last exercise: the statement, headed
+   "### Exercise 3.7 — Its title", which begins with "Difficulty: easy.", medium or hard; a cell
+   tagged "exercise" with the starter — the same name and arguments, ending in
+   `raise NotImplementedError("your code here")`; for a value, `name = ...` — then
+   `chNN.name.check(name)`, then, tagged "hide-input", `chNN.name.help()`. The first cell of
+   the notebook and the lesson's section "Exercises" say how many exercises there are now and
+   about how long they take; a test tells the words.
 
 `python -m pytest tests/exercises -k chNN` checks all of this. The test that looks for the
 check cell fails until step 5 is done.
