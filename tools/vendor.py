@@ -28,7 +28,12 @@ AXE = ROOT / "tools" / "axe" / "axe.min.js"
 # package: {files in it: where they go below book/_static/vendor, a folder where it ends in /}
 FILES = {
     "mathjax": {
-        "es5/tex-mml-chtml.js": "mathjax/",
+        "es5/startup.js": "mathjax/",
+        "es5/core.js": "mathjax/",
+        "es5/input/tex.js": "mathjax/input/",
+        "es5/output/chtml.js": "mathjax/output/",
+        "es5/output/chtml/fonts/tex.js": "mathjax/output/chtml/fonts/",
+        "es5/a11y/assistive-mml.js": "mathjax/a11y/",
         "es5/output/chtml/fonts/woff-v2/*": "mathjax/output/chtml/fonts/woff-v2/",
         "es5/input/tex/extensions/*": "mathjax/input/tex/extensions/",
         "LICENSE": "mathjax/",

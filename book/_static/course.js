@@ -45,7 +45,14 @@ document.addEventListener("DOMContentLoaded", function () {
     ".output.text_html, div.highlight pre, mjx-container)"
   );
   function mark(box) {
-    const over = box.scrollWidth - box.clientWidth;
+    // A wide table first gets smaller type and lines that wrap.
+    if (box.matches(".am-table") && box.scrollWidth > box.clientWidth + 1) {
+      box.classList.add("am-tight");
+    }
+    // A formula hides its spoken twin, which may stick out: only what is drawn counts.
+    const drawn = box.querySelector(":scope > mjx-math");
+    const inside = drawn ? drawn.getBoundingClientRect().width : box.scrollWidth;
+    const over = inside - box.clientWidth;
     const cut = over > 1 && box.clientWidth > 0;
     box.classList.toggle("am-cut", cut);
     const cue = box.nextElementSibling;

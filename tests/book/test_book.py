@@ -67,7 +67,8 @@ def test_the_preview_has_the_size_that_is_asked_for():
 
 
 def test_the_sitemap_lists_every_page():
-    found = [one.text for one in ElementTree.parse(HTML / "sitemap.xml").iter() if one.text.strip()]
+    tree = ElementTree.parse(HTML / "sitemap.xml")
+    found = [one.text for one in tree.iter() if one.tag.endswith("}loc")]
     assert found == [f"{config()['html']['baseurl']}{name}.html" for name in toc_files()]
 
 
@@ -75,7 +76,7 @@ def test_the_sitemap_lists_every_page():
 def test_mathjax_only_where_there_is_mathematics(name):
     text = (HTML / f"{name}.html").read_text("utf8")
     shown = 'class="math notranslate' in text
-    assert ("tex-mml-chtml.js" in text) == shown
+    assert bool(re.search(r"<script[^>]*mathjax", text)) == shown
 
 
 @pytest.mark.parametrize("name", toc_files())

@@ -42,13 +42,18 @@ CUT = """() => {
     for (const one of document.querySelectorAll(all)) {
         if (!one.checkVisibility() || one.closest('details:not([open])')) continue;
         let over = null;
-        const inside = [...one.querySelectorAll(':not(svg *)')].slice(0, 400);
+        // Not what is hidden on purpose: words for a screen reader, the spoken twin of a formula.
+        const seen = (box) => box.clientWidth > 30 && !box.closest('mjx-assistive-mml');
+        const inside = [...one.querySelectorAll(':not(svg *)')].slice(0, 400).filter(seen);
         const around = [];
         for (let box = one.parentElement; box.tagName !== 'ARTICLE'; box = box.parentElement)
             around.push(box);
         for (const box of [one, ...inside, ...around]) {
             const clipped = getComputedStyle(box).overflowX !== 'visible';
-            if (clipped && box.clientWidth && box.scrollWidth > box.clientWidth + 1) over = box;
+            if (box.matches('span.math')) continue;
+            const drawn = box.querySelector(':scope > mjx-math');
+            const width = drawn ? drawn.getBoundingClientRect().width : box.scrollWidth;
+            if (clipped && width > box.clientWidth + 1) over = box;
             if (over) break;
         }
         const right = one.getBoundingClientRect().right;
@@ -141,8 +146,8 @@ def test_nothing_is_cut_without_a_sign(chromium, site, name, look):
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_figures_fit_a_wide_window(chromium, site, name):
     with Visit(chromium, site, name, "light") as visit:
-        wide = visit.page.locator("article figure .am-scroll.am-cut:visible")
-        assert wide.count() == 0, wide.first.inner_text()
+        wide = visit.page.locator("article figure .am-scroll.am-cut:has(> svg):visible")
+        assert wide.count() == 0
 
 
 @pytest.mark.parametrize("name", PAGES)

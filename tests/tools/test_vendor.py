@@ -60,7 +60,7 @@ def station(tmp_path, monkeypatch):
 def test_scripts_are_put_in_place_once(station):
     assert vendor.vendor() is None
     assert vendor.vendored()
-    assert (station / "site/vendor/mathjax/tex-mml-chtml.js").read_text("utf8") == "mathjax"
+    assert (station / "site/vendor/mathjax/startup.js").read_text("utf8") == "mathjax"
     assert (station / "site/vendor/mathjax/input/tex/extensions/one.js").is_file()
     assert (station / "axe/axe.min.js").is_file()
     (station / "bin" / "npm").unlink()
