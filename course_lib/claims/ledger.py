@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from course_lib.claims.quantities import LedgerError, Records, Side, side
+from course_lib.claims.quantities import LEAST_SEEDS, LedgerError, Records, Side, side
 from course_lib.evaluation.intervals import Interval, t_interval
 from course_lib.studies.engine import forms
 from course_lib.studies.engine.core import RESULTS, Config, plain
@@ -106,7 +106,7 @@ def load(
 
     Raises:
         LedgerError: the ledger is not YAML or has another form than its schema, an id is doubled,
-            a study, metric or source does not exist, the seeds of the two sides differ. The
+            a study, metric or source does not exist, the sides share fewer than three seeds. The
             message names file, entry and field.
     """
     sources, entries = _read(path)
@@ -207,8 +207,11 @@ def _claim(
     a, b = (side(entry[name], entry["study"], f"{where}, field {name!r}", records) for name in "ab")
     if a.fixed and b.fixed:
         raise LedgerError(f"{where}, fields 'a' and 'b': neither side comes from a record")
-    if not a.fixed and not b.fixed and a.seeds != b.seeds:
-        raise LedgerError(f"{where}, field 'b': it has the seeds {b.seeds}, a has {a.seeds}")
+    if not a.fixed and not b.fixed:
+        shared = [seed for seed in a.seeds if seed in b.seeds]
+        if len(shared) < LEAST_SEEDS:
+            raise LedgerError(f"{where}, field 'b': it has the seeds {b.seeds}, a has {a.seeds}")
+        a, b = a.of(shared), b.of(shared)
     shown = entry.get("shown_by", [])
     place = f"{where}, field 'shown_by'"
     if strangers := {x for x in shown if isinstance(x, str)} - set(texts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,11 @@ class Side:
     @property
     def fixed(self) -> bool:
         return not self.seeds
+
+    def of(self, seeds: Sequence[int]) -> Side:
+        """The same quantity with some of its seeds."""
+        values = dict(zip(self.seeds, self.values, strict=True))
+        return Side(self.label, tuple(values[seed] for seed in seeds), tuple(seeds))
 
     @property
     def text(self) -> str:

@@ -5,7 +5,7 @@ Source: Merity et al. (2018). Nothing is added to the network of
 (section 2), on whole words (section 4.3), and on inputs, outputs and everything between layers
 with one mask for all time steps (section 4.2). In evaluation mode it *is* a stack of
 `torch.nn.LSTM`. Left out from the paper: its optimizer, pieces of random length, and penalties
-on the size of activations.
+on the size of activations and of their changes from step to step.
 
 Shapes: B batch, T time steps, E embedding, D width of the inner layers, V vocabulary.
 """

@@ -42,6 +42,7 @@ def fake(name, cells_of_record):
 RECORDS = {
     "fake": fake("fake", record(NUMBERS) + record({5: NUMBERS[2]}, first_seed=7)),
     "other": fake("other", record({1: [0.9, 0.8, 0.4]})),
+    "longer": fake("longer", record({1: [0.1, 0.2, 0.1, 9.0, 9.0]})),
     "curve": fake("curve", record({1: [0, 0, 0], 2: [1, 1, 1], 4: [3, 3, 6]})),
 }
 
@@ -277,6 +278,13 @@ def test_a_malformed_entry_names_file_entry_and_field(entry, load, change, messa
         del entry[field]
     with pytest.raises(claims.LedgerError, match=rf"ledger.yml, claim '{entry['id']}'.*{message}"):
         load()
+
+
+def test_sides_are_compared_at_the_seeds_that_both_have(entry, load):
+    entry["b"] = {"label": "longer", "study": "longer", **SIDE}
+    [claim] = load()
+    assert claim.b.seeds == claim.seeds == (0, 1, 2) and claim.b.values == (0.1, 0.2, 0.1)
+    assert claim.difference.mean == pytest.approx((0.4 + 0.4 + 0.6) / 3)
 
 
 def test_a_missing_id_is_named_by_its_place(entry, load):

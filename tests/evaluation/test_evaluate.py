@@ -144,6 +144,13 @@ def test_difference_is_taken_pair_by_pair_and_geometric_in_logarithms():
         interval_module.difference([1.0, 2.0], [1.0])
 
 
+def test_several_comparisons_share_the_error():
+    one, other = [3.0, 5.0], [1.0, 4.0]  # differences 2 and 1: standard error 1/2
+    alone, of_five = (interval_module.difference(one, other, comparisons=n) for n in (1, 5))
+    assert alone.high == pytest.approx(1.5 + 12.706 / 2, abs=1e-3)  # t table, 1 degree of freedom
+    assert of_five.high == pytest.approx(1.5 + 63.657 / 2, abs=1e-3)  # at 99 %
+
+
 @pytest.mark.parametrize("values", [[], [[1.0, 2.0]], [1.0, math.nan], [math.inf, 1.0]])
 def test_intervals_refuse_what_they_cannot_use(values):
     for interval in (t_interval, lambda values: bootstrap_interval(values, seed=0)):

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from course_lib.data import reviews, wikipedia
+from course_lib.data import archives, reviews, wikipedia
 from course_lib.data.batching import StreamSampler
 from course_lib.recurrent.streams import join, nats_per_token
 from course_lib.studies.engine import artifacts
@@ -45,6 +45,8 @@ REVIEWS = artifacts.KeptWeights(
 )
 SMALL = {"merges": 300, "embedding": 16, "width": 24, "tuning": 12}  # of smoke cells
 MERGES = 6000
+SHORT_STEPS = 1953  # three million subwords
+WIKIPEDIA_RATE = 4e-3  # Adam's, at its highest
 STREAMS, LENGTH = 32, 48
 NOISE = 0.3  # of the published dropouts, for a model a tenth the size
 
@@ -120,6 +122,22 @@ def learn(
         bf16=device() == "cpu",  # nearly halves the time there; cuDNN would take float16
     )
     return model
+
+
+@cache
+def pretrained(steps: int, seed: int) -> AWDLanguageModel:
+    """A language model of Wikipedia after so many steps, trained once and then read from a file.
+
+    The recipe is that of the kept model (`WIKIPEDIA`), with a schedule of its own length. The file
+    lies in the cache folder and stays there: several cells start from one model.
+    """
+    known, _ = wikipedia_texts(seed)
+    torch.manual_seed(seed)
+    model = build({})
+    file = archives.cache_folder() / "runs" / f"wikipedia_body-{steps}-{seed}.safetensors"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    ids = join(known, tokenizer())
+    return learn(model, ids, steps, WIKIPEDIA_RATE, checkpoint=file).eval()
 
 
 def scored(model: AWDLanguageModel, texts: Sequence[str], tokens: BPE) -> Metrics:

@@ -24,7 +24,6 @@ from course_lib.studies.engine.core import Config, Metrics, Study
 from course_lib.text.bpe import BPE
 from course_lib.ulmfit.model import AWDLanguageModel
 
-WIKIPEDIA_RATE = 4e-3
 # By start; chosen on validation reviews of seed 100. That of "wikipedia" is of the head, and the
 # embedding of a model with two layers gets a seventeenth of it.
 REVIEW_RATES = {"wikipedia": 4e-2, "new": 4e-3}
@@ -48,7 +47,7 @@ def run_wikipedia(config: Config, seed: int) -> Metrics:
     model, steps = lm.build(config), config["steps"]
     ids = join(known[: config.get("articles")], tokens)
     with artifacts.resume_file(WIKIPEDIA.name, config, seed) as file:
-        lm.learn(model, ids, steps, WIKIPEDIA_RATE, checkpoint=file)
+        lm.learn(model, ids, steps, lm.WIKIPEDIA_RATE, checkpoint=file)
         metrics: Metrics = {
             "validation": lm.scored(model, held_out, tokens),
             "parameters": measure.size(model),

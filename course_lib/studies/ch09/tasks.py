@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
@@ -13,6 +13,9 @@ from course_lib.training import resumable, schedules
 from course_lib.training.loop import Loss
 from course_lib.transfer import classify
 from course_lib.transfer.classify import TextSampler
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 MAJORITY = {"reviews": 1 / 2, "topics": 1 / 6, "order": 1 / 2}  # accuracy of one guess for all
 MOST = 5000  # labeled texts
@@ -108,12 +111,25 @@ def fine_tune(
 
 def tfidf(few: Texts, test: Texts) -> float:
     """The baseline: TF-IDF of words and pairs of words, and logistic regression."""
+    return judged(counting(few), test)
+
+
+def counting(few: Texts, strength: float = 1.0, words: int = 2) -> Pipeline:
+    """A judge that counts words, and up to `words` of them in a row, fitted to few texts.
+
+    `strength` is scikit-learn's C: the more, the less the weights are held back.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
     judge = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(max_iter=1000)
+        TfidfVectorizer(ngram_range=(1, words), sublinear_tf=True),
+        LogisticRegression(C=strength, max_iter=1000),
     )
-    judge.fit(few.written, few.labels)
-    return averaged(judge.predict(test.written).tolist(), test.labels)
+    return judge.fit(few.written, few.labels)
+
+
+def judged(judge: Pipeline, texts: Texts) -> float:
+    """Accuracy of a judge of written texts, averaged over the classes."""
+    return averaged(judge.predict(texts.written).tolist(), texts.labels)

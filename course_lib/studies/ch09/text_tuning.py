@@ -49,6 +49,7 @@ def tune(
     way: Config,
     seed: int,
     *,
+    rate: float | None = None,
     steps: int | None = None,
     copied: bool = True,
 ) -> TextClassifier:
@@ -65,7 +66,7 @@ def tune(
         "same": freezing.same_rate,
         "discriminative": freezing.discriminative,
         "last": freezing.last_layer_only,
-    }[way["rates"]](grouped, RATES[way["rates"]])
+    }[way["rates"]](grouped, RATES[way["rates"]] if rate is None else rate)
     sampler = TextSampler(few.ids, few.labels, BATCH, seed)
     if way["unfreeze"]:
         plan = freezing.gradual_unfreezing(grouped, max(1, steps // (len(grouped) + 1)))
