@@ -257,7 +257,7 @@ def not_found(base: str, title: str) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>No such page · {html.escape(title)}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
+<meta name="robots" content="noindex"><link rel="icon" href="data:,">
 <style>
   :root {{ color-scheme: light dark; font: 1.05rem/1.6 system-ui, sans-serif; }}
   main {{ margin: 14vh auto; max-width: 34rem; padding: 0 1.2rem; }}
