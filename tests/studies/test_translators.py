@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from course_lib import studies
 from course_lib.attention.attend import attend
 from course_lib.attention.translator import AttentionConfig, AttentionEncoderDecoder
 from course_lib.data import lab
@@ -19,7 +20,7 @@ from course_lib.recurrent.word_dictionary import WordDictionary
 from course_lib.studies import Record
 from course_lib.studies.ch02 import lab_translation, verse_translation
 from course_lib.studies.ch04 import attention_lab
-from course_lib.studies.ch07 import decoding_cost, one_budget
+from course_lib.studies.ch07 import contest, decoding_cost
 from course_lib.studies.engine import translators
 from course_lib.text.words import BOS, EOS
 from course_lib.transformer.costs import training_flops
@@ -222,7 +223,7 @@ def test_own_weights_leave_the_translation_as_it_is(translator, pairs):
 KEPT = {
     "attention_lab_french": attention_lab.load_translator,
     "attention_lab_korean": lambda **at: attention_lab.load_translator("korean", **at),
-    "transformer_lab": one_budget.load_translator,
+    "transformer_lab": contest.load_translator,
     "verses_fixed_vector": verse_translation.load_fixed_vector,
     "verses_attention": verse_translation.load_attention,
 }
@@ -345,16 +346,31 @@ def record():
 
 def test_quality_at_a_cost_is_straight_over_the_logarithm(record):
     def at(budget):
-        return one_budget.at_cost(record, "transformer", "quality", cost="seconds", budget=budget)
+        return contest.at_cost(record, "transformer", "quality", cost="seconds", budget=budget)
 
     assert at(2.0).mean == pytest.approx((0.5 + 0.1) / 2)  # on a point of either seed
     between = 0.5 + 0.4 * (math.log(3) - math.log(2)) / math.log(2), 0.1 + 0.4 * math.log2(1.5)
     assert at(3.0).mean == pytest.approx(sum(between) / 2)
 
 
+def best_of(study, **select):
+    """The configuration with the best BLEU on validation sentences."""
+    cells = [c for c in studies.load(study).cells if select.items() <= c["config"].items()]
+    bleu = [c["metrics"]["bleu"] for c in cells]
+    return max(bleu), cells[bleu.index(max(bleu))]["config"]
+
+
+def test_the_contest_uses_what_its_search_found():
+    tried = {model: best_of("contest_search", model=model) for model in contest.MODELS}
+    for model, (_, config) in tried.items():
+        assert contest.SETTINGS[model].items() <= config.items()
+    assert contest.BEST == max(contest.TRANSFORMERS, key=lambda model: tried[model][0])
+    assert contest.SEARCH_SEED not in contest.CONTEST.seeds
+
+
 def test_curve_goes_from_few_steps_to_many(record):
     def means(cost):
-        points = one_budget.curve(record, "transformer", "quality", cost=cost)
+        points = contest.curve(record, "transformer", "quality", cost=cost)
         return [(spent.mean, quality.mean) for spent, quality in points]
 
     assert means("steps") == [(100, 0.1), (200, 0.5), (400, 0.9)]

@@ -12,7 +12,7 @@ from course_lib.data import lab
 from course_lib.data.batching import PairSampler
 from course_lib.decoding.search import WithoutCache, greedy
 from course_lib.decoding.translation import Translator, tokenizers
-from course_lib.studies.ch07.one_budget import TRANSFORMER
+from course_lib.studies.ch07.contest import TRANSFORMER
 from course_lib.text.words import EOS, PAD
 from course_lib.training.loop import fit
 from course_lib.training.losses import translation_loss

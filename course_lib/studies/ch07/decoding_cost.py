@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from course_lib.decoding.search import WithoutCache
-from course_lib.studies.ch07.one_budget import TRANSFORMER
+from course_lib.studies.ch07.contest import TRANSFORMER
 from course_lib.studies.engine.core import Config, Metrics, Study, device
 from course_lib.studies.engine.timing import median_milliseconds
 from course_lib.transformer.model import Transformer, TransformerConfig, TransformerState

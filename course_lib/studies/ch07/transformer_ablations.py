@@ -1,7 +1,7 @@
 """One change at a time: what does a Transformer need? After Vaswani et al. (2017), Table 3.
 
 English→French on the lab. Every cell is the base model with one change and the same sentences,
-batches, steps and learning rate. Fewer steps than in the study `one_budget`, so that there is
+batches, steps and learning rate. Fewer steps than in the study `contest`, so that there is
 something left to win. The test sentences have 16 to 30 words, the long half of those in training.
 
 `perplexity` is that of the reference words, the reference so far given, without label smoothing,
@@ -15,7 +15,7 @@ from functools import partial
 
 from course_lib.data import lab
 from course_lib.decoding.translation import score
-from course_lib.studies.ch07.one_budget import TRANSFORMER
+from course_lib.studies.ch07.contest import TRANSFORMER
 from course_lib.studies.engine import measure
 from course_lib.studies.engine.core import Config, Metrics, Study
 from course_lib.studies.engine.translators import LENGTHS, fit, held_out, untrained

@@ -1,9 +1,9 @@
 """Where does the Transformer's training step become the cheaper one?
 
 A training step is the loss of a batch and its gradients. The three translators of the study
-`one_budget` take turns on the same random words, for sentences of several lengths n; source and
+`contest` take turns on the same random words, for sentences of several lengths n; source and
 target are equally long, and the batch holds always the same number of words, so that the longer
-the sentences, the fewer of them. Two sizes: "small", as in `one_budget`, about 260 000
+the sentences, the fewer of them. Two sizes: "small", as in `contest`, about 260 000
 parameters, and "large", about 4 million.
 
 Kept is the median processor time of a step in milliseconds per 1,000 target words, on one thread,
@@ -22,7 +22,7 @@ from torch import nn
 from course_lib.attention.translator import AttentionConfig, AttentionEncoderDecoder
 from course_lib.data.batching import Batch
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
-from course_lib.studies.ch07 import one_budget
+from course_lib.studies.ch07 import contest
 from course_lib.studies.engine import measure
 from course_lib.studies.engine.core import Config, Metrics, Study, device
 from course_lib.studies.engine.timing import median_milliseconds
@@ -34,13 +34,14 @@ VOCABULARY = (150, 150)  # of source and target
 WORDS = 1024  # of the target, in a batch
 LENGTHS = (8, 16, 32, 64, 128, 256)
 ROUNDS = {"small": 9, "large": 3}
+SMALL = {"fixed": "fixed", "attention": "attention", "transformer": "sinusoidal"}
 LARGE = {"width": 512, "embedding": 256}
 
 
 def build(model: str, size: str) -> nn.Module:
     """One of the three translators, untrained."""
     if size == "small":
-        return one_budget.build(model, *VOCABULARY)
+        return contest.build(SMALL[model], *VOCABULARY)
     if model == "fixed":
         return EncoderDecoder(Seq2SeqConfig(*VOCABULARY, **LARGE))
     if model == "attention":
@@ -58,7 +59,7 @@ def run(config: Config, seed: int) -> Metrics:
     """Milliseconds and FLOPs per 1,000 target words, by model and length."""
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    models = {name: build(name, config["size"]).to(device()) for name in one_budget.MODELS}
+    models = {name: build(name, config["size"]).to(device()) for name in SMALL}
     rounds = config.get("rounds", ROUNDS[config["size"]])
     how = {"device": device(), "seed": seed, "rounds": (rounds, rounds)}
     how["clock"] = time.process_time if device() == "cpu" else time.perf_counter
