@@ -122,6 +122,7 @@ def rows_around_zero():
     yield 3 * torch.randn(3, 5) - 7
     yield torch.randn(1, 6)
     yield torch.randn(5, 1)
+    yield torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, 5.0]])  # zeros count
 
 
 centered.mistake(

@@ -291,6 +291,9 @@ def whatever_stands_before_it():
     yield small_model(), small_articles(5, 9, 2, 7)
     one, two = small_articles(6, 4)
     yield small_model(layers=2), [one, two, one, one, two]
+    zeros = one.clone()
+    zeros[2:4] = 0  # begins like the one before it; 0 is a token like any other
+    yield small_model(), [one, zeros]
 
 
 score_articles.mistake(

@@ -170,6 +170,7 @@ def runs_of_n_words():
     yield "le chat noir".split(), "le chat noir".split(), 3
     yield ["bon", "jour"], ["bo", "njour"], 2  # other words, though the same letters
     yield ["Le", "chat"], ["le", "chat"], 1
+    yield ["at", "le"], ["chat", "les"], 1  # words, not pieces of words
     yield "oui oui".split(), ["non"], 2  # the reference has no run
 
 

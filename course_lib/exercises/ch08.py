@@ -105,10 +105,20 @@ def in_evaluation_from_the_memory():
     yield *_batch(5, 3, 1), False, 0.5
 
 
-@normalize.same_as_answer("the result in training mode", grad=True, atol=1e-4)
+@normalize.same_as_answer("the result in training mode", atol=1e-4)
 def in_training_from_the_batch():
     yield *_batch(), True
     yield *_batch(3, 4, 2), True, 0.3
+
+
+def _in_training(answer, x: Tensor, *rest: float) -> Tensor:
+    return answer(x, torch.zeros(3), torch.ones(3), True, *rest)
+
+
+@normalize.same_as_answer("the result in training mode", call=_in_training, grad=True, atol=1e-4)
+def a_gradient_through_mean_and_variance():
+    yield (_batch()[0],)
+    yield _batch(3, 4, 2)[0], 0.3
 
 
 normalize.mistake(
@@ -308,6 +318,7 @@ def mode_is_put_back(answer):
         ("training mode with its normalization held in evaluation mode", _body()),
     ):
         body[1].train(found_in == "training mode")
+        body = nn.Sequential(body)  # a part of a part has its mode, too
         before = [part.training for part in body.modules()]
         answer(body, torch.rand(3, 2, 4, 4))
         after = [part.training for part in body.modules()]
@@ -429,6 +440,9 @@ def every_parameter_once(answer):
     )
     flags = [p.requires_grad for p in model.body.parameters()]
     expect(not any(flags), "Your function unfreezes the body. It stays frozen for now.", flags)
+    answer(model.requires_grad_(True), 0.01, 0.1)
+    flags = [p.requires_grad for p in model.parameters()]
+    expect(all(flags), "Your function freezes something. That is for the owner to say.", flags)
 
 
 @make_optimizer.case

@@ -87,6 +87,19 @@ def as_many_as_asked_and_the_rest_grows(answer):
         expect_close(kept, torch.full_like(kept, 1 / (1 - p)), what)
 
 
+@drop_words.case
+def each_word_by_itself(answer):
+    gone = torch.zeros(60, 60)  # (calls, words)
+    for call in range(60):
+        factors, tokens = _factors_of_words(answer, 60, 0.4)
+        gone[call, tokens[factors[..., 0] == 0]] = 1
+    never = gone.sum(0) == 0
+    expect(not never.any(), "Some word is never dropped.", gone.sum(0))
+    spread = (gone.sum(1).var() / (60 * 0.4 * 0.6)).item()  # 1 for words that are independent
+    expect(spread > 0.3, "Each call drops the same number of words: chance should decide.", spread)
+    expect(spread < 2.5, "Words are dropped in groups. Each has its own chance.", spread)
+
+
 drop_words.mistake(
     "a_word_goes_as_a_whole",
     "That is ordinary dropout: it drops single numbers of a vector, not words.",
@@ -182,6 +195,13 @@ def as_much_as_asked_and_the_rest_grows(answer):
         kept = found[found > 0]
         what = f"the factor of the numbers that are kept with p = {p}"
         expect_close(kept, torch.full_like(kept, 1 / (1 - p)), what)
+
+
+@locked_dropout.case
+def by_chance(answer):
+    gone = torch.cat([_factors_of_states(answer, 0.3)[:, 0] == 0 for _ in range(10)])  # (60, D)
+    spread = (gone.float().sum(1).var() / (40 * 0.3 * 0.7)).item()
+    expect(spread > 0.3, "Each sentence loses the same number of numbers: chance decides.", spread)
 
 
 locked_dropout.mistake(
@@ -568,6 +588,9 @@ def no_held_out_film():
     yield every, [], [every[2], every[9]]
     every = _reviews(["Alien", "Aliens", "alien", "lie", "Alien", "Alien 3"])
     yield every, [every[1]], [every[5]]
+    every = _reviews("abcd")  # two critics may write the same, and in capitals
+    every = [review._replace(text=text) for review, text in zip(every, "ABAA", strict=True)]
+    yield every, [every[1]], [every[2]]
 
 
 @domain_corpus.same_as_answer("the list of texts")

@@ -78,14 +78,30 @@ RIGHT = {
     ch09.domain_corpus: [film_by_film],
 }
 
+
+def a_fixed_share_of_words(embedded, tokens, vocab_size, p):
+    kept = torch.ones(vocab_size)
+    kept[torch.randperm(vocab_size)[: round(p * vocab_size)]] = 0
+    return embedded * kept[tokens][..., None] / (1 - p)
+
+
+def a_fixed_share_of_numbers(x, p, training):
+    if not training:
+        return x
+    places = torch.rand(x.shape[0], 1, x.shape[2]).argsort(-1).argsort(-1)
+    return x * (places >= round(p * x.shape[2])) / (1 - p)
+
+
 WRONG = {
     ch09.drop_words: [
+        a_fixed_share_of_words,
         ">= p -> < p",
         cut_out,
         "embedded * kept -> embedded.detach() * kept",
         "kept = (torch -> torch.manual_seed(0)\n    kept = (torch",
     ],
     ch09.locked_dropout: [
+        a_fixed_share_of_numbers,
         "* mask / (1 - p) -> * mask",
         whole_sentences,
         "x.shape[0], 1, x.shape[2] -> 1, 1, x.shape[2]",
