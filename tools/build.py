@@ -167,6 +167,7 @@ def build_pages() -> None:
     done = subprocess.run(
         command,
         cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},  # where Sphinx finds `tools.pages`
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
