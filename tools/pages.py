@@ -259,7 +259,13 @@ def not_found(base: str, title: str) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex"><link rel="icon" href="data:,">
 <style>
-  :root {{ color-scheme: light dark; font: 1.05rem/1.6 system-ui, sans-serif; }}
+  :root {{ color-scheme: light dark; font: 1.05rem/1.6 system-ui, sans-serif;
+    background: #fff; color: #222; }}
+  a {{ color: #0b5394; }}
+  @media (prefers-color-scheme: dark) {{
+    :root {{ background: #121212; color: #eee; }}
+    a {{ color: #9cc3ff; }}
+  }}
   main {{ margin: 14vh auto; max-width: 34rem; padding: 0 1.2rem; }}
   input, button {{ font: inherit; padding: .3em .6em; }}
 </style></head><body><main>
