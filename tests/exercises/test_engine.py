@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -542,3 +543,9 @@ def test_snapshots_are_copies_and_compare_by_value():
     assert not same(snapshot(object()), snapshot(object()))
     assert not same(torch.zeros(2), torch.zeros(2, 1))
     assert snapshot(torch.zeros(1).expand(10**12)) is None
+
+
+def test_the_page_for_newcomers_names_the_outcomes_as_they_are_printed():
+    page = Path(__file__).parents[2] / "book" / "how_to_use.md"
+    rows = re.findall(r"^\| (\S) ([^|]+?) \| ", page.read_text("utf8"), re.M)
+    assert sorted(rows) == sorted((one.symbol, one.word) for one in Outcome)
