@@ -4,18 +4,16 @@ import pytest
 import torch
 
 from course_lib import studies
-from course_lib.data import archives, pictures
+from course_lib.data import pictures
 from course_lib.studies.ch08 import frozen, picture_transfer, picture_tuning
 from course_lib.support.modes import evaluating
+from tests.fetched import fetched
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cached():
     for name in ("imagenet", "pictures"):
-        try:
-            archives.fetch(name)
-        except archives.ArchiveError as error:
-            pytest.skip(str(error))
+        fetched(name)
 
 
 def test_settings_are_searched_with_equal_effort():
