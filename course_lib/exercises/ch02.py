@@ -276,7 +276,12 @@ token_accuracy.mistake(
     )
 )
 def greedy(model: EncoderDecoder, source: Tensor, max_length: int) -> list[list[int]]:
-    """The most probable word at each step, without begin and end tokens: one list per row."""
+    """The most probable word at each step, without begin and end tokens: one list per row.
+
+    model.init_state(source) gives a state; model.step(tokens, state) reads the word before, (B,),
+    which is the begin token 1 at first, and gives the log-probabilities of the next, (B, V), and
+    a new state.
+    """
     state = model.init_state(source)
     tokens = torch.full((len(source),), 1)  # begin tokens
     written = []

@@ -74,7 +74,8 @@ chance_of_no_mistake.mistake(
 def accuracy_by_length(correct: Tensor, lengths: Tensor, edges: Sequence[int]) -> list[float]:
     """Share of right sentences in each bucket edges[i] <= length < edges[i+1].
 
-    correct: (N,) bool; lengths: (N,); an empty bucket gives NaN.
+    correct: (N,) bool tensor; lengths: (N,) tensor; edges: a list of whole numbers. The result is
+    a list of floats; an empty bucket gives NaN.
     """
     shares = []
     for low, high in zip(edges, edges[1:], strict=False):

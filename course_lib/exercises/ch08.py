@@ -146,8 +146,10 @@ normalize.mistake(
     )
 )
 def discriminative_rates(layers: int, top: float, factor: float = 2.6) -> list[float]:
-    """One learning rate for each layer, bottom first: the last has `top`, each other one the rate
-    of the layer above it divided by `factor` (Howard & Ruder 2018, section 3.2).
+    """A list of learning rates, one for each of `layers` layers (a whole number), bottom first.
+
+    The last layer has the rate `top`, each other one the rate of the layer above it divided by
+    `factor` (Howard & Ruder 2018, section 3.2).
     """
     return [top / factor ** (layers - 1 - layer) for layer in range(layers)]
 

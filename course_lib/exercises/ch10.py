@@ -534,11 +534,11 @@ next_token_loss.mistake(
 def window_nats(model: nn.Module, ids: Tensor, length: int, stride: int) -> float:
     """Mean −log p in nats of the tokens of a long text, each scored once: (N,) -> a number.
 
-    model: (B, T) -> logits (B, T, V) with T <= length, in evaluation mode. Windows begin at token
-    0, stride, 2 · stride, … and read `length` tokens, or what is left of the text but its last
-    token; 1 <= stride <= length. No window follows the first one that scores the last token. A
-    token that several windows could score is scored by the first of them. The first token of the
-    text is not scored.
+    model: (B, T) -> logits (B, T, V) with T <= length, in evaluation mode; the logits at a token
+    score the token after it. The model reads ids[:-1]: the last token is only scored, the first
+    one only read. Windows begin at token 0, stride, 2 · stride, … and read `length` tokens, or
+    what is left; 1 <= stride <= length. A token that several windows could score is scored by the
+    first of them. The window that scores the last token of the text is the last window.
     """
     read, asked = ids[:-1], ids[1:]
     total, scored = 0.0, 0
