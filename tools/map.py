@@ -14,7 +14,7 @@ import nbformat
 from course_lib import claims, studies
 from course_lib.exercises import all_exercises
 from course_lib.support.files import write_atomically
-from tools.project import ROOT, exercises_of, is_lesson, notebooks
+from tools.project import ROOT, deeper_of, exercises_of, is_lesson, notebooks
 
 LIBRARY = ROOT / "course_lib"
 PAGE = LIBRARY / "README.md"
@@ -44,9 +44,10 @@ def imported(notebook: nbformat.NotebookNode) -> Iterator[str]:
                 yield from [path] if (LIBRARY / f"{path}.py").is_file() else inner
 
 
-def modules(notebook: nbformat.NotebookNode) -> list[str]:
+def modules(*notebooks: nbformat.NotebookNode) -> list[str]:
     """Those of the rooms that explain, in the order of the rooms."""
-    found = {name for name in imported(notebook) if name.split("/")[0] not in ELSEWHERE}
+    names = {name for notebook in notebooks for name in imported(notebook)}
+    found = {name for name in names if name.split("/")[0] not in ELSEWHERE}
     return sorted(found, key=lambda name: (ROOMS.index(name.split("/")[0]), name))
 
 
@@ -57,7 +58,8 @@ def linked(name: str) -> str:
 
 def chapter(path: Path) -> str:
     """The part of the map that belongs to one chapter."""
-    notebook, number = nbformat.read(path, as_version=4), path.stem[:2]
+    pages = [nbformat.read(p, as_version=4) for p in (path, deeper_of(path)) if p.is_file()]
+    notebook, number = pages[0], path.stem[:2]
     title = notebook.cells[0].source.split("\n")[0].lstrip("# ")
     exercises = [one for name, one in all_exercises().items() if name[2:4] == number]
     home = f"exercises/ch{number}"
@@ -65,8 +67,11 @@ def chapter(path: Path) -> str:
     told = [study for study in told if study.chapter == number]
     entries = claims.load(chapter=number)
     lines = [f"### [{title}](../{path.relative_to(ROOT).as_posix()})", ""]
-    if names := modules(notebook):
+    if names := modules(*pages):
         lines.append(f"- **Modules**: {', '.join(map(linked, names))}")
+    if deeper_of(path).is_file():
+        page = f"../{deeper_of(path).relative_to(ROOT).as_posix()}"
+        lines.append(f"- [**Deeper**]({page}): second experiments")
     if exercises:
         names = ", ".join(f"`{one.name}`" for one in exercises)
         page = f"../{exercises_of(path).relative_to(ROOT).as_posix()}"

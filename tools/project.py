@@ -39,12 +39,22 @@ def notebooks(root: Path = ROOT) -> list[Path]:
 
 def is_lesson(notebook: Path) -> bool:
     """Whether a notebook is a chapter's lesson, not what stands beside it."""
-    return not notebook.stem.endswith("_exercises")
+    return not notebook.stem.endswith(("_exercises", "_deeper"))
+
+
+def is_exercises(notebook: Path) -> bool:
+    """Whether a notebook holds a chapter's exercises."""
+    return notebook.stem.endswith("_exercises")
 
 
 def exercises_of(lesson: Path) -> Path:
     """The notebook that holds the exercises of a lesson."""
     return lesson.with_name(f"{lesson.stem}_exercises.ipynb")
+
+
+def deeper_of(lesson: Path) -> Path:
+    """The notebook with a lesson's second experiments; not every lesson has one."""
+    return lesson.with_name(f"{lesson.stem}_deeper.ipynb")
 
 
 def digest(paths: Iterable[Path], root: Path = ROOT) -> str:

@@ -42,6 +42,7 @@ class Claim:
     margin: float | None  # of "≈"
     recorded_verdict: str
     headline: bool
+    shown: bool  # in the table of its chapter
     why: str  # of a claim that does not reproduce; may be empty
     shown_by: tuple[Side | str, ...]  # of a reason that was measured: quantities, other claims
     history: str  # what the line said before; may be empty
@@ -226,6 +227,7 @@ def _claim(
         margin=float(entry["margin"]) if "margin" in entry else None,
         recorded_verdict=entry["verdict"],
         headline="headline" in entry,
+        shown="headline" in entry or "shown" in entry,
         because=entry.get("because", ""),
         why=entry.get("why", ""),
         shown_by=tuple(

@@ -52,10 +52,19 @@
   });
   filters.forEach(function (filter) { filter.addEventListener("change", apply); });
   controls.querySelector("button").addEventListener("click", showAll);
-  window.addEventListener("hashchange", function () {
+  function follow() {
+    const chapter = /^#chapter-(\d\d)$/.exec(location.hash);
+    if (chapter) {
+      showAll();
+      filters.find(function (one) { return one.dataset.filter === "chapter"; }).value = chapter[1];
+      apply();
+      box.scrollIntoView();
+    }
     const row = rows.find(function (one) { return "#" + one.id === location.hash; });
     if (row && row.classList.contains("am-off")) { showAll(); row.scrollIntoView(); }
-  });
+  }
+  window.addEventListener("hashchange", follow);
   controls.hidden = false;
   apply();
+  follow();
 })(document.currentScript.parentElement);

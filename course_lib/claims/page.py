@@ -1,8 +1,9 @@
-"""The ledger on the page: a table for each chapter, and the whole of it with filters.
+"""The ledger on the page: the main claims in each chapter, and the whole of it with filters.
 
-A row is an anchor, "claim-" and the claim's id, on the page of its chapter and in chapter 12, and
-links to the other one. The whole ledger is one plain table; a script of its own (`page.js`) adds
-the controls, so without it nothing is missing but the controls.
+A row is an anchor, "claim-" and the claim's id, in chapter 12 and, where it stands there too, on
+the page of its chapter; each links to the other one. The whole ledger is one plain table; a script
+of its own (`page.js`) adds the controls, so without it nothing is missing but the controls. The
+address `#chapter-04` shows the claims of one chapter.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ _EXPLAINED = (
 
 
 def table(chapter: str) -> None:
-    """Display the claims of a chapter: published, measured, the difference, the verdict.
+    """Display the main claims of a chapter: published, measured, the difference, the verdict.
+
+    A link leads to all of its claims in chapter 12.
 
     Raises:
         ValueError: the ledger has no claim of that chapter.
@@ -43,7 +46,12 @@ def table(chapter: str) -> None:
     claims = load(chapter=chapter)
     if not claims:
         raise ValueError(f"the ledger has no claim of chapter {chapter!r}")
-    _show(claims, f"**Claims.** {_EXPLAINED}", whole=False)
+    main = [claim for claim in claims if claim.shown]
+    all_of_it = "The ledger of chapter 12"
+    if there := address(LEDGER_PAGE, f"chapter-{chapter}"):
+        all_of_it = f"[{all_of_it}]({there})"
+    more = f"{all_of_it} has {len(claims)} of this chapter. " * (len(claims) > len(main))
+    _show(main, f"**Main claims.** {more}{_EXPLAINED}", whole=False)
 
 
 def ledger(caption: str) -> None:
@@ -55,15 +63,15 @@ def ledger(caption: str) -> None:
     _show(sorted(load(), key=lambda claim: claim.chapter), caption, whole=True)
 
 
-def address(page: str, claim: Claim) -> str:
-    """A link to the row of a claim on a page, or nothing where the page is not at hand.
+def address(page: str, anchor: str) -> str:
+    """A link to a place on a page, or nothing where the page is not at hand.
 
     The book's pages end in .html, as the environment variable COURSE_PAGES says while the book is
     built. A notebook has its neighbors beside it, or, in Colab, none.
     """
     found = sorted(Path.cwd().glob(f"{page}*.ipynb"))
     ending = os.environ.get("COURSE_PAGES", "ipynb")
-    return f"{found[0].stem}.{ending}#claim-{claim.id}" if found else ""
+    return f"{found[0].stem}.{ending}#{anchor}" if found else ""
 
 
 def strength(claim: Claim) -> float:
@@ -123,7 +131,8 @@ def _show(claims: Sequence[Claim], caption: str, *, whole: bool) -> None:
 
 
 def _row(claim: Claim, place: int, whole: bool) -> str:
-    there = address(f"{claim.chapter}_" if whole else LEDGER_PAGE, claim)
+    anchor = f"claim-{claim.id}" if claim.shown else "what-was-claimed-what-we-measured"
+    there = address(f"{claim.chapter}_" if whole else LEDGER_PAGE, anchor)
     mean, low, high = claim.difference
     said = f"{number(mean, '+')} [{number(low, '+')}, {number(high, '+')}]"
     chapter = str(int(claim.chapter))

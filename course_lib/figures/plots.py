@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 from course_lib.evaluation.intervals import Bucket, Interval
 from course_lib.figures.svg import INK, figure_to_svg, inline
+from course_lib.figures.words import say
 
 _BLUE, _ORANGE, _GREEN, _PINK, _GRAY = "#2467e6", "#e0700f", "#0fa36b", "#c050b6", "#6d737b"
 
@@ -179,11 +180,13 @@ def show(figure: Figure | str, *, alt: str, caption: str) -> None:
     emit(markup, f"{plain(caption)}\n[{alt}]")
 
 
-def sentence(text: str) -> None:
-    """Display Markdown whose numbers the cell has just computed.
+def sentence(template: str, /, **values: object) -> None:
+    """Display Markdown whose numbers the cell has just computed: what `say` gives, on the page.
 
-    A line break inside a paragraph is a space, so the text may be a string over several lines.
+    Without values the text is taken as it stands. A line break inside a paragraph is a space, so
+    the text may be a string over several lines.
     """
+    text = say(template, **values) if values else template
     text = re.sub(r"(?<!\n)\n(?!\n|- )", " ", text)
     display({"text/markdown": text, "text/plain": text}, raw=True)
 

@@ -16,7 +16,7 @@ def apart(one: Interval, other: Interval, above: str, below: str, between: str) 
     return side(gap, above, below, between)
 
 
-def said(difference: Interval, form: str = "+.3f", unclear: str = ", which does not show") -> str:
+def said(difference: Interval, form: str = "+.3f", unclear: str = ", no clear difference") -> str:
     """A difference with its interval, and `unclear` where that contains zero."""
     return format(difference, form) + side(difference, "", "", unclear)
 

@@ -6,6 +6,7 @@ applies them to the course's notebooks: lessons, and the exercises that stand be
 
 import ast
 import builtins
+import math
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -15,11 +16,15 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from tools.project import ROOT, config, exercises_of, is_lesson
+from tools.pages import minutes_to_read, words
+from tools.project import ROOT, config, deeper_of, exercises_of, is_exercises, is_lesson
 from tools.stamp import colab_source
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 LONGEST_CELL = 30
+MOST_WORDS = 3000  # 45 minutes
+MOST_LINES = 220  # of code that is shown
+LONG = {f"{number:02}" for number in range(13)}  # chapters that are still to be shortened
 # Coding exercises and concept questions at least; the self-test of chapter 00 is shorter.
 LEAST = {"00": (1, 2)}
 LEAST_ELSEWHERE = (5, 4)
@@ -146,6 +151,68 @@ def short_cells(notebook: NotebookNode, name: str) -> list[str]:
     ]
 
 
+def is_hidden(cell: NotebookNode) -> bool:
+    return bool({"colab", "hide-input", "hide-cell", "remove-input"} & set(tags(cell)))
+
+
+@rule
+def short_enough(notebook: NotebookNode, name: str) -> list[str]:
+    """A lesson, and what goes deeper, are read in 45 minutes, with little code."""
+    if is_exercises(file_of(name)) or name[:2] in LONG:
+        return []
+    text = "\n".join(cell.source for cell in cells(notebook, "markdown"))
+    shown = [cell.source for cell in cells(notebook, "code") if not is_hidden(cell)]
+    lines = sum(bool(line.strip()) for source in shown for line in source.split("\n"))
+    problems = []
+    if words(text) > MOST_WORDS:
+        problems.append(f"{words(text)} words, the most is {MOST_WORDS}")
+    if lines > MOST_LINES:
+        problems.append(f"{lines} lines of visible code, the most is {MOST_LINES}")
+    return problems
+
+
+@rule
+def says_what_it_takes(notebook: NotebookNode, name: str) -> list[str]:
+    if is_exercises(file_of(name)) or name[:2] in LONG:
+        return []
+    said = f"**Time** about {5 * math.ceil(minutes_to_read(file_of(name)) / 5)} minutes to read"
+    return [] if said in notebook.cells[0].source else [f"not said: {said}"]
+
+
+@rule
+def sentences_are_whole_templates(notebook: NotebookNode, name: str) -> list[str]:
+    """No f-string or sum of strings with words in it, but what a learner prints or raises."""
+    if is_exercises(file_of(name)) or name[:2] in LONG:
+        return []
+    problems = []
+    for cell in cells(notebook, "code"):
+        tree = syntax(cell)
+        printed = {
+            inner
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Raise | ast.Assert)
+            or (isinstance(node, ast.Call) and ast.unparse(node.func) == "print")
+            for inner in ast.walk(node)
+        }
+        for node in set(ast.walk(tree)) - printed:
+            if isinstance(node, ast.JoinedStr):
+                pieces = node.values
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+                pieces = [node.left, node.right]
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("'.format"):
+                pieces = [node.func.value]
+            else:
+                continue
+            if any(re.search(r"[^\W\d_]{2,} | [^\W\d_]{2,}", _text(piece)) for piece in pieces):
+                problems.append(f"glued: {ast.unparse(node)[:80]}")
+    return problems
+
+
+def _text(node: ast.expr) -> str:
+    """What a literal says."""
+    return str(node.value) if isinstance(node, ast.Constant) else ""
+
+
 def file_of(name: str) -> Path:
     return ROOT / "notebooks" / f"{name}.ipynb"
 
@@ -174,7 +241,7 @@ def extent(notebook: NotebookNode) -> str:
 def enough_exercises_and_questions(notebook: NotebookNode, name: str) -> list[str]:
     found = re.findall(r"(?m)^#+ (Exercise|Question) \d+\.\d+", prose(notebook))
     starters = sum("exercise" in tags(cell) for cell in cells(notebook, "code"))
-    if is_lesson(file_of(name)):
+    if not is_exercises(file_of(name)):
         return ["exercises or questions in a lesson: they stand beside it"] * bool(
             found or starters
         )
@@ -199,10 +266,15 @@ def exercises_are_numbered_in_order(notebook: NotebookNode, name: str) -> list[s
 
 
 @rule
-def lesson_and_exercises_lead_to_each_other(notebook: NotebookNode, name: str) -> list[str]:
-    """Both say how much the exercises are."""
-    if is_lesson(file_of(name)):
-        beside = exercises_of(file_of(name))
+def pages_of_a_chapter_lead_to_each_other(notebook: NotebookNode, name: str) -> list[str]:
+    """Lesson and exercises both say how much the exercises are."""
+    lesson = file_of(re.sub("_(exercises|deeper)$", "", name))
+    if deeper_of(lesson) == file_of(name):
+        return [] if f"]({lesson.name})" in notebook.cells[0].source else ["no link to the lesson"]
+    if lesson == file_of(name):
+        if deeper_of(lesson).is_file() and f"]({deeper_of(lesson).name}" not in prose(notebook):
+            return ["no link to the deeper page"]
+        beside = exercises_of(lesson)
         if not beside.is_file():
             return [f"there is no {beside.name}"]
         said, target = extent(nbformat.read(beside, as_version=4)), beside.name
@@ -211,7 +283,7 @@ def lesson_and_exercises_lead_to_each_other(notebook: NotebookNode, name: str) -
         if len(places) != 1:
             return [f"{len(places)} sections “## Exercises”"]
     else:
-        said, target = extent(notebook), name.removesuffix("_exercises") + ".ipynb"
+        said, target = extent(notebook), lesson.name
         places = [notebook.cells[0].source]
     return [f"not said: {wanted}" for wanted in (said, f"]({target})") if wanted not in places[0]]
 
@@ -219,7 +291,7 @@ def lesson_and_exercises_lead_to_each_other(notebook: NotebookNode, name: str) -
 @rule
 def exercises_need_no_lesson(notebook: NotebookNode, name: str) -> list[str]:
     """Their code uses what it defines, and neither data nor records; they run in seconds."""
-    if is_lesson(file_of(name)):
+    if not is_exercises(file_of(name)):
         return []
     problems, known = [], set(dir(builtins)) | {"get_ipython"}
     for cell in cells(notebook, "code"):
@@ -249,7 +321,7 @@ def exercises_that_are_named_are_there(notebook: NotebookNode, name: str) -> lis
     """A lesson names one with a link to where it stands."""
     problems = []
     code = "\n".join(cell.source for cell in cells(notebook, "code"))
-    for text, linked in ((prose(notebook), is_lesson(file_of(name))), (code, False)):
+    for text, linked in ((prose(notebook), not is_exercises(file_of(name))), (code, False)):
         for match in re.finditer(r"\b(?:Exercise|Question) (\d+)\.\d+", text):
             lessons = (ROOT / "notebooks").glob(f"{int(match[1]):02}_*.ipynb")
             home = [lesson for lesson in lessons if is_lesson(lesson)]

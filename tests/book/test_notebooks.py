@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 
 from course_lib.exercises import all_exercises
 from tests.book.notebook_rules import RULES, cells
-from tools.project import ROOT, exercises_of, is_lesson, notebooks
+from tools.project import ROOT, deeper_of, exercises_of, is_exercises, is_lesson, notebooks
 
 FILES = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))  # my_… are a reader's own
 CHECK = re.compile(r"\b(ch\d\d\.\w+)\.check\(")
@@ -39,9 +39,10 @@ def test_every_notebook_is_in_the_table_of_contents():
     assert sorted(notebooks()) == FILES
 
 
-def test_exercises_follow_their_lesson():
-    lessons = [path for path in notebooks() if is_lesson(path)]
-    assert notebooks() == [path for one in lessons for path in (one, exercises_of(one))]
+def test_lesson_then_deeper_then_exercises():
+    chapters = [[one, deeper_of(one), exercises_of(one)] for one in notebooks() if is_lesson(one)]
+    beside = [path for chapter in chapters for path in chapter]
+    assert notebooks() == [path for path in beside if path.is_file() or is_exercises(path)]
 
 
 def test_check_cells_name_an_exercise_of_their_chapter_once():

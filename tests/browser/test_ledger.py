@@ -89,6 +89,13 @@ def test_a_link_to_a_row_that_is_filtered_out_shows_it(page):
     page.wait_for_function(f"document.getElementById('claim-{last}').checkVisibility()")
 
 
+def test_a_link_to_a_chapter_shows_its_claims(page):
+    page.evaluate("location.hash = 'chapter-04'")
+    wanted = len(claims.load(chapter="04"))
+    page.wait_for_function(f"({SHOWN}) === {wanted}")
+    assert page.input_value("[data-filter=chapter]") == "04"
+
+
 def test_without_a_script_the_table_is_whole(chromium, markup):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -127,6 +127,7 @@ def test_every_chapter_of_the_ledger_shows_its_claims_and_has_a_headline():
     for chapter in {claim.chapter for claim in ALL} & set(texts):
         assert f'claims.table("{chapter}")' in texts[chapter]
         assert sum(claim.headline for claim in ALL if claim.chapter == chapter) == 1, chapter
+        assert 3 <= sum(claim.shown for claim in ALL if claim.chapter == chapter) <= 4, chapter
 
 
 # How verdicts follow ------------------------------------------------------------------------------

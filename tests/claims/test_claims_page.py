@@ -57,7 +57,7 @@ def test_a_row_says_its_kind_and_can_be_filtered_by_it(displayed):
     claims.table("04")
     whole, chapter = (one["text/html"] for one in displayed)
     for claim in claims.load():
-        for markup in [whole, *([chapter] if claim.chapter == "04" else [])]:
+        for markup in [whole, *([chapter] if claim.shown and claim.chapter == "04" else [])]:
             assert f">{claim.kind.capitalize()}" in row(markup, claim), claim.id
         assert f'data-kind="{claims.KINDS.index(claim.kind)}"' in row(whole, claim)
     assert '<select data-filter="kind">' in whole
@@ -86,11 +86,14 @@ def test_without_a_script_there_are_no_controls_and_no_row_is_hidden(displayed):
     assert "am-off" not in re.search(r"<tbody.*?</tbody>", markup, flags=re.DOTALL)[0]
 
 
-def test_a_chapter_shows_its_own_claims_only(displayed):
+def test_a_chapter_shows_its_own_main_claims_only(displayed):
     claims.table("04")
     markup = displayed[0]["text/html"]
     loaded = claims.load(chapter="04")
-    assert ids(markup) == [f"claim-{claim.id}" for claim in loaded]
+    main = [claim for claim in loaded if claim.shown]
+    assert 0 < len(main) < len(loaded)
+    assert ids(markup) == [f"claim-{claim.id}" for claim in main]
+    assert f"The ledger of chapter 12 has {len(loaded)} of this chapter." in markup
     assert "<script" not in markup and "<select" not in markup
     with pytest.raises(ValueError, match="no claim of chapter '98'"):
         claims.table("98")
@@ -105,8 +108,10 @@ def test_rows_link_both_ways(displayed, folder, monkeypatch, setting, ending):
     chapter, whole = (one["text/html"] for one in displayed)
     for claim in claims.load(chapter="04"):
         anchor = f"#claim-{claim.id}"
-        assert f'href="{LEDGER}.{ending}{anchor}"' in chapter
-        assert f'href="04_attention.{ending}{anchor}"' in whole
+        assert (f'href="{LEDGER}.{ending}{anchor}"' in chapter) == claim.shown
+        there = anchor if claim.shown else "#what-was-claimed-what-we-measured"
+        assert f'href="04_attention.{ending}{there}"' in row(whole, claim)
+    assert f'href="{LEDGER}.{ending}#chapter-04"' in chapter
 
 
 def test_there_is_no_link_to_a_page_that_is_not_there(displayed):
