@@ -10,8 +10,9 @@ item, or table row) that it stands in, because its numbers are not ours:
 - ``<!-- given -->``: they are assumed, chosen or worked out on paper, in a toy or a question.
 
 Concept questions (cells that begin with "### Question") assume their numbers, so they are free.
-The line "**Run time** …" at the top of a notebook is a promise; tests/tools/test_costs_page.py
-compares it with the record. How long exercises take is counted by tests/book/notebook_rules.py.
+The line "**Time** …" or "**Run time** …" at the top of a notebook is a promise, of which
+tests/tools/test_costs_page.py compares the second with the record. How long reading and exercises
+take is counted by tests/book/notebook_rules.py.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ CITATION = re.compile(
     r"\[[^\]]*\b(?:19|20)\d\d\w?\)?\]\(|\bet al\.|\{cite(?::\w)?\}|"
     r"[A-Z]\w+ (?:and|&) [A-Z]\w+ \(?(?:19|20)\d\d"
 )
+PROMISE = re.compile(r"\*\*(?:Run time|Time)\*\*")
 CLEARED = re.compile(r"<!-- (?:published|given) -->")
 _NOT_PROSE = re.compile(
     r"^```.*?^```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$|<summary>|</?\w+[^>]*>",
@@ -65,7 +67,7 @@ def suspects(text: str) -> list[str]:
     """The sentences of a Markdown text that state a result with a typed number."""
     found = []
     for block in blocks(text):
-        if CLEARED.search(block) or CITATION.search(block) or "**Run time**" in block:
+        if CLEARED.search(block) or CITATION.search(block) or PROMISE.search(block):
             continue
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", " ".join(block.split()))
         for sentence in re.split(r"(?<=[.!?:])\s+(?=[A-Z(*“])", plain):
