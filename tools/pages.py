@@ -129,7 +129,7 @@ def draw_story(axes, upto: int) -> None:
     axes.set(xlim=(3.5, 31), ylim=(-0.03, 1.14), xlabel="words in the sentence")
     axes.set(ylabel="translated without a mistake", yticks=[0, 0.25, 0.5, 0.75, 1])
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.legend(loc="center left", bbox_to_anchor=(0.0, 0.36))
+    axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.62))
 
 
 def story_figure(caption: str, label: str) -> str:

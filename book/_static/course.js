@@ -53,7 +53,10 @@ document.addEventListener("DOMContentLoaded", function () {
     const drawn = box.querySelector(":scope > mjx-math");
     const inside = drawn ? drawn.getBoundingClientRect().width : box.scrollWidth;
     const over = inside - box.clientWidth;
-    const cut = over > 1 && box.clientWidth > 0;
+    // What is wide inside a box says so itself.
+    const within = Array.from(box.querySelectorAll(".am-scroll, .am-table"));
+    const told = within.some(function (one) { return one.scrollWidth > one.clientWidth + 1; });
+    const cut = over > 1 && box.clientWidth > 0 && !told;
     box.classList.toggle("am-cut", cut);
     const cue = box.nextElementSibling;
     const has = cue && cue.classList.contains("am-cue");
