@@ -515,6 +515,7 @@ def the_state_before_the_word_asks(answer):
 def the_weights():
     yield _inputs(3, 8, 8, 6)  # the word is as wide as the state: a mix-up raises nothing
     yield _inputs(2, 5, 4, 7)
+    yield _inputs(4, 5, 6, 1)  # one word in each source
 
 
 @AttentionStep.same_as_answer("the next state", call=_run, see=lambda pair: pair[0], grad=True)

@@ -318,7 +318,9 @@ def no_with_positions(answer):
         "a layer that adds positions": lambda x: x + positions,
         "a running sum over the positions": lambda x: x.cumsum(dim=1),
         "a layer that reverses the positions": lambda x: x.flip(1),
-        "a layer that adds positions to the last sentence only": lambda x: x + _at(11, 4, 5),
+        "a layer that adds positions to the last sentence only": lambda x: (
+            x + _at(11, 4, 5)[: len(x)]
+        ),
         "a layer that adds 1 to one number at position 0": lambda x: x + _at(0, 0, 8)[:1],
         "a layer that adds 1 to one number at position 8": lambda x: x + _at(0, 8, 0)[:1],
         "a layer that adds 0.0001 to one number at position 3": lambda x: (
@@ -334,6 +336,10 @@ def other_shapes(answer):
     x[:, 0] += 5.0
     layers = {"a layer that gives every position the first vector": lambda x: x[:, :1].expand_as(x)}
     _expect_verdict(answer, False, layers, x, torch.tensor([3, 0, 4, 1, 2]))
+    rising, back = torch.arange(5.0)[:, None].expand(2, 5, 3), torch.arange(4, -1, -1)
+    running = {"a running maximum over the positions": lambda x: x.cummax(dim=1).values}
+    for one in (rising, rising.flip(1)):  # all differences have one sign, then the other
+        _expect_verdict(answer, False, running, one, back)
     yes = {"self-attention without positions, in a batch of other sizes": _mix}
     _expect_verdict(answer, True, yes, torch.randn(2, 4, 6), torch.tensor([1, 2, 3, 0]))
 

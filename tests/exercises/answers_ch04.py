@@ -149,6 +149,8 @@ WRONG = {
         lambda scores, mask: scores.softmax(dim=-1) * mask[:, None, :],
     ],
     ch04.AttentionStep: [
+        "masked_fill(~mask, -torch.inf).softmax(dim=-1) -> masked_fill(~mask, "
+        "-torch.inf).squeeze().softmax(dim=-1).reshape(mask.shape)",
         "self.query = nn.Linear(width, width, bias=False) -> self.query = nn.Linear(width, width)",
         "self.energy = -> self.score = ;; self.energy(mixed) -> self.score(mixed)",
         "self.energy(mixed) -> self.energy(mixed.detach())",

@@ -116,6 +116,8 @@ WRONG = {
         "before, after, atol=1e-5 -> before, after",
         "allclose(before, after, -> allclose(before[0], after[0],",
         "torch.allclose(before, after, atol=1e-5) -> ((before - after).max() < 1e-5).item()",
+        "torch.allclose(before, after, atol=1e-5) -> ((after - before).max() < 1e-5).item()",
+        "layer(x[:, order]) -> layer(x[:1, order]) ;; layer(x)[:, order] -> layer(x[:1])[:, order]",
         lambda layer, x, order: ch05.is_permutation_equivariant.answer(
             layer, x, torch.arange(x.shape[1]).flip(0)
         ),

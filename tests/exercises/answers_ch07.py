@@ -223,6 +223,7 @@ WRONG = {
         "(keys, values) -> (keys[:, -1:], values[:, -1:])",
         "(keys, values) -> (keys.detach(), values.detach())",
         "(keys, values) -> keys, values",
+        "dim=1)  # (B, P + 1, K) -> dim=1)[:, -8:] ;; dim=1)  # (B, P + 1, D) -> dim=1)[:, -8:]",
         "scores.softmax(dim=-1).unsqueeze(1) -> scores.softmax(dim=-1).detach().unsqueeze(1)",
         "[cache[0], key -> [cache[0].detach(), key",
         "return output, -> return output.unsqueeze(1),",
