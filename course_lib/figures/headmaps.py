@@ -60,7 +60,7 @@ def place(layer: int, head: int) -> str:
 def heads_figure(kinds: Sequence[Heads], *, caption: str) -> None:
     """Display every head of one sentence: pick a kind of attention, then a map of the overview.
 
-    Brighter is stronger. Each map is said in words as well, and unfolds as a table of numbers.
+    Each map is said in words as well, and unfolds as a table of numbers.
 
     Args:
         kinds: one or more, with equally many layers and heads.
@@ -138,7 +138,7 @@ def thumbnail(weights: Tensor) -> str:
                 runs.setdefault(levels[start], []).append(f"M{start} {t}h{s - start}v1h{start - s}")
                 start = s
     paths = "".join(
-        f'<path fill="#{bytes(heatmap.color(level)).hex()}" d="{"".join(parts)}"/>'
+        f'<path style="fill:var(--b{level})" d="{"".join(parts)}"/>'
         for level, parts in sorted(runs.items())
     )
     return (

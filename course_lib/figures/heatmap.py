@@ -1,14 +1,15 @@
 """An attention heat map as HTML: the map, one state for each output word, the numbers as a table.
 
-The map lies on a ground of its own, near black in every theme, so that brighter means stronger on
-a white page and on a dark one. Words stay text: the reader's own fonts write them. A state does not
-repeat the map. It is a line of text and a style that picks out one row, so a page can carry many.
+The larger a weight, the further its color is from that of the ground, which is near black, and
+white on a light page of the book. Words stay text: the reader's own fonts write them. A state does
+not repeat the map. It is a line of text and a style that picks out one row, so a page can carry
+many.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -18,8 +19,9 @@ import torch
 
 from course_lib.figures.plots import require_text, scrollable, unique
 
-LEVELS = 20  # steps of brightness between weight 0 and weight 1
-_RAMP = {0.0: (27, 30, 37), 0.35: (128, 62, 12), 0.65: (226, 118, 24), 1.0: (255, 246, 222)}
+LEVELS = 20  # steps of color between weight 0 and weight 1
+DARK = {0.0: (27, 30, 37), 0.35: (128, 62, 12), 0.65: (226, 118, 24), 1.0: (255, 246, 222)}
+LIGHT = {0.0: (238, 240, 244), 0.35: (250, 178, 100), 0.65: (214, 104, 16), 1.0: (92, 34, 0)}
 _SLACK = 5e-3  # how far a row may sum from one; half precision rounds
 _SAID = 3  # words that the line above the map names
 
@@ -79,40 +81,50 @@ class Alignment:
 
 
 def level(weight: float) -> int:
-    """The brightness of a weight, from 0 to LEVELS."""
+    """The color of a weight as a number from 0 to LEVELS."""
     return round(LEVELS * min(1.0, weight))
 
 
-def color(number: int) -> tuple[int, ...]:
-    """Red, green and blue of a brightness level."""
-    parts = zip(*_RAMP.values(), strict=True)
-    return tuple(round(float(np.interp(number / LEVELS, list(_RAMP), part))) for part in parts)
+Ramp = Mapping[float, tuple[int, int, int]]  # colors at some weights; between them they mix
 
 
-def ink(number: int) -> str:
+def color(number: int, ramp: Ramp = DARK) -> tuple[int, ...]:
+    """Red, green and blue of a level."""
+    parts = zip(*ramp.values(), strict=True)
+    return tuple(round(float(np.interp(number / LEVELS, list(ramp), part))) for part in parts)
+
+
+def ink(number: int, ramp: Ramp = DARK) -> str:
     """Black or white, whichever reads better on a level."""
-    shares = zip((0.2126, 0.7152, 0.0722), color(number), strict=True)
+    shares = zip((0.2126, 0.7152, 0.0722), color(number, ramp), strict=True)
     return "#000" if sum(part * (value / 255) ** 2.2 for part, value in shares) > 0.18 else "#fff"
 
 
 def _paint(number: int) -> str:
-    return f"background:#{bytes(color(number)).hex()};color:{ink(number)}"
+    return f"background:var(--b{number});color:var(--c{number})"
+
+
+def _palette(ramp: Ramp) -> str:
+    return "".join(
+        f"--b{n}:#{bytes(color(n, ramp)).hex()};--c{n}:{ink(n, ramp)};" for n in range(LEVELS + 1)
+    )
 
 
 def style() -> str:
     """The rules that every map and legend on a page needs, once or more often."""
     levels = "".join(f".am-look .w{number}{{{_paint(number)}}}" for number in range(LEVELS + 1))
     rules = (resources.files(__package__) / "heatmap.css").read_text("utf8")
-    return f"<style>{rules}{levels}</style>"
+    light = f'html[data-theme="light"] :is(.am-look,.am-heads){{{_palette(LIGHT)}}}'
+    return f"<style>:is(.am-look,.am-heads){{{_palette(DARK)}}}{light}{rules}{levels}</style>"
 
 
 def legend(with_gold: bool) -> str:
-    """What the brightness and the ring mean."""
+    """What the colors and the ring mean."""
     swatches = "".join(f"<i class=w{n}></i>" for n in range(0, LEVELS + 1, 2))
     ring = '<i class="w0 g"></i><span>gold link</span>' if with_gold else ""
     return (
         f'<div class="am-look am-key"><span>0 %</span>{swatches}<span>100 %</span>'
-        f"<span>brighter is stronger</span>{ring}</div>"
+        f"<span>of a row's weight</span>{ring}</div>"
     )
 
 
@@ -169,7 +181,7 @@ def state(example: Alignment, step: int, key: str) -> tuple[str, str]:
     row, head = f".{key}>div:nth-child({step + 2})", f".{key}>div:first-child"
     rules = (
         f"{row}>*{{min-height:2.3em;font-weight:700}}{row}>i::after{{content:attr(data-p)}}"
-        f"{row}>span{{background:#f2f2f2;color:#000}}"
+        f"{row}>span{{background:var(--ink);color:var(--ground)}}"
     ) + "".join(
         f"{head}>:nth-child({s + 2}){{{_paint(level(weight))}}}"
         for s, weight in enumerate(weights)

@@ -63,8 +63,8 @@ def alignment_figure(
 ) -> None:
     """Display where attention looks: pick a sentence, then step through its output words.
 
-    Brighter is stronger, on a light page and on a dark one. Below the map its numbers unfold as a
-    table. Every state describes itself, so no text alternatives are asked for.
+    Below the map its numbers unfold as a table. Every state describes itself, so no text
+    alternatives are asked for.
 
     Args:
         examples: one or more; see `heatmap.Alignment`.

@@ -83,19 +83,19 @@ def test_a_map_is_said_in_words():
     assert said(flat)[1].endswith(": nowhere in particular")
 
 
-def test_thumbnail_paints_each_cell_once_in_its_brightness():
+def test_thumbnail_paints_each_cell_once_in_its_color():
     given = torch.tensor([[0.0, 0.0, 1.0], [0.3, 0.3, 0.4]])
     root = ElementTree.fromstring(thumbnail(given))
     assert root.get("viewBox") == "0 0 3 2"
     painted = [
-        ((int(y), column), path.get("fill"))
+        ((int(y), column), path.get("style"))
         for path in root
         for x, y, width in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+", path.get("d"))
         for column in range(int(x), int(x) + int(width))
     ]
     assert len(painted) == len(dict(painted)) == 6
     for cell, fill in painted:
-        assert fill == f"#{bytes(heatmap.color(heatmap.level(given[cell].item()))).hex()}"
+        assert fill == f"fill:var(--b{heatmap.level(given[cell].item())})"
 
 
 def test_gold_links_are_explained_only_where_there_are_some(shown):

@@ -35,14 +35,15 @@ def luminance(color):
     return sum(a * b for a, b in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def test_brightness_grows_in_even_steps_with_legible_text_on_each():
+@pytest.mark.parametrize(("ramp", "sign"), [(heatmap.DARK, 1), (heatmap.LIGHT, -1)])
+def test_colors_change_in_even_steps_with_legible_text_on_each(ramp, sign):
     """Steps in CIE lightness, which follows the eye; contrast as in WCAG, level AA."""
     bright = []
     for number in range(heatmap.LEVELS + 1):
-        bright.append(luminance([part / 255 for part in heatmap.color(number)]))
-        low, high = sorted((luminance(mpl.colors.to_rgb(heatmap.ink(number))), bright[-1]))
+        bright.append(luminance([part / 255 for part in heatmap.color(number, ramp)]))
+        low, high = sorted((luminance(mpl.colors.to_rgb(heatmap.ink(number, ramp))), bright[-1]))
         assert (high + 0.05) / (low + 0.05) >= 4.5, number
-    steps = np.diff([116 * light ** (1 / 3) - 16 for light in bright])
+    steps = sign * np.diff([116 * light ** (1 / 3) - 16 for light in bright])
     assert steps.min() > 0.5 * steps.mean() and steps.max() < 1.8 * steps.mean()
 
 
@@ -56,7 +57,7 @@ class TestMap:
         text = re.sub(r'=([^\s">]+)([\s>])', r'="\1"\2', map_of(alignment())).replace("<br>", "")
         assert ElementTree.fromstring(text) is not None
 
-    def test_words_stand_in_their_language_and_weights_in_their_brightness(self):
+    def test_words_stand_in_their_language_and_weights_in_their_color(self):
         markup = map_of(alignment())
         assert re.findall(r"lang=en>([^<]+)<", markup) == SOURCE
         assert re.findall(r"lang=ko>([^<]+)<", markup) == TARGET
@@ -105,9 +106,8 @@ class TestState:
     def test_picks_out_its_row_and_lights_the_words_it_looks_at(self):
         markup, _ = heatmap.state(alignment(), 1, "amtest")
         assert ".amtest>div:nth-child(3)>*" in markup and ":nth-child(2)>*" not in markup
-        lit = re.findall(r"first-child>:nth-child\((\d+)\)\{background:#(\w+)", markup)
-        colors = [bytes(heatmap.color(number)).hex() for number in (5, 15)]
-        assert lit == [("3", colors[0]), ("4", colors[1])]
+        lit = re.findall(r"first-child>:nth-child\((\d+)\)\{background:var\(--b(\d+)", markup)
+        assert lit == [("3", "5"), ("4", "15")]
 
 
 def test_numbers_hold_the_weights_and_the_gold_links():

@@ -170,6 +170,6 @@ class TestAlignmentFigure:
 
     def test_the_map_its_legend_and_its_numbers_stay(self, page):
         align()
-        for text in ('role="img"', "brighter is stronger", "<details>"):
+        for text in ('role="img"', "of a row's weight", "<details>"):
             assert page().count(text) == 2
         assert page().count("gold link") == 2  # legend and note of the one that has gold links
