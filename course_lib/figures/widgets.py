@@ -60,6 +60,7 @@ def alignment_figure(
     label: str = "sentence",
     rows: str = "output word",
     columns: str = "source word",
+    start: int = 0,
 ) -> None:
     """Display where attention looks: pick a sentence, then step through its output words.
 
@@ -72,6 +73,7 @@ def alignment_figure(
         label: what the choice of an example is called.
         rows: what a row is; the slider bears this name.
         columns: what a column is.
+        start: the row that is shown first, where the first one has nothing to say.
     """
     texts, pages, alts = [], [], []
     for example in examples:
@@ -79,7 +81,8 @@ def alignment_figure(
         states = [heatmap.state(example, step, key) for step in range(len(example.target))]
         below = heatmap.page(example, key, rows, columns)
         words = [f"{number}. {word}" for number, word in enumerate(example.target, 1)]
-        steps = _pick(_slider(rows, words, interval=1500), [markup for markup, _ in states])
+        pictures = [markup for markup, _ in states]
+        steps = _pick(_slider(rows, words, start, interval=1500), pictures, start)
         pages.append(steps + below)
         texts += [below, *(markup for markup, _ in states)]
         alts += [alt for _, alt in states]
