@@ -47,13 +47,13 @@ def choose(*names, **settings):
     widgets.choice_figure(frames, label="cell", caption=CAPTION, **settings)
 
 
-def align(*examples, rows="French word"):
+def align(*examples, rows="French word", **settings):
     uniform = [[0.25] * 4] * 4
     examples = examples or (
         Alignment("French", WORDS, ["le", "chat", "dort", "."], uniform, {(0, 0)}),
         Alignment("itself", WORDS, WORDS, uniform),
     )
-    widgets.alignment_figure(examples, caption=CAPTION, rows=rows)
+    widgets.alignment_figure(examples, caption=CAPTION, rows=rows, **settings)
 
 
 def states(markup):
@@ -145,6 +145,10 @@ class TestAlignmentFigure:
         assert "le (1 of 4)" in shown[-1]["text/plain"]
         align(Alignment("itself", WORDS, WORDS, [[0.25] * 4] * 4))
         assert 'aria-label="sentence"' not in page()
+
+    def test_opens_at_the_row_that_is_asked_for(self, page, shown):
+        align(start=2)
+        assert page().count('value="2" aria-valuetext="3. ') == 2
 
     def test_every_state_picks_out_its_own_map_also_when_shown_twice(self, shown):
         align()

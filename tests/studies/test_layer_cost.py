@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from course_lib.studies import Record
-from course_lib.studies.ch05 import layer_cost, layer_kinds
+from course_lib.studies.ch05 import layer_cost, layer_kinds, layer_times
 from course_lib.studies.ch05.layer_kinds import KERNEL, LAYERS, Convolution, LSTMByHand, build
 from course_lib.studies.ch05.layer_memory import peak_memory
 from course_lib.studies.ch05.layer_structure import (
@@ -166,6 +166,20 @@ def test_crossover_and_speedup_of_a_planted_record():
     assert layer_cost.crossover(record, "forward", "convolution", "attention", **CELL) is None
     found = layer_cost.speedup(record, "forward.lstm", 256, along="n", width=64)
     assert tuple(found) == pytest.approx((2, 2, 2))
+
+
+def test_pages_read_ratios_and_meetings_of_a_planted_record():
+    record = planted({"attention": (1.0, 2), "lstm": (100.0, 1)})
+    times = layer_times.by_size(record, "forward.lstm", along="n", width=64)
+    assert times[16].mean == pytest.approx(1600, rel=0.02)
+    assert layer_times.ratios(record, "forward", 64)[16].mean == pytest.approx(100 / 16)
+    for threads in (1, 2, 0):
+        assert layer_times.meetings(record, "forward", 64, threads) == pytest.approx([100] * 3)
+    assert layer_times.meeting(record, "forward", 64) == "100 [100, 100]"
+    never = planted({"attention": (1.0, 1), "lstm": (2.0, 1)})
+    always = planted({"attention": (2.0, 1), "lstm": (1.0, 1)})
+    assert layer_times.meeting(never, "forward", 64) == "> 4,096"
+    assert layer_times.meeting(always, "forward", 64) == "< 16"
 
 
 def test_crossing_is_the_one_after_which_the_order_stays():
