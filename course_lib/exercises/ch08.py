@@ -48,6 +48,25 @@ def values_and_gradients():
     yield torch.randn(3, 2, 6, 1), lambda x: -x.square(), lambda x: x.flip(-2) * 1.5 - 0.2
 
 
+@residual_block.case
+def each_function_is_called_once(answer):
+    calls = {"first": 0, "second": 0}
+
+    def counted(name):
+        def function(x):
+            calls[name] += 1
+            return 0.5 * x
+
+        return function
+
+    answer(torch.rand(2, 3, 4, 5), counted("first"), counted("second"))
+    expect(
+        calls == {"first": 1, "second": 1},
+        "Call each function once: a normalization in it moves its statistics at every call.",
+        calls,
+    )
+
+
 residual_block.mistake(
     "without_functions_the_shortcut_is_left",
     "The shortcut is missing. It is what lets a gradient pass a deep stack unharmed.",
@@ -109,6 +128,7 @@ def in_evaluation_from_the_memory():
 def in_training_from_the_batch():
     yield *_batch(), True
     yield *_batch(3, 4, 2), True, 0.3
+    yield *_batch(1, 4, 5), True  # one image has many pixels
 
 
 def _in_training(answer, x: Tensor, *rest: float) -> Tensor:
@@ -165,6 +185,7 @@ def each_is_the_next_divided():
     yield 4, 0.01, 2.0
     yield 5, 1.0, 10.0
     yield 3, 0.3, 1.0
+    yield 9, 0.01, 2.6  # down to 5e-6
 
 
 discriminative_rates.mistake(
@@ -340,6 +361,20 @@ def nothing_else_is_left_behind(answer):
             flags,
         )
     expect(torch.is_grad_enabled(), "Gradients are switched off when your function is done.", False)
+    with torch.no_grad():
+        answer(_body(), torch.rand(3, 2, 4, 4))
+        expect(not torch.is_grad_enabled(), "Gradients were off before, and are on after it.", True)
+
+
+@frozen_features.case
+def a_head_can_be_trained_on_them(answer):
+    features = answer(_body(), torch.rand(5, 2, 4, 4))
+    expect(
+        not features.is_inference(),
+        "No head can be trained on tensors of `torch.inference_mode`. `torch.no_grad` gives plain "
+        "ones.",
+        features.is_inference(),
+    )
 
 
 frozen_features.mistake(
@@ -397,9 +432,9 @@ class _Model(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        heads, antibody = nn.Linear(4, 3), nn.Linear(3, 2)  # a name may mislead
-        self.body = nn.Sequential(OrderedDict(heads=heads, bend=nn.Tanh())).requires_grad_(False)
-        self.head = nn.Sequential(OrderedDict(antibody=antibody))
+        parts = OrderedDict(heads=nn.Linear(4, 4), bend=nn.Tanh(), top=nn.Linear(4, 3))
+        self.body = nn.Sequential(parts).requires_grad_(False)  # a name may mislead
+        self.head = nn.Sequential(OrderedDict(antibody=nn.Linear(3, 2)))
 
 
 def _steps(answer, body_rate: float, head_rate: float) -> dict[str, float]:
@@ -448,6 +483,18 @@ def every_parameter_once(answer):
 
 
 @make_optimizer.case
+def nothing_moves_without_a_gradient(answer):
+    model = _Model()
+    optimizer = answer(model, 0.01, 0.1)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    for parameter in model.requires_grad_(True).parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    same = all(map(torch.equal, before, model.parameters()))
+    expect(same, "A weight moves where its gradient is zero. Plain SGD has no weight decay.")
+
+
+@make_optimizer.case
 def body_trains_once_it_is_unfrozen(answer):
     for rates in ((0.01, 0.1), (0.03, 0.02)):
         moved = _steps(answer, *rates)["body"]
@@ -459,6 +506,17 @@ def head_has_its_own_rate(answer):
     for rates in ((0.01, 0.1), (0.03, 0.02)):
         moved = _steps(answer, *rates)["head"]
         expect_number(moved, rates[1], "the step of the head, per unit of gradient,")
+
+
+@make_optimizer.case
+def a_body_may_be_frozen_in_part(answer):
+    model = _Model()
+    model.body[-1].requires_grad_(True)
+    for part, rate in ((model.body, 0.01), (model.head, 0.1)):
+        groups = answer(model, 0.01, 0.1).param_groups
+        held = {id(p) for group in groups if group["lr"] == rate for p in group["params"]}
+        ours = set(map(id, part.parameters()))
+        expect(held == ours, f"The rate {rate} is not that of all of one part and of it alone.")
 
 
 make_optimizer.mistake(

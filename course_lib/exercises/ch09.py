@@ -588,6 +588,7 @@ def no_held_out_film():
     yield every, [], [every[2], every[9]]
     every = _reviews(["Alien", "Aliens", "alien", "lie", "Alien", "Alien 3"])
     yield every, [every[1]], [every[5]]
+    yield every, [every[0]], [every[3]]
     every = _reviews("abcd")  # two critics may write the same, and in capitals
     every = [review._replace(text=text) for review, text in zip(every, "ABAA", strict=True)]
     yield every, [every[1]], [every[2]]

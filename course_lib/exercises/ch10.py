@@ -142,6 +142,7 @@ def the_fewest_that_reach_p():
     yield eighths, 0.625
     yield (2 * torch.randn(6, 20)).softmax(-1), 0.3
     yield (2 * torch.randn(3, 8)).softmax(-1), 0.9
+    yield (0.2 * torch.randn(3, 300)).softmax(-1), 0.8  # many are kept
     yield torch.randn(4, 5).softmax(-1), 1.0
 
 
@@ -220,6 +221,7 @@ def every_matrix_once(answer):
         _Small(),
         _Small(tied=False),
         nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3)),
+        nn.Sequential(nn.Linear(4, 1), nn.Linear(1, 4)),  # one row, one column
     ):
         expect_equal(answer(model), decayed.answer(model), "the list of names")
 

@@ -110,6 +110,7 @@ def encode_pair(
 def _pairs():
     yield [7, 8, 9], [4, 5], 101, 102
     yield [7], [4, 5, 6], 2, 3
+    yield [7, 8], [8, 7, 9], 101, 102  # the same words
     yield [], [1, 1], 101, 102  # an empty text, and a token that looks like a segment
 
 
@@ -404,6 +405,7 @@ def other_specials_and_other_shares():
     yield _padded([99, 100, 101], 0.125)
     yield _padded([70, 61, 62, 63], 0.5)
     yield torch.randint(0, 9, (2, 25)), torch.rand(2, 25), [7], 0.5
+    yield torch.randint(0, 60, (3, 25)), torch.rand(3, 25), [50, 5, 20], 0.6
 
 
 choose_places.mistake(
@@ -482,6 +484,7 @@ def as_many_as_the_share_allows():
 
 @whole_words.same_as_answer("the list of places")
 def longer_words_and_a_budget():
+    yield _in_pieces(0.15, 3, 3, 2, 3)  # no word fits
     for share in (0.25, 0.375, 0.5, 0.75, 0.15, 0.3):
         for _ in range(4):
             yield _in_pieces(share, *torch.randint(1, 5, (11,)).tolist(), pad=5)

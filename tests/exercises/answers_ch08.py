@@ -54,6 +54,19 @@ def unfreezes(model, body_rate, head_rate):
     return ch08.make_optimizer.answer(model, body_rate, head_rate)
 
 
+def by_what_is_frozen(model, body_rate, head_rate):
+    frozen = [one for one in model.parameters() if not one.requires_grad]
+    free = [one for one in model.parameters() if one.requires_grad]
+    groups = [{"params": frozen, "lr": body_rate}, {"params": free, "lr": head_rate}]
+    return torch.optim.SGD([group for group in groups if group["params"]])
+
+
+def gradients_switched_on(body, images):
+    features = ch08.frozen_features.answer(body, images)
+    torch.set_grad_enabled(True)
+    return features
+
+
 def sgd(**extra):
     def answer(model, body_rate, head_rate):
         groups = [
@@ -82,8 +95,10 @@ WRONG = {
         "x + second(inside) -> x + second(inside.detach())",
         "x + second -> torch.relu(x) + second",
         lambda x, first, second: torch.relu(x.add_(second(torch.relu(first(x))))),
+        "inside = torch.relu(first(x)) -> first(x); inside = torch.relu(first(x))",
     ],
     ch08.normalize: [
+        "if training: -> if training and len(x) > 1:",
         "(variance + eps) -> (variance + 1e-5)",
         "x.mean(dim=(0, 2, 3)) -> x.mean(dim=(0, 2, 3)).detach()",
         lambda x, mean, var, training, eps=1e-5: nn.functional.batch_norm(
@@ -111,6 +126,15 @@ WRONG = {
         lambda body, images: ch08.frozen_features.answer(body, images).numpy(),
         "part.training = mode -> part.train()",
         "body.eval() -> body[1].eval()",
+        "torch.no_grad() -> torch.inference_mode()",
+        gradients_switched_on,
     ],
-    ch08.make_optimizer: [unfreezes, sgd(momentum=0.9), "body_rate} -> 0.01}"],
+    ch08.make_optimizer: [
+        unfreezes,
+        sgd(momentum=0.9),
+        sgd(weight_decay=1e-4),
+        "body_rate} -> 0.01}",
+        "list(model.body.parameters()) -> list(model.body.parameters())[-2:]",
+        by_what_is_frozen,
+    ],
 }

@@ -141,6 +141,12 @@ WRONG = {
         "nats_per_token * tokens -> round(nats_per_token) * tokens",
     ],
     ch09.domain_corpus: [
+        lambda reviews, validation, test: [
+            one.text
+            for one in reviews
+            if not any(held.movie in one.movie for held in [*validation, *test] if held.movie)
+            and (one.movie or one.text not in {held.text for held in [*validation, *test]})
+        ],
         "[review.text for -> [review for",
         "not in held_out] -> not in ' | '.join(held_out)]",
     ],

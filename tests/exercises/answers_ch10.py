@@ -124,6 +124,7 @@ WRONG = {
         lambda probs, k: ch10.keep_top_k.answer(probs.mul_(2), k),
     ],
     ch10.keep_top_p: [
+        "(before < p) -> (before < p) * (torch.arange(probs.shape[1]) < 20)",
         "before < p -> before < 0.9",
         "scatter(-1, places, kept) -> copy_(kept)",
         "descending=True -> descending=False",
@@ -131,6 +132,7 @@ WRONG = {
         "kept = ordered * (before < p) -> kept = ordered * (before[:1] < p)",
     ],
     ch10.decayed: [
+        "parameter.dim() > 1 -> parameter.squeeze().dim() > 1",
         lambda model: set(ch10.decayed.answer(model)),
         lambda model: sorted(ch10.decayed.answer(model)),
     ],

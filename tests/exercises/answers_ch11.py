@@ -119,6 +119,7 @@ WRONG = {
         going_back,
     ],
     ch11.encode_pair: [
+        "[1] * (len(second) + 1) -> [int(one not in first) for one in second] + [1]",
         "(len(first) + 2) -> len(first) ;; (len(second) + 1) -> len(second)",
         appended,
         "[cls, *first, sep, *second, sep] -> [101, *first, 102, *second, 102]",
@@ -144,12 +145,16 @@ WRONG = {
         "/ real.sum(dim=1, keepdim=True) -> / (states * real[..., None] != 0).sum(dim=1)",
     ],
     ch11.choose_places: [
+        lambda tokens, draw, specials, share: (
+            (draw < share) & ~((tokens >= min(specials)) & (tokens <= max(specials)))
+        ),
         "draw < share -> draw >= share",
         filled_in_place,
         "draw < share -> draw <= share",
         "(draw < share) & ordinary -> (draw < share) | ~ordinary",
     ],
     ch11.whole_words: [
+        "return sorted(hidden) -> return sorted(hidden or words[order[0]])",
         "max(1, int(share * sum(map(len, words)))) -> int(share * sum(map(len, words)))",
         "max(1, int(share * sum(map(len, words)))) -> max(1, round(share * sum(map(len, words))))",
         "len(hidden) + len(words[number]) <= budget -> len(hidden) < budget",

@@ -96,6 +96,7 @@ WRONG = {
         "-margin < mean < margin -> -margin < mean < margin and low <= 0 <= high",
     ],
     ch12.choose_and_report: [
+        "max(rates, key=validate) -> max(rates[1:], key=validate)",
         "max -> min",
         lambda rates, validate, test: test(max(rates, key=validate)),
         "return chosen, test(chosen) -> return test(chosen), chosen",
