@@ -1,10 +1,10 @@
 """A linear probe on frozen states: what does the body know before it is tuned?
 
-Language models of Wikipedia with more and more reading, from none to the 15 million subwords of
-the kept one. Each reads the texts of both targets in evaluation mode; concat pooling makes one
-vector of each text, and logistic regression on the standardized vectors is fitted to the first
-labels. Nothing in the body changes. Where the probe rises with reading, the body has learned what
-the task needs; where a tuned body does worse than the probe, the tuning has lost it.
+Language models of Wikipedia with more and more reading, from none to what the kept one has read:
+1.1 million subwords, 14 times. Each reads the texts of both targets in evaluation mode; concat
+pooling makes one vector of each text, and logistic regression on the standardized vectors is fitted
+to the first labels. Nothing in the body changes. Where the probe rises with reading, the body has
+learned what the task needs; where a tuned body does worse than the probe, the tuning has lost it.
 
 Every model up to three million subwords is trained anew with the seed and a schedule of its own
 length; the longest is the kept one, so its seeds differ in the labeled texts only. There are three
