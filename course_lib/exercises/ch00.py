@@ -355,6 +355,8 @@ def point_of_somebody_else(answer):
             got = answer(bowl, point)
             expect_close(got, expected, f"the gradient at the {time} call")
         expect_own_gradients(plain, learns, "point")
+    plain.add_(1.0)
+    expect_close(answer(bowl, plain), slope.answer(bowl, plain), "the gradient at a moved point")
 
 
 slope.mistake(

@@ -267,9 +267,9 @@ def score_articles(model: nn.Module, articles: list[Tensor]) -> list[float]:
     return scores
 
 
-def small_model(layers: int = 1, std: float = 0.5) -> RNNLanguageModel:
+def small_model(layers: int = 1, std: float = 0.5, cell: str = "gru") -> RNNLanguageModel:
     """An untrained model with large weights, so that its state matters; 12 ids."""
-    model = RNNLanguageModel(RNNLanguageModelConfig(12, width=16, layers=layers)).eval()
+    model = RNNLanguageModel(RNNLanguageModelConfig(12, width=16, cell=cell, layers=layers)).eval()
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=std)
     return model
@@ -289,6 +289,7 @@ def one_article():
 @score_articles.same_as_answer("the list of scores", see=as_list)
 def whatever_stands_before_it():
     yield small_model(), small_articles(5, 9, 2, 7)
+    yield small_model(cell="lstm"), small_articles(4, 6)  # its state is a pair
     one, two = small_articles(6, 4)
     yield small_model(layers=2), [one, two, one, one, two]
     zeros = one.clone()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from course_lib.exercises.engine.core import as_list, exercise, expect, expect_type
 from course_lib.recurrent.encoder_decoder import EncoderDecoder, Seq2SeqConfig
-from course_lib.text.words import BOS, EOS, PAD, UNK
+from course_lib.text.words import BOS, EOS, PAD
 
 # What the cases are made of --------------------------------------------------------------------
 
@@ -40,13 +40,13 @@ class Chain(nn.Module):
     """Stands in for a translator: what it writes depends on the source and on every word it read.
 
     Its state is one number per row, (B,), with as many random log-probabilities behind each. The
-    end token is often the most probable, the other special tokens never are.
+    end token is often the most probable, an unknown word now and then, padding and begin never.
     """
 
     def __init__(self) -> None:
         super().__init__()
         scores = torch.randn(997, 15)
-        scores[:, [PAD, BOS, UNK]] -= 9.0
+        scores[:, [PAD, BOS]] -= 9.0
         scores[:, EOS] += 0.8
         self.log_probs = nn.Parameter(scores.log_softmax(-1))
         self.eval()
@@ -306,6 +306,7 @@ def most_probable_words():
     yield Chain(), sentences([4, 2, 5, 1, 3, 2, 4], 5), 12
     yield Chain(), sentences([3, 1, 2, 2, 3], 3), 3
     yield Chain(), sentences([1, 6], 6), 1
+    yield Chain(), sentences([5] * 60, 5), 15  # some words come twice in a row
 
 
 greedy.mistake(

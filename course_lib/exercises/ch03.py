@@ -144,18 +144,23 @@ def bootstrap_interval(values: Tensor, draws: Tensor, confidence: float = 0.95) 
     return torch.quantile(means, torch.tensor([tail, 1 - tail]))
 
 
-# The means of the draws have a spread of 1; neighbors among 5,000 sorted means lie about 0.003
-# apart, so any rule for quantiles is near enough, and other draws than these are not.
+def _spread(ends: Tensor) -> Tensor:
+    """In percent. NumPy brings float64."""
+    return ends.float() * 100 if isinstance(ends, Tensor) else ends
+
+
+# The means of the draws have a spread of 0.01; neighbors among 5,000 sorted means lie about
+# 0.00003 apart, so any rule for quantiles is near enough, and other draws than these are not.
 @bootstrap_interval.same_as_answer(
     "the interval",
-    see=lambda ends: ends.float() if isinstance(ends, Tensor) else ends,  # NumPy brings float64
+    see=_spread,
     atol=0.015,
     rtol=0.0,
 )
 def both_ends():
     for sentences, given in ((20, {}), (12, {"confidence": 0.8}), (30, {"confidence": 0.5})):
         skewed = torch.randn(sentences).exp()
-        values = 3 + (skewed - skewed.mean()) / skewed.std() * sentences**0.5
+        values = 0.03 + (skewed - skewed.mean()) / skewed.std() * sentences**0.5 / 100
         yield values, torch.randint(sentences, (5000, sentences)), named(given)
 
 
@@ -360,9 +365,10 @@ def free_logits(answer):
     with torch.no_grad():
         for parameter in probe.parameters():
             parameter.mul_(10.0)
-    logits = probe(torch.randn(40, 6))
-    for bound in (logits.max(), -logits.min()):
-        expect(bound > 2, "Your logits are bounded: a logit may be any number.", logits)
+    for mode in (True, False):
+        logits = probe.train(mode)(torch.randn(40, 6))
+        for bound in (logits.max(), -logits.min()):
+            expect(bound > 2, "Your logits are bounded: a logit may be any number.", logits)
 
 
 @NonlinearProbe.case

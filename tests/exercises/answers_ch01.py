@@ -179,6 +179,8 @@ WRONG = {
         "return -> last[0] = last[-1]\n    return",
     ],
     score_articles: [
+        "scores = [] -> scores, state = [], None ;; logits, _ -> logits, state ;; None) -> "
+        "None if state is None else state * 0)",
         "article[1:]) -> article[1:], reduction='sum')",
         "return scores -> return sum(scores) / len(scores)",
         "article[1:]) -> article[1:], reduction='sum') / len(article)",

@@ -225,6 +225,10 @@ WRONG = {
         "logits.argmax(dim=-1) -> torch.distributions.Categorical(logits=logits).sample()",
     ],
     greedy: [
+        "return [row -> rows = [row ;; else row for row in rows] -> else row for row in rows]; "
+        "return [[one for one in row if one > 3] for row in rows]",
+        "log_probs.argmax(dim=-1) -> "
+        "log_probs.scatter(1, tokens.unsqueeze(1), -torch.inf).argmax(-1)",
         first_sentence_ends_all,
         "range(max_length) -> range(max_length - 1)",
         "range(max_length) -> range(20)",

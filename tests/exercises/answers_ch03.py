@@ -192,6 +192,7 @@ WRONG = {
         ".item()) -> .item() or torch.nan)",
     ],
     bootstrap_interval: [
+        ".mean(1)  # (R,) -> .mean(1).mul(100).round() / 100  # (R,)",
         "(1 - confidence) / 2 -> 0.025",
         spoils_the_values,
         lambda values, draws, confidence=0.9: bootstrap_interval.answer(values, draws, confidence),
@@ -211,6 +212,9 @@ WRONG = {
         "return (test -> test_labels -= guess\n    guess = 0\n    return (test",
     ],
     NonlinearProbe: [
+        "return self.net(features.detach()).unflatten(-1, self.shape) -> "
+        "found = self.net(features.detach()).unflatten(-1, self.shape); "
+        "return found if self.training else found.softmax(-1)",
         ListOfLayers,
         "unflatten(-1, self.shape) -> unflatten(-1, self.shape).transpose(1, 2)",
         "unflatten(-1, self.shape) -> unflatten(-1, self.shape).relu()",
