@@ -21,7 +21,15 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
-from tools.project import ROOT, config, exercises_of, is_lesson, notebooks, toc_files
+from tools.project import (
+    ROOT,
+    config,
+    deeper_of,
+    exercises_of,
+    is_lesson,
+    notebooks,
+    toc_files,
+)
 
 DESCRIPTION = (
     "From recurrent networks to attention and transfer learning: a course in which every claim is "
@@ -74,6 +82,7 @@ def measured() -> dict[str, str]:
     found = Counter(claim.verdict for claim in tested)
     lessons = [path for path in notebooks() if is_lesson(path)]
     minutes = {path.stem: minutes_to_read(path) for path in lessons}
+    deeper = [minutes_to_read(page) for page in map(deeper_of, lessons) if page.is_file()]
     taken = json.loads((ROOT / "tools" / "bench" / "notebooks.json").read_text("utf8"))
     seconds = sum(one["seconds"] for one in taken["notebooks"].values())
     values = {
@@ -84,6 +93,7 @@ def measured() -> dict[str, str]:
         "direction": found["direction only"],
         "rest": len(tested) - found["reproduced"] - found["direction only"],
         "hours": round(sum(minutes.values()) / 60),
+        "deeper": round(sum(deeper) / 60),
         "practice": round(sum(minutes_of_exercises(exercises_of(path)) for path in lessons) / 60),
         "run": math.ceil(seconds / 60),
     }
