@@ -11,7 +11,7 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book test serve lab fetch vendor studies studies-check bench check format \
-        check-determinism offline-check browser colab-test map mutants lock stamp clean
+        check-determinism offline-check browser pdf colab-test map mutants lock stamp clean
 
 help: ## list the jobs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,9 @@ offline-check: $(READY) ## the tests and notebooks in a machine without any netw
 
 browser: $(READY) ## check the built pages: links, console, accessibility, keyboard
 	@$(PY) -m tools.build browser
+
+pdf: $(READY) ## print the built pages into one PDF (needs Chromium)
+	@$(PY) -m tools.paper
 
 colab-test: $(READY) ## run the Colab cell for real in fresh environments
 	@$(PY) -m pytest -q -m colab tests/tools/test_colab.py
