@@ -54,14 +54,6 @@ def test_the_setting_is_the_best_on_validation_and_the_reported_runs_have_it(tas
         assert all(one.items() <= found.items() for one in reported.values("setting", **cell))
 
 
-def test_a_search_that_is_not_complete_chooses_nothing(monkeypatch):
-    record = studies.load("topic_search")
-    monkeypatch.setattr(record, "cells", record.cells[:3])
-    monkeypatch.setattr(tuning_search.record, "load", lambda name: record)
-    with pytest.raises(ValueError, match="3 of 18 runs"):
-        tuning_search.chosen.__wrapped__("topics", start="tfidf", labels=60)
-
-
 def test_a_search_does_not_look_at_the_test(monkeypatch, few):
     def parts(task, tokens, seed):
         return {"labeled": few, "validation": few}  # no test

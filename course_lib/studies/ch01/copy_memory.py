@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from course_lib.recurrent.cells import init_uniform_, open_forget_gate_
 from course_lib.recurrent.language_model import RNNLanguageModel, RNNLanguageModelConfig
-from course_lib.studies.engine import record
 from course_lib.studies.engine.core import Config, Metrics, Study, device
+from course_lib.studies.engine.searched import best_setting
 from course_lib.training import loop
 
 SYMBOLS, DISTRACTORS = 8, 8
@@ -104,20 +104,15 @@ def search(config: Config, seed: int) -> Metrics:
     return {"accuracy": by_delay(config, seed, config["lr"], VALIDATION_SEED)}
 
 
-def chosen(config: Config) -> float:
-    """The rate that the search found best for this kind of cell; of equals the first."""
-    tried = [
-        (fmean(one["metrics"]["accuracy"].values()), one["config"]["lr"])
-        for one in record.load(SEARCH.name).cells
-        if config.items() <= one["config"].items()
-    ]
-    assert len(tried) == len(RATES), f"{SEARCH.name} has not tried all rates of {config}"
-    return max(tried, key=lambda pair: pair[0])[1]
+def mean_accuracy(metrics: Metrics) -> float:
+    """Over all delays."""
+    return fmean(metrics["accuracy"].values())
 
 
 def run(config: Config, seed: int) -> Metrics:
     """Train one network per delay, at the rate of its kind; the accuracy at each."""
-    lr = config["lr"] if "lr" in config else chosen(config)
+    setting = config if "lr" in config else best_setting(SEARCH, mean_accuracy, **config)
+    lr = setting["lr"]
     found = by_delay(config, seed, lr, TEST_SEED)
     solved = max([int(delay) for delay in found if found[delay] > 0.9] or [0])
     return {"accuracy": found, "solved": solved, "lr": lr}

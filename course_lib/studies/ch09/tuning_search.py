@@ -18,14 +18,13 @@ body that has read has one rate for all layers in three settings, and ULMFiT's w
 
 from __future__ import annotations
 
-import json
 from functools import cache
 
 from course_lib.studies.ch09 import language_models as lm
 from course_lib.studies.ch09 import tasks
 from course_lib.studies.ch09 import text_tuning as tuning
-from course_lib.studies.engine import record
 from course_lib.studies.engine.core import Config, Metrics, Study
+from course_lib.studies.engine.searched import best_setting
 from course_lib.text.bpe import BPE
 from course_lib.ulmfit.model import AWDBody
 
@@ -75,24 +74,8 @@ LADDER_RATES = {
 
 @cache
 def chosen(search: str, **cell: str | int) -> Config:
-    """The setting with the best mean on validation for this cell, in a search of `SEARCHES`.
-
-    Raises:
-        ValueError: the search has not tried all settings of this cell.
-    """
-    study = SEARCHES[search]
-    found = record.load(study.name).cells
-    scores: dict[str, list[float]] = {}
-    for one in found:
-        if cell.items() <= one["config"].items():
-            setting = {key: value for key, value in one["config"].items() if key not in cell}
-            scores.setdefault(json.dumps(setting), []).append(one["metrics"]["validation"])
-    planned = [one for one in study.cells if cell.items() <= one.items()]
-    tried = sum(map(len, scores.values()))
-    if not tried or tried < len(planned) * len(study.seeds):
-        message = f"{tried} of {len(planned) * len(study.seeds)} runs of {cell}"
-        raise ValueError(f"{study.name} has {message}; run it")
-    return json.loads(max(scores, key=lambda setting: sum(scores[setting])))
+    """The setting with the best mean on validation for this cell, in a search of `SEARCHES`."""
+    return best_setting(SEARCHES[search], lambda metrics: metrics["validation"], **cell)
 
 
 def start_of(config: Config, seed: int) -> tuple[AWDBody, BPE]:
