@@ -25,7 +25,7 @@ LONGEST_CELL = 30
 MOST_WORDS = 3000  # 45 minutes
 MOST_LINES = 220  # of code that is shown
 # Chapters that are still to be shortened.
-LONG = {"07", "11"}
+LONG = {"11"}
 # Coding exercises and concept questions at least; the self-test of chapter 00 is shorter.
 LEAST = {"00": (1, 2)}
 LEAST_ELSEWHERE = (5, 4)
