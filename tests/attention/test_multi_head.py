@@ -7,6 +7,7 @@ from torch import nn
 from course_lib.attention.attend import attend
 from course_lib.attention.masks import causal_mask, to_torch_key_padding
 from course_lib.attention.multi_head import MultiHeadAttention
+from course_lib.attention.positions import sinusoidal, turn
 from tests.memory import largest_tensor
 from tests.twins import check_equal, shake
 from tools.bench import twins
@@ -91,6 +92,25 @@ def test_prepared_keys_give_the_same():
 
 
 @pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_rotary_turns_queries_and_keys_and_no_values(need_weights):
+    torch.manual_seed(0)
+    module, x = MultiHeadAttention(8, 2).eval(), torch.randn(3, 5, 8)
+    shake(module)
+    table = sinusoidal(5, 4)
+
+    def split(linear):
+        return linear(x).unflatten(-1, (2, 4)).transpose(1, 2)  # (B, H, T, K)
+
+    queries, keys = turn(split(module.query), table), turn(split(module.key), table)
+    heads, weights = attend(queries, keys, split(module.value))
+    expected = module.output(heads.transpose(1, 2).flatten(2))
+    output, found = module(x, x, x, need_weights=need_weights, rotary=table)
+    torch.testing.assert_close(output, expected)
+    if need_weights:
+        torch.testing.assert_close(found, weights)
+
+
 def test_fast_path_never_holds_all_weights_of_a_long_text(masked):
     length = 2048
     layer, x = MultiHeadAttention(16, 2), torch.randn(1, length, 16)
