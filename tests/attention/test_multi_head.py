@@ -91,7 +91,6 @@ def test_prepared_keys_give_the_same():
     assert layer.from_prepared(queries, *given, CAUSAL)[1] is None
 
 
-@pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize("need_weights", [True, False])
 def test_rotary_turns_queries_and_keys_and_no_values(need_weights):
     torch.manual_seed(0)
@@ -111,6 +110,7 @@ def test_rotary_turns_queries_and_keys_and_no_values(need_weights):
         torch.testing.assert_close(found, weights)
 
 
+@pytest.mark.parametrize("masked", [True, False])
 def test_fast_path_never_holds_all_weights_of_a_long_text(masked):
     length = 2048
     layer, x = MultiHeadAttention(16, 2), torch.randn(1, length, 16)
