@@ -94,9 +94,9 @@ def test_prepared_keys_give_the_same():
 @pytest.mark.parametrize("need_weights", [True, False])
 def test_rotary_turns_queries_and_keys_and_no_values(need_weights):
     torch.manual_seed(0)
-    module, x = MultiHeadAttention(8, 2).eval(), torch.randn(3, 5, 8)
+    module, x = MultiHeadAttention(8, 2).eval(), torch.randn(3, 5, 8).double()
     shake(module)
-    table = sinusoidal(5, 4)
+    table = sinusoidal(5, 4, dtype=torch.double)
 
     def split(linear):
         return linear(x).unflatten(-1, (2, 4)).transpose(1, 2)  # (B, H, T, K)
