@@ -114,7 +114,11 @@ def _show(claims: Sequence[Claim], caption: str, *, whole: bool) -> None:
         f"{name}</th>"
         for name in columns
     )
-    body = "".join(_row(claim, place, whole) for place, claim in enumerate(claims))
+    chapters = [claim.chapter for claim in claims]
+    body = "".join(
+        _row(claim, place, whole, first=claim.chapter not in chapters[:place])
+        for place, claim in enumerate(claims)
+    )
     inner = (
         '<div class="am-table" style="overflow-x:auto" tabindex="0" role="group" '
         'aria-label="Table of claims"><table role="table">'
@@ -130,18 +134,20 @@ def _show(claims: Sequence[Claim], caption: str, *, whole: bool) -> None:
     emit(markup, "\n".join([plain(caption), *(_line(claim) for claim in claims)]))
 
 
-def _row(claim: Claim, place: int, whole: bool) -> str:
+def _row(claim: Claim, place: int, whole: bool, first: bool) -> str:
+    """One claim; the first of its chapter is where a link to the chapter leads."""
     anchor = f"claim-{claim.id}" if claim.shown else "what-was-claimed-what-we-measured"
     there = address(f"{claim.chapter}_" if whole else LEDGER_PAGE, anchor)
     mean, low, high = claim.difference
     said = f"{number(mean, '+')} [{number(low, '+')}, {number(high, '+')}]"
     chapter = str(int(claim.chapter))
     name = html.escape(claim.claim)
-    first = ""
+    number_cell = ""
     if whole:
         label = f"Chapter {chapter}: {name}"
         link = f'<a href="{there}" aria-label="{label}">{chapter}</a>' if there else chapter
-        first = f'<td role="cell" data-label="Chapter">{link}</td>'
+        target = f' id="chapter-{claim.chapter}"' * first
+        number_cell = f'<td role="cell" data-label="Chapter"{target}>{link}</td>'
     elif there:
         name += f' <a href="{there}" class="am-there">In the ledger</a>'
     notes = "".join(
@@ -169,7 +175,7 @@ def _row(claim: Claim, place: int, whole: bool) -> str:
     data = "".join(_data(key, value) for key, value in keys.items()) if whole else ""
     return (
         f'<tr role="row" id="claim-{claim.id}"{data}>'
-        f'{first}<th role="rowheader" scope="row">{name}</th>{texts}</tr>'
+        f'{number_cell}<th role="rowheader" scope="row">{name}</th>{texts}</tr>'
     )
 
 

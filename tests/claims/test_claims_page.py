@@ -112,6 +112,7 @@ def test_rows_link_both_ways(displayed, folder, monkeypatch, setting, ending):
         there = anchor if claim.shown else "#what-was-claimed-what-we-measured"
         assert f'href="04_attention.{ending}{there}"' in row(whole, claim)
     assert f'href="{LEDGER}.{ending}#chapter-04"' in chapter
+    assert whole.count(' id="chapter-04"') == 1
 
 
 def test_there_is_no_link_to_a_page_that_is_not_there(displayed):
