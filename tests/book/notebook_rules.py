@@ -24,8 +24,6 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 LONGEST_CELL = 30
 MOST_WORDS = 3000  # 45 minutes
 MOST_LINES = 220  # of code that is shown
-# Chapters that are still to be shortened.
-LONG = {"11"}
 # Coding exercises and concept questions at least; the self-test of chapter 00 is shorter.
 LEAST = {"00": (1, 2)}
 LEAST_ELSEWHERE = (5, 4)
@@ -159,7 +157,7 @@ def is_hidden(cell: NotebookNode) -> bool:
 @rule
 def short_enough(notebook: NotebookNode, name: str) -> list[str]:
     """A lesson, and what goes deeper, are read in 45 minutes, with little code."""
-    if is_exercises(file_of(name)) or name[:2] in LONG:
+    if is_exercises(file_of(name)):
         return []
     text = "\n".join(cell.source for cell in cells(notebook, "markdown"))
     shown = [cell.source for cell in cells(notebook, "code") if not is_hidden(cell)]
@@ -174,7 +172,7 @@ def short_enough(notebook: NotebookNode, name: str) -> list[str]:
 
 @rule
 def says_what_it_takes(notebook: NotebookNode, name: str) -> list[str]:
-    if is_exercises(file_of(name)) or name[:2] in LONG:
+    if is_exercises(file_of(name)):
         return []
     said = f"**Time** about {5 * math.ceil(minutes_to_read(file_of(name)) / 5)} minutes to read"
     return [] if said in notebook.cells[0].source else [f"not said: {said}"]
@@ -183,7 +181,7 @@ def says_what_it_takes(notebook: NotebookNode, name: str) -> list[str]:
 @rule
 def sentences_are_whole_templates(notebook: NotebookNode, name: str) -> list[str]:
     """No f-string or sum of strings with words in it, but what a learner prints or raises."""
-    if is_exercises(file_of(name)) or name[:2] in LONG:
+    if is_exercises(file_of(name)):
         return []
     problems = []
     for cell in cells(notebook, "code"):
