@@ -77,7 +77,8 @@ def heads_figure(kinds: Sequence[Heads], *, caption: str) -> None:
     buttons = "".join(
         f"<label>{_radio('k', k, key)}> {name}</label>" for k, name in enumerate(names)
     )
-    cells = "<span></span>" + "".join(f"<span>head {h + 1}</span>" for h in range(heads))
+    across = "".join(f'<span class="top">head {h + 1}</span>' for h in range(heads))
+    cells = f'<span class="top"></span>{across}'
     for layer in range(layers):
         cells += f"<span>layer {layer + 1}</span>"
         for number in range(layer * heads, (layer + 1) * heads):

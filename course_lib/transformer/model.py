@@ -135,7 +135,8 @@ class TransformerEncoder(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor | None = None, *, need_weights: bool = False
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """(B, S, D), mask to (B, H, S, S) -> states (B, S, D), a (B, H, S, S) or None a layer."""
+        """(B, S, D), mask to (B, H, S, S) -> states (B, S, D), and the weights of each layer,
+        (B, H, S, S) or None."""
         rotary, by_layer = _rotary(self.config, x), []
         for layer in self.layers:
             x, weights = layer(x, mask, need_weights=need_weights, rotary=rotary)

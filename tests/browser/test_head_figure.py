@@ -65,3 +65,17 @@ def test_is_accessible(page, axe):
     page.evaluate(axe)
     violations = page.evaluate("() => axe.run()")["violations"]
     assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in violations] == []
+
+
+def test_twelve_heads_a_layer_fit_on_a_phone(chromium, shown):
+    heads = torch.full((6, 12, 4, 4), 0.25)
+    heads_figure([Heads("encoder", SOURCE, SOURCE, heads)], caption="**Figure 1** All heads.")
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    page.set_content(f"<!doctype html><main>{shown[0]['text/html']}</main>")
+    wide = "() => (e => e.scrollWidth - e.clientWidth)(document.querySelector('.all').parentNode)"
+    assert page.evaluate(wide) <= 0
+    sizes = page.evaluate(
+        "() => [...document.querySelectorAll('.all label')].map(e => e.offsetWidth)"
+    )
+    assert len(sizes) == 72 and min(sizes) >= 44
+    page.close()
