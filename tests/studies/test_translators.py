@@ -20,8 +20,8 @@ from course_lib.recurrent.word_dictionary import WordDictionary
 from course_lib.studies import Record
 from course_lib.studies.ch02 import lab_translation, verse_translation
 from course_lib.studies.ch04 import attention_lab
-from course_lib.studies.ch07 import contest, decoding_cost
-from course_lib.studies.engine import translators
+from course_lib.studies.ch07 import contest, decoding_cost, scaling
+from course_lib.studies.engine import measure, translators
 from course_lib.text.words import BOS, EOS
 from course_lib.transformer.costs import training_flops
 from course_lib.transformer.model import Transformer, TransformerConfig
@@ -356,7 +356,7 @@ def test_quality_at_a_cost_is_straight_over_the_logarithm(record):
 def best_of(study, **select):
     """The configuration with the best BLEU on validation sentences."""
     cells = [c for c in studies.load(study).cells if select.items() <= c["config"].items()]
-    bleu = [c["metrics"]["bleu"] for c in cells]
+    bleu = [c["metrics"].get("inside", c["metrics"])["bleu"] for c in cells]
     return max(bleu), cells[bleu.index(max(bleu))]["config"]
 
 
@@ -366,6 +366,24 @@ def test_the_contest_uses_what_its_search_found():
         assert contest.SETTINGS[model].items() <= config.items()
     assert contest.BEST == max(contest.TRANSFORMERS, key=lambda model: tried[model][0])
     assert contest.SEARCH_SEED not in contest.CONTEST.seeds
+
+
+def test_the_scaling_study_uses_what_its_search_found():
+    for model, rates in scaling.RATES.items():
+        assert rates["medium"] == contest.SETTINGS[model]["lr"]
+        for size in ("small", "large"):
+            assert rates[size] == best_of("scaling_search", model=model, size=size)[1]["lr"]
+    assert all(cell["split"] == "validation" for cell in scaling.SEARCH.cells)
+    assert all(cell["split"] == "test" for cell in scaling.SCALING.cells)
+
+
+@pytest.mark.parametrize("size", scaling.SIZES)
+def test_models_that_are_compared_are_about_equally_large(size):
+    numbers = [measure.size(scaling.build(model, size, 160, 150)) for model in scaling.MODELS]
+    assert max(numbers) < 1.12 * min(numbers)
+    if size == "medium":
+        for model, number in zip(scaling.MODELS, numbers, strict=True):
+            assert measure.size(contest.build(model, 160, 150)) == number
 
 
 def test_curve_goes_from_few_steps_to_many(record):
