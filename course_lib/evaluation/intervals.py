@@ -19,7 +19,7 @@ class Interval(NamedTuple):
     high: float
 
     def __format__(self, form: str) -> str:
-        mean, low, high = (format(number, form) for number in self)
+        mean, low, high = (format(number, form).replace("-", "−") for number in self)
         return f"{mean} [{low}, {high}]"
 
 

@@ -248,7 +248,9 @@ def grid(
 
 def written(value: object, form: str) -> str:
     """A float as `form` says, an interval as its mean with its ends in brackets."""
-    return format(value, form) if isinstance(value, float | Interval) else str(value)
+    if isinstance(value, float | Interval):
+        return format(value, form).replace("-", "−")  # a minus sign, not a hyphen
+    return str(value)
 
 
 def bucket_rows(buckets: Iterable[Bucket], form: str = ".2f") -> list[tuple[object, ...]]:

@@ -130,9 +130,9 @@ def test_t_interval_equals_scipy_and_the_table():
 
 def test_an_interval_writes_itself_as_a_number_is_written():
     interval = interval_module.Interval(0.512, -0.4836, 1234.5)
-    assert f"{interval:.2f}" == "0.51 [-0.48, 1234.50]"
-    assert f"{interval:+,.1f}" == "+0.5 [-0.5, +1,234.5]"
-    assert f"{interval:.0%}" == "51% [-48%, 123450%]"
+    assert f"{interval:.2f}" == "0.51 [−0.48, 1234.50]"
+    assert f"{interval:+,.1f}" == "+0.5 [−0.5, +1,234.5]"
+    assert f"{interval:.0%}" == "51% [−48%, 123450%]"
 
 
 def test_difference_is_taken_pair_by_pair_and_geometric_in_logarithms():

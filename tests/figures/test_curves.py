@@ -88,6 +88,6 @@ def test_verdicts_follow_the_ends_of_an_interval():
     assert verdicts.apart(DOWN, UP, *words) == "behind"
     assert verdicts.apart(UP, FLAT, *words) == "neither"  # 0.1 to 0.3 touches −0.1 to 0.12
     assert verdicts.said(UP) == "+0.200 [+0.100, +0.300]"
-    assert verdicts.said(FLAT, "+.1f", "?") == "+0.0 [-0.1, +0.1]?"
+    assert verdicts.said(FLAT, "+.1f", "?") == "+0.0 [−0.1, +0.1]?"
     assert verdicts.clear({"a": UP, "b": DOWN, "c": FLAT}) == (["a"], ["b"])
     assert verdicts.listed([1, 2]) == "1, 2" and verdicts.listed([]) == "none"
