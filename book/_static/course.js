@@ -56,11 +56,14 @@ document.addEventListener("DOMContentLoaded", function () {
     // What is wide inside a box says so itself.
     const within = Array.from(box.querySelectorAll(".am-scroll, .am-table"));
     const told = within.some(function (one) { return one.scrollWidth > one.clientWidth + 1; });
-    const cut = over > 1 && box.clientWidth > 0 && !told;
+    // On a phone a picture takes a little of the margin: that is no cut.
+    const margin = box.querySelector(".am-figure") ? 10 : 1;
+    const cut = over > margin && box.clientWidth > 0 && !told;
     box.classList.toggle("am-cut", cut);
     const cue = box.nextElementSibling;
     const has = cue && cue.classList.contains("am-cue");
     if (!cut) {
+      box.classList.remove("am-cut-left", "am-cut-right");
       if (has && box.clientWidth > 0) cue.remove();
       return;
     }
