@@ -32,7 +32,7 @@ def attention() -> Drawing:
     sketch.arrow(132, 80, 206, 80, color=_STATE, width=2.5)
     sketch.vector(214, 80, _CELLS, color=_STATE, size=11)
     sketch.text(214, 32, indexed("c", 2), bold=True)
-    sketch.text(98, 80, "weighted sum", size=14, anchor="end", faded=True)
+    sketch.text(98, 80, "weighted\nsum", size=14, anchor="end", faded=True)
     for number, (fed, said) in enumerate([("<s>", "le"), ("le", "chat"), ("chat", "dort")]):
         x, now = 306 + 80 * number, number == 1
         sketch.text(x, 302, fed)

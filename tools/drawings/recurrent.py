@@ -246,8 +246,8 @@ def bottleneck() -> Drawing:
     sketch.text(456, 220, "what\nis left", anchor="start")
     return sketch.finish(
         "Above, four source words are squeezed into one vector and four words come back. Below, "
-        "sixteen words are squeezed into a vector of the same size; of the words that come back "
-        "most are faint."
+        "sixteen words are squeezed into a vector of the same size; of the words that come back, "
+        "each is fainter than the one before."
     )
 
 
@@ -269,7 +269,7 @@ def linear_probe() -> Drawing:
     for number in range(4):
         y = 38 + 58 * number
         sketch.arrow(276, 128 + 8 * (number - 1.5), 320, y, color=_TARGET)
-        sketch.box(368, y, 94, 36, f"probe {number + 1}", color=_TARGET)
+        sketch.box(368, y, 94, 36, f"probe {number}", color=_TARGET)
         sketch.arrow(417, y, 443, y)
         sketch.text(448, y, f"{words[number]}?", anchor="start", bold=True)
     return sketch.finish(
