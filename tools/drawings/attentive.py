@@ -51,7 +51,7 @@ def attention() -> Drawing:
     sketch.line(250, 240, 250, 162, color=_TARGET, dashed=True)
     sketch.arrow(250, 162, 222, 162, color=_TARGET, dashed=True)
     sketch.text(256, 140, f"{indexed('s', 1)} asks", size=14, faded=True)
-    sketch.text(376, 64, "the same again for every word,\nwith new weights", size=14, faded=True)
+    sketch.text(376, 54, "the same again for every word,\nwith new weights", size=14, faded=True)
     return sketch.finish(
         "Three encoder states for the cat sleeps, with weights 0.04, 0.90 and 0.06. The decoder "
         "state before the word asks for them. The weighted sum of all encoder states goes into "
