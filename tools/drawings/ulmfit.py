@@ -27,8 +27,8 @@ def three_stages() -> Drawing:
         sketch.box(212, y, 114, 48, "body", color=_BODY, strength=0.16 + 0.12 * number)
         sketch.arrow(271, y, 298, y)
         sketch.box(340, y, 78, 48, head, color=_HEAD if new else _BODY, size=14)
-        sketch.arrow(381, y, 402, y)
-        sketch.text(458, y, answer, size=14)
+        sketch.arrow(381, y, 399, y)
+        sketch.text(461, y, answer, size=14)
         if number < 2:
             sketch.arrow(212, y + 28, 212, y + 92, color=_BODY, width=3)
             word = "copy body and head" if number == 0 else "copy the body"
@@ -104,8 +104,8 @@ def concat_pooling() -> Drawing:
         y = 46 + 72 * place
         sketch.arrow(244, 118, 300, y, color=_BODY)
         sketch.text(306, y, name, size=14, anchor="start")
-        sketch.vector(388, y, cells, color=_BODY, size=16)
-    sketch.arrow(404, 118, 428, 118)
+        sketch.vector(394, y, cells, color=_BODY, size=16)
+        sketch.arrow(410, y, 428, 118 + 18 * (place - 1))
     sketch.box(470, 118, 80, 56, "head", color=_HEAD, strength=0.3)
     sketch.text(470, 190, "rotten", bold=True)
     sketch.arrow(470, 148, 470, 176)
