@@ -103,7 +103,7 @@ def transformer() -> Drawing:
     sketch.line(left, 92, 258, 92, color=_SOURCE, width=2.5)
     sketch.line(258, 92, 258, 236, color=_SOURCE, width=2.5)
     sketch.arrow(258, 236, right - wide / 2, 236, color=_SOURCE, width=2.5)
-    sketch.text(left + 8, 78, "states: keys and values", size=14, anchor="start")
+    sketch.text(left - 24, 78, "states: keys and values", size=14, anchor="start")
     sketch.arrow(right, 142, right, 76)
     sketch.box(right, 58, wide, 34, "linear map, softmax", size=14)
     sketch.arrow(right, 40, right, 26)
