@@ -50,8 +50,8 @@ def table(chapter: str) -> None:
     all_of_it = "The ledger of chapter 12"
     if there := address(LEDGER_PAGE, f"chapter-{chapter}"):
         all_of_it = f"[{all_of_it}]({there})"
-    more = f"{all_of_it} has {len(claims)} of this chapter. " * (len(claims) > len(main))
-    _show(main, f"**Main claims.** {more}{_EXPLAINED}", whole=False)
+    more = f"{all_of_it} has {len(claims)} of this chapter." * (len(claims) > len(main))
+    _show(main, f"**Main claims.** {_EXPLAINED}", whole=False, more=more)
 
 
 def ledger(caption: str) -> None:
@@ -107,7 +107,7 @@ def interval_plot(claim: Claim) -> str:
     )
 
 
-def _show(claims: Sequence[Claim], caption: str, *, whole: bool) -> None:
+def _show(claims: Sequence[Claim], caption: str, *, whole: bool, more: str = "") -> None:
     columns = ["Chapter"] * whole + ["Claim", "Published", "Measured here", "Verdict"]
     head = "".join(
         f'<th role="columnheader" scope="col"{_data("sort", _SORTABLE.get(name, "") * whole)}>'
@@ -126,12 +126,15 @@ def _show(claims: Sequence[Claim], caption: str, *, whole: bool) -> None:
         f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>'
         f'<tbody role="rowgroup">{body}</tbody></table></div>'
     )
+    if more:
+        inner += f"<p>{markdown_light(more)}</p>"
     script = ""
     if whole:
         inner = _controls(claims) + inner
         script = f"<script>{_read('page.js')}</script>"
     markup = f'<style>{_read("page.css")}</style><div class="am-ledger">{inner}{script}</div>'
-    emit(markup, "\n".join([plain(caption), *(_line(claim) for claim in claims)]))
+    lines = [plain(caption), *(_line(claim) for claim in claims), plain(more)]
+    emit(markup, "\n".join(filter(None, lines)))
 
 
 def _row(claim: Claim, place: int, whole: bool, first: bool) -> str:
