@@ -38,13 +38,16 @@ def pattern(name: str) -> str:
     return f"(?{flags}:{words})" if flags else words
 
 
-def linked(text: nodes.Text, found: re.Match, anchor: str, told: str, address: str) -> None:
-    """Put a link in the place of a match in a text."""
+def linked(
+    text: nodes.Text, found: re.Match, anchor: str, told: str, address: str
+) -> list[nodes.Text]:
+    """Put a link in the place of a match in a text; what is left of the text around it."""
     before, after = text[: found.start()], text[found.end() :]
     link = nodes.reference("", found[0], internal=True, refuri=f"{address}#{anchor}")
     link["reftitle"], link["classes"] = told, ["am-term"]
-    parts = [nodes.Text(before), link, nodes.Text(after)]
-    text.parent.replace(text, [part for part in parts if part.astext()])
+    parts = [part for part in (nodes.Text(before), link, nodes.Text(after)) if part.astext()]
+    text.parent.replace(text, parts)
+    return [part for part in parts if part is not link]
 
 
 def uses(doctree: nodes.document) -> Iterator[nodes.Text]:
@@ -61,16 +64,19 @@ def uses(doctree: nodes.document) -> Iterator[nodes.Text]:
 def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     if not docname.startswith("notebooks/") or app.builder.format != "html":
         return
-    glossary = app.env.get_and_resolve_doctree(PAGE, app.builder)
+    if not hasattr(app, "glossary_terms"):  # the same for every page
+        found = entries(app.env.get_and_resolve_doctree(PAGE, app.builder))
+        app.glossary_terms = [(re.compile(pattern(one[0])), *one) for one in found]
+        app.glossary_terms.sort(key=lambda one: -len(one[1]))
+    texts = list(uses(doctree))
     address = app.builder.get_relative_uri(docname, PAGE)
-    for name, anchor, told, home in sorted(entries(glossary), key=lambda one: -len(one[0])):
+    for wanted, name, anchor, told, home in app.glossary_terms:
         if home and docname.startswith(f"notebooks/{home}"):
             continue
-        wanted = re.compile(pattern(name))
-        for text in uses(doctree):
+        for place, text in enumerate(texts):
             found = wanted.search(text)
             if found and (name not in EVERYDAY or not isinstance(text.parent, nodes.paragraph)):
-                linked(text, found, anchor, told, address)
+                texts[place : place + 1] = linked(text, found, anchor, told, address)
                 break
 
 

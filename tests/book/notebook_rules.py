@@ -198,8 +198,8 @@ def sentences_are_whole_templates(notebook: NotebookNode, name: str) -> list[str
                 pieces = node.values
             elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
                 pieces = [node.left, node.right]
-            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("'.format"):
-                pieces = [node.func.value]
+            elif isinstance(node, ast.Attribute) and node.attr == "format":
+                pieces = [node.value]
             else:
                 continue
             if any(re.search(r"[^\W\d_]{2,} | [^\W\d_]{2,}", _text(piece)) for piece in pieces):
