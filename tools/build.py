@@ -128,8 +128,8 @@ def seconds_and_memory(chosen: list[Path]) -> str:
 def pages_key() -> str:
     """Key of everything the pages are built from."""
     paths = files_below(ROOT / "book", EXECUTED, RECORDS, LEDGER.parent) + notebooks()
-    single = ["_config.yml", "_toc.yml", "constraints.txt", "tools/build.py", "tools/pages.py"]
-    single += ["tools/bench/notebooks.json"]
+    single = ["_config.yml", "_toc.yml", "constraints.txt", "tools/bench/notebooks.json"]
+    single += [f"tools/{name}.py" for name in ("build", "glossary", "pages", "project")]
     return digest([*paths, *(ROOT / name for name in single)])
 
 
