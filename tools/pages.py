@@ -4,7 +4,8 @@
   the claims ledger, minutes to read, minutes to run.
 - The directive `story-figure` draws the landing page's figure from the records; `colab-button`
   links to a notebook in Colab.
-- Each page gets its description and its preview for shared links, and only the scripts it needs.
+- Each page gets its description and its preview for shared links, and only the scripts it needs:
+  MathJax where there is mathematics, `book/_static/live` where a figure computes.
 - Beside the pages: a sitemap, the page for an address that does not exist, the preview's picture,
   and the icons in use as a font of their own.
 """
@@ -219,6 +220,16 @@ def description(app: Sphinx, pagename: str, doctree: nodes.document | None) -> s
 
 
 MATH = re.compile(r'class="[^"]*\bmath\b|\\\(|\\\[')
+LIVE = re.compile(r'data-live="([\w-]+)"')
+# What the script of a live figure stands on: other scripts of book/_static/live, in this order.
+PARTS: dict[str, tuple[str, ...]] = {}
+
+
+def live_scripts(body: str) -> list[str]:
+    """The scripts of book/_static/live that a page needs, each once, in the order of loading."""
+    names = list(dict.fromkeys(LIVE.findall(body)))
+    needed = [part for name in names for part in (*PARTS.get(name, ()), name)]
+    return [f"live/{name}.js" for name in dict.fromkeys(["live", *needed])] if names else []
 
 
 def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -239,6 +250,8 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
             ("og:image", urljoin(base, "_static/preview.png")),
         ]
     body = context.get("body") or ""
+    for script in live_scripts(body):
+        app.add_js_file(script)
     context["page_has_code"] = "hide above-input" in body
     if not MATH.search(body):
         context["script_files"] = [
