@@ -5,14 +5,14 @@ the published book.
 """
 
 import io
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser
 from pypdf import PdfReader, PdfWriter
 
+from tools.chromium import NoChromium, chromium
 from tools.project import BUILD, HTML, config, toc_files
 
 FILE = BUILD / "attention-measured.pdf"
@@ -60,14 +60,12 @@ def joined(pages: Iterator[tuple[str, bytes]]) -> PdfWriter:
 def main(file: Path = FILE) -> None:
     if not HTML.is_dir():
         sys.exit("There are no built pages yet: run `make book` first.")
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        except Error as error:
-            sys.exit(f"No Chromium here, which prints the pages: {str(error).splitlines()[0]}")
-        base = config()["html"]["baseurl"]
-        joined(printed(browser, toc_files(), base)).write(file)
+    base = config()["html"]["baseurl"]
+    try:
+        with chromium() as browser:
+            joined(printed(browser, toc_files(), base)).write(file)
+    except NoChromium as reason:
+        sys.exit(f"The pages cannot be printed: {reason}")
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 

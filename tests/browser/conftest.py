@@ -3,7 +3,6 @@
 import functools
 import http.server
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 
@@ -37,17 +36,14 @@ def site() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator:
-    """A running Chromium: the system's, or the one that `playwright install chromium` brought."""
-    from playwright.sync_api import Error, sync_playwright
+    """A running Chromium."""
+    from tools import chromium
 
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        except Error as error:
-            missing(f"no Chromium here: {str(error).splitlines()[0]}")
-        yield browser
-        browser.close()
+    try:
+        with chromium.chromium() as browser:
+            yield browser
+    except chromium.NoChromium as reason:
+        missing(str(reason))
 
 
 @pytest.fixture(scope="session")
