@@ -221,7 +221,9 @@ def description(app: Sphinx, pagename: str, doctree: nodes.document | None) -> s
 
 MATH = re.compile(r'class="[^"]*\bmath\b|\\\(|\\\[')
 LIVE = re.compile(r'data-live="([\w-]+)"')
-# What the script of a live figure stands on: other scripts of book/_static/live, in this order.
+# What every live figure stands on, and what some stand on besides: other scripts of
+# book/_static/live, in this order.
+SHARED = ("live", "controls", "chart")
 PARTS: dict[str, tuple[str, ...]] = {}
 
 
@@ -229,7 +231,7 @@ def live_scripts(body: str) -> list[str]:
     """The scripts of book/_static/live that a page needs, each once, in the order of loading."""
     names = list(dict.fromkeys(LIVE.findall(body)))
     needed = [part for name in names for part in (*PARTS.get(name, ()), name)]
-    return [f"live/{name}.js" for name in dict.fromkeys(["live", *needed])] if names else []
+    return [f"live/{name}.js" for name in dict.fromkeys([*SHARED, *needed])] if names else []
 
 
 def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
