@@ -83,7 +83,8 @@ document.addEventListener("DOMContentLoaded", function () {
     }
   }
   const watch = new ResizeObserver(function (seen) {
-    seen.forEach((one) => mark(boxes.includes(one.target) ? one.target : one.target.parentElement));
+    seen.filter((one) => one.target.isConnected)  // a live figure draws anew
+      .forEach((one) => mark(boxes.includes(one.target) ? one.target : one.target.parentElement));
   });
   function follow(box) {
     if (!boxes.includes(box)) boxes.push(box);

@@ -67,8 +67,12 @@ CUT = """() => {
 
 
 # What a figure shows beside its controls.
-PICTURE = """(slider) => [...slider.closest('.am-pick').children].slice(1)
-    .filter((state) => !state.hidden).map((state) => state.innerHTML).join()"""
+PICTURE = """(slider) => {
+    const computed = slider.closest('.am-stage');
+    if (computed) return [...computed.children].slice(2).map((one) => one.innerHTML).join();
+    return [...slider.closest('.am-pick').children].slice(1)
+        .filter((state) => !state.hidden).map((state) => state.innerHTML).join();
+}"""
 
 
 class Visit:
@@ -278,7 +282,8 @@ def test_sliders_move_by_keyboard(chromium, site, name):
             after = slider.evaluate(PICTURE), slider.get_attribute("aria-valuetext")
             assert after[0] != before[0], "the slider moves, the picture does not"
             assert after[1] == slider.evaluate(
-                "one => one.closest('.am-control').querySelector('output').textContent"
+                "one => (one.closest('label:has(output)') || one.closest('.am-control'))"
+                ".querySelector('output').textContent"
             )
 
 

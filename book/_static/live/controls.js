@@ -44,8 +44,9 @@ AM.figure = function (stage, invite) {
   const { element } = AM;
   const drawing = element("div", { class: "am-drawing" });
   const result = element("p", { class: "am-result", "aria-live": "polite" });
-  const numbers = element("div", { class: "am-table" });
-  const unfold = element("details", {}, element("summary", {}, AM.words.numbers), numbers);
+  const numbers = element("table");
+  const unfold = element("details", {}, element("summary", {}, AM.words.numbers),
+    element("div", { class: "am-table" }, numbers));
   const panel = element("div");
   let row = null;
   stage.replaceChildren(element("p", { class: "am-invite" }, invite), panel, drawing, result, unfold);
@@ -129,7 +130,7 @@ AM.figure = function (stage, invite) {
       const cell = (name, text, scope) => element(name, scope ? { scope } : {}, String(text));
       const head = element("tr", {}, ...header.map((text) => cell("th", text, "col")));
       const body = rows.map((texts) => element("tr", {}, ...texts.map((text) => cell("td", text))));
-      numbers.replaceChildren(element("table", {}, element("thead", {}, head), element("tbody", {}, ...body)));
+      numbers.replaceChildren(element("thead", {}, head), element("tbody", {}, ...body));
     },
     /* Pixels that a drawing may be wide. */
     get width() { return Math.max(280, Math.min(560, stage.clientWidth || 560)); },
