@@ -11,7 +11,8 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book test serve lab fetch vendor studies studies-check bench check format \
-        check-determinism offline-check browser pdf colab-test map mutants lock stamp clean
+        check-determinism offline-check browser pdf colab-test map mutants lock stamp clean \
+        drift-newest drift-oldest outside-links release
 
 help: ## list the jobs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -75,14 +76,26 @@ browser: $(READY) ## check the built pages: links, console, accessibility, keybo
 pdf: $(READY) ## print the built pages into one PDF (needs Chromium)
 	@$(PY) -m tools.paper
 
-colab-test: $(READY) ## run the Colab cell for real in fresh environments
-	@$(PY) -m pytest -q -m colab tests/tools/test_colab.py
+colab-test: $(READY) ## open every notebook as Colab does, in fresh environments (SOME=3 for three)
+	@COLAB_SOME="$(SOME)" $(PY) -m pytest -q -m colab tests/tools/test_colab.py
 
 map: $(READY) ## write course_lib/README.md, the map of the library
 	@$(PY) -m tools.map
 
 mutants: $(READY) ## change the library in 300 small ways: do the tests notice? (about an hour)
 	@OMP_NUM_THREADS=1 $(PY) -m tools.mutants
+
+drift-newest: $(READY) ## tests and the Colab path with the newest versions of everything
+	@$(PY) -m tools.drift newest --torch-index "$(TORCH_INDEX)"
+
+drift-oldest: $(READY) ## tests and the Colab path with the oldest versions that are allowed
+	@$(PY) -m tools.drift oldest --torch-index "$(TORCH_INDEX)"
+
+outside-links: $(READY) ## ask every address outside the book whether it still answers
+	@$(PY) -m tools.outside_links
+
+release: $(READY) ## wheel, built book and checksums in _build/release (TAG=v… is compared)
+	@$(PY) -m tools.release --tag "$(TAG)"
 
 lock: ## renew constraints.txt from requirements.txt in a throw-away environment
 	@$(PYTHON) tools/lock.py

@@ -99,6 +99,9 @@ def measured() -> dict[str, str]:
         "run": math.ceil(seconds / 60),
     }
     values |= {f"minutes-{name}": 5 * math.ceil(value / 5) for name, value in minutes.items()}
+    values |= {
+        f"practice-{path.stem}": minutes_of_exercises(exercises_of(path)) for path in lessons
+    }
     return {name: str(value) for name, value in values.items()}
 
 

@@ -1,14 +1,21 @@
-"""Write the Colab cell into every notebook, with the address that _config.yml names.
+"""Write the addresses that _config.yml names wherever they stand: `python -m tools.stamp`.
 
-`python -m tools.stamp` (make stamp). The cell is the first code cell and carries the tag `colab`.
-It installs the library only where it is missing, so it does nothing in a local environment.
+- The Colab cell of every notebook, its first code cell, tagged `colab`. It installs the library
+  only where it is missing, so it does nothing in a local environment.
+- The link to the book at the top of README.md, and the address of the repository in the texts that
+  tell how to get it.
 """
+
+import re
 
 import nbformat
 
 from tools.project import ROOT, config, notebooks
 
 CELL_ID = "colab"
+TEXTS = ("README.md", "CITATION.cff", "book/how_to_use.md")
+REPOSITORY = re.compile(r"(git clone |repository-code: \")(https?://[^\s\"]+)")
+BOOK = re.compile(r"(\[\*\*Read the book\*\*\]\()([^)]+)")
 
 
 def colab_source(address: str) -> str:
@@ -36,12 +43,25 @@ def stamp(notebook: nbformat.NotebookNode, address: str) -> bool:
     return True
 
 
+def stamp_text(text: str, repository: str, book: str) -> str:
+    """A text with both addresses in place."""
+    text = REPOSITORY.sub(lambda found: found[1] + repository, text)
+    return BOOK.sub(lambda found: found[1] + book, text)
+
+
 def main() -> None:
-    address = config()["repository"]["url"]
+    settings = config()
+    address = settings["repository"]["url"]
     for path in notebooks():
         notebook = nbformat.read(path, as_version=4)
         if stamp(notebook, address):
             nbformat.write(notebook, path)
+            print(f"stamped {path.relative_to(ROOT)}")
+    for path in map(ROOT.joinpath, TEXTS):
+        text = path.read_text("utf8")
+        stamped = stamp_text(text, address, settings["html"]["baseurl"])
+        if stamped != text:
+            path.write_text(stamped, "utf8")
             print(f"stamped {path.relative_to(ROOT)}")
 
 
