@@ -21,7 +21,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from tools import linkcheck, network, vendor
+from tools import linkcheck, live, network, vendor
 from tools.project import (
     BUILD,
     EXECUTED,
@@ -127,9 +127,10 @@ def seconds_and_memory(chosen: list[Path]) -> str:
 
 def pages_key() -> str:
     """Key of everything the pages are built from."""
-    paths = files_below(ROOT / "book", EXECUTED, RECORDS, LEDGER.parent) + notebooks()
+    paths = files_below(ROOT / "book", EXECUTED, RECORDS, LEDGER.parent)
+    paths += [*notebooks(), *live.sources()]
     single = ["_config.yml", "_toc.yml", "constraints.txt", "tools/bench/notebooks.json"]
-    single += [f"tools/{name}.py" for name in ("build", "glossary", "pages", "project")]
+    single += [f"tools/{name}.py" for name in ("build", "glossary", "live", "pages", "project")]
     return digest([*paths, *(ROOT / name for name in single)])
 
 

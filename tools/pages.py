@@ -7,7 +7,7 @@
 - Each page gets its description and its preview for shared links, and only the scripts it needs:
   MathJax where there is mathematics, `book/_static/live` where a figure computes.
 - Beside the pages: a sitemap, the page for an address that does not exist, the preview's picture,
-  and the icons in use as a font of their own.
+  the icons in use as a font of their own, and the weights of the live models (`tools.live`).
 """
 
 import html
@@ -22,6 +22,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
+from tools import live
 from tools.project import (
     ROOT,
     config,
@@ -356,6 +357,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     (folder / "robots.txt").write_text(f"Sitemap: {urljoin(base, 'sitemap.xml')}\n", "utf8")
     preview(folder / "_static" / "preview.png")
     icons(folder)
+    live.write(folder / "_static" / "live")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,6 +1,7 @@
 """The translators of chapters 2 to 7: what the studies compute, and what they leave behind."""
 
 import math
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -20,7 +21,7 @@ from course_lib.recurrent.word_dictionary import WordDictionary
 from course_lib.studies import Record
 from course_lib.studies.ch02 import lab_translation, verse_translation
 from course_lib.studies.ch04 import attention_lab
-from course_lib.studies.ch07 import contest, decoding_cost, scaling
+from course_lib.studies.ch07 import contest, decoding_cost, page_translators, scaling
 from course_lib.studies.engine import measure, translators
 from course_lib.text.words import BOS, EOS
 from course_lib.transformer.costs import training_flops
@@ -224,6 +225,9 @@ KEPT = {
     "attention_lab_french": attention_lab.load_translator,
     "attention_lab_korean": lambda **at: attention_lab.load_translator("korean", **at),
     "transformer_lab": contest.load_translator,
+    "transformer_lab_korean": partial(page_translators.load_translator, "transformer", "korean"),
+    "fixed_lab_french": partial(page_translators.load_translator, "fixed", "french"),
+    "fixed_lab_korean": partial(page_translators.load_translator, "fixed", "korean"),
     "verses_fixed_vector": verse_translation.load_fixed_vector,
     "verses_attention": verse_translation.load_attention,
 }
@@ -244,10 +248,22 @@ def test_kept_translators_of_the_lab_translate_what_they_have_not_seen(name):
     kept = KEPT[name]()
     assert not kept.model.training
     language = "korean" if "korean" in name else "french"
-    test = lab.generate(40, seed=7, lengths=(6, 12), target=language, split="test")
+    lengths = (4, 8) if "fixed" in name else (6, 12)
+    test = lab.generate(40, seed=7, lengths=lengths, target=language, split="test")
     assert score(kept.translate(test), test)["exact_match"] >= 0.75
     if "attention" in name:  # a monotone diagonal has 0.43 in French, 0.87 in Korean
         assert attention_lab.alignment(kept, test)["error_rate"] < 0.6
+
+
+@pytest.mark.parametrize("language", page_translators.LANGUAGES)
+def test_the_translators_of_the_pages_have_one_vocabulary_and_one_budget(language):
+    kept = page_translators.KEPT[language]
+    loaded = [page_translators.load_translator(model, language) for model in kept]
+    assert len({one.source.vocabulary.tokens for one in loaded}) == 1
+    assert len({one.target.vocabulary.tokens for one in loaded}) == 1
+    assert {(one.config["steps"], one.config["pairs"]) for one in kept.values()} == {(2000, 20_000)}
+    # The one that a study of chapter 4 keeps was trained with the settings of the contest, too.
+    assert contest.SETTINGS["attention"] == {"lr": 4e-3, "warmup": 50}
 
 
 @pytest.mark.parametrize("name", [name for name in KEPT if "verses" in name])

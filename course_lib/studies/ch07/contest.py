@@ -117,17 +117,22 @@ def run_search(config: Config, seed: int) -> Metrics:
     }
 
 
-def run(config: Config, seed: int) -> Metrics:
-    """Train one contestant; what it cost and how well it translates, by length and overall."""
+def judged(config: Config, seed: int) -> tuple[Translator, Metrics]:
+    """A trained contestant; what it cost and how well it translates, by length and overall."""
     translator, cost = trained(config, seed)
     n, language = config["sentences"], config["language"]
     overall = held_out(2 * n, LENGTHS, language)
     found = score(translator.translate(overall), overall)
-    metrics = {
+    return translator, {
         "cost": cost,
         "overall": {name: found[name] for name in ("exact_match", "bleu")},
         **by_length(translator, sentences=n, ranges=RANGES, language=language),
     }
+
+
+def run(config: Config, seed: int) -> Metrics:
+    """Train and judge one contestant."""
+    translator, metrics = judged(config, seed)
     translators.keep(KEPT, config, seed, translator, metrics["overall"])
     return metrics
 
@@ -178,7 +183,7 @@ def _setting(model: str, factor: float, warmup: int) -> Config:
     return {"model": model, "lr": rate, "warmup": warmup, **where}
 
 
-def _cell(model: str, steps: int, language: str = "french") -> Config:
+def cell(model: str, steps: int, language: str = "french") -> Config:
     shared = {**SETTINGS[model], "pairs": 20_000, "sentences": 200}
     return {"model": model, "language": language, "steps": steps, **shared}
 
@@ -195,7 +200,7 @@ SEARCH = Study(
 )
 KEPT = artifacts.KeptWeights(
     name="transformer_lab",
-    config=_cell("sinusoidal", 2000),
+    config=cell("sinusoidal", 2000),
     what="English→French Transformer, 2 layers of 4 heads on each side, for chapters 06, 07",
     sizes=TRANSFORMER,
     **translators.LAB,
@@ -205,7 +210,7 @@ CONTEST = Study(
     chapter="07",
     title="Quality against training cost: fixed vector, attention, Transformers on the lab",
     cells=[
-        _cell(model, steps, language)
+        cell(model, steps, language)
         for language, runs in RUNS.items()
         for place in range(4)  # what every contestant has comes first
         for model, numbers in runs.items()
@@ -213,6 +218,6 @@ CONTEST = Study(
     ],
     seeds=(0, 1, 2, 3, 4),
     run=run,
-    smoke=_cell("rotary", 40) | {"warmup": 10, "pairs": 1000, "sentences": 20},
+    smoke=cell("rotary", 40) | {"warmup": 10, "pairs": 1000, "sentences": 20},
     tolerance=0.25,  # 20 sentences a bucket: one sentence is worth 0.05
 )
