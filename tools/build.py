@@ -40,6 +40,7 @@ CACHE = BUILD / ".jupyter_cache"
 PAGES_KEY = BUILD / ".pages-key"
 LOG = BUILD / "book.log"
 RECORDS = ROOT / "course_lib" / "studies" / "results"
+EXERCISES = ROOT / "course_lib" / "exercises"
 LEDGER = ROOT / "course_lib" / "claims" / "claims.yml"
 
 # Two notebooks at once with a thread each; their numbers do not depend on the machine's cores.
@@ -127,10 +128,11 @@ def seconds_and_memory(chosen: list[Path]) -> str:
 
 def pages_key() -> str:
     """Key of everything the pages are built from."""
-    paths = files_below(ROOT / "book", EXECUTED, RECORDS, LEDGER.parent)
+    paths = files_below(ROOT / "book", EXECUTED, RECORDS, LEDGER.parent, EXERCISES)
     paths += [*notebooks(), *live.sources()]
     single = ["_config.yml", "_toc.yml", "constraints.txt", "tools/bench/notebooks.json"]
-    single += [f"tools/{name}.py" for name in ("build", "glossary", "live", "pages", "project")]
+    tools = "build exercise_index glossary live pages project".split()
+    single += [f"tools/{name}.py" for name in tools]
     return digest([*paths, *(ROOT / name for name in single)])
 
 

@@ -35,7 +35,7 @@ document.addEventListener("DOMContentLoaded", function () {
       const top = place && place.getBoundingClientRect().top;
       show(shown);
       if (place) scrollBy(0, place.getBoundingClientRect().top - top);
-      localStorage.setItem("code", shown ? "shown" : "folded");
+      try { localStorage.setItem("code", shown ? "shown" : "folded"); } catch { /* not remembered */ }
     });
   });
 

@@ -71,7 +71,8 @@ How to add an exercise to chapter NN
    `raise NotImplementedError("your code here")`; for a value, `name = ...` — then
    `chNN.name.check(name)`, then, tagged "hide-input", `chNN.name.help()`. The first cell of
    the notebook and the lesson's section "Exercises" say how many exercises there are now and
-   about how long they take; a test tells the words.
+   about how long they take; a test tells the words. In `course_lib/exercises/skills.py` name one
+   or two skills that it practices, for the page of all exercises.
 
 `python -m pytest tests/exercises -k chNN` checks all of this. The test that looks for the
 check cell fails until step 5 is done.
@@ -100,6 +101,7 @@ from course_lib.exercises.engine.arguments import (  # noqa: F401
     parameter_names,
     tensors_in,
 )
+from course_lib.exercises.engine.codes import code_of, code_of_several
 from course_lib.exercises.engine.expect import (  # noqa: F401 - chapters take them from here
     Incorrect,
     as_list,
@@ -122,6 +124,7 @@ NOT_STARTED = "Replace the starter with your own code, then run both cells again
 LEFT_ALONE = "arguments_left_alone"  # the case that a changed argument is reported under
 
 REGISTRY: dict[str, Exercise] = {}
+PASSED: set[str] = set()  # since this Python was started
 
 
 class Mistake(NamedTuple):
@@ -304,7 +307,16 @@ class Exercise:
                 return self._judged(failure, name, answer, watch, tuple(passed))
             passed.append(name)
         count = f"{len(passed)} of {len(passed)} cases."
-        return self._result(Outcome.PASS, count, None, tuple(passed))
+        return self._result(Outcome.PASS, count, None, tuple(passed), "", *self._codes())
+
+    def _codes(self) -> tuple[str, str]:
+        """The code of this exercise, and one for all of its chapter that passed in this session."""
+        if REGISTRY.get(self.id) is not self:  # not an exercise of the book
+            return "", ""
+        PASSED.add(self.id)
+        chapter = [one for one in REGISTRY if one.partition(".")[0] == self.id.partition(".")[0]]
+        passed = PASSED.intersection(chapter)
+        return code_of(self.id), code_of_several(passed, chapter) if len(passed) > 1 else ""
 
     def _wrong_kind(self, answer: Any) -> Result | None:
         if answer is ... or (self.is_value and _unfinished(answer, self.answer)):

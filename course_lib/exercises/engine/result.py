@@ -15,6 +15,10 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+# Behind what passed: how the book's pages learn of it.
+CODE = "To mark it as done in the book, enter this code on the page of the exercises: `{code}`"
+CODE_OF_SEVERAL = "One code for all of this chapter that passed in this session: `{code}`"
+
 
 class Outcome(enum.Enum):
     """PASS, FAIL (a wrong answer), TODO (not started) or ERROR (the code did not run through)."""
@@ -30,7 +34,9 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True)
 class Result:
-    """The answer of `check`. `case` names the test that stopped it, `passed_cases` those before."""
+    """The answer of `check`. `case` names the test that stopped it, `passed_cases` those before;
+    `code` and `code_of_several` are for the pages of the book.
+    """
 
     exercise: str
     outcome: Outcome
@@ -38,10 +44,20 @@ class Result:
     case: str | None = None
     passed_cases: tuple[str, ...] = ()
     traceback: str = ""
+    code: str = ""
+    code_of_several: str = ""
 
     @property
     def passed(self) -> bool:
         return self.outcome is Outcome.PASS
+
+    @property
+    def codes(self) -> list[str]:
+        """The sentences with the codes; none where the answer did not pass."""
+        told = [CODE.format(code=self.code)] if self.code else []
+        if self.code_of_several:
+            told.append(CODE_OF_SEVERAL.format(code=self.code_of_several))
+        return told
 
     def require(self) -> Result:
         """Return self if the exercise is passed.
@@ -54,7 +70,8 @@ class Result:
 
     def __str__(self) -> str:
         at = f" (case: {self.case})" if self.case else ""
-        return f"{self.outcome.symbol} {self.outcome.word} · {self.exercise}{at}: {self.message}"
+        said = f"{self.outcome.symbol} {self.outcome.word} · {self.exercise}{at}: {self.message}"
+        return "\n".join([said, *self.codes])
 
     __repr__ = __str__
 
@@ -64,6 +81,7 @@ class Result:
         if self.case:
             parts.append(f" · case <code>{escape(self.case)}</code>")
         parts.append(f"<div>{inline_html(self.message)}</div>")
+        parts += [f"<div><small>{inline_html(one)}</small></div>" for one in self.codes]
         if self.outcome in (Outcome.FAIL, Outcome.ERROR) and self.passed_cases:
             names = ", ".join(f"<code>{escape(name)}</code>" for name in self.passed_cases)
             parts.append(f"<div><small>Already right: {names}</small></div>")
