@@ -228,7 +228,7 @@ LIVE = re.compile(r'data-live="([\w-]+)"')
 # What every live figure stands on, and what some stand on besides: other scripts of
 # book/_static/live, in this order.
 SHARED = ("live", "controls", "chart")
-PARTS: dict[str, tuple[str, ...]] = {}
+PARTS: dict[str, tuple[str, ...]] = {"draws": ("intervals",), "verdict": ("intervals",)}
 
 
 def live_scripts(body: str) -> list[str]:

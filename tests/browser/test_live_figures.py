@@ -2,11 +2,22 @@
 
 import json
 import re
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
+from course_lib import claims, studies
+from course_lib.bert import pre_training
+from course_lib.evaluation import intervals
 from course_lib.figures import plots
+from course_lib.gpt.llama import Llama, LlamaConfig
+from course_lib.text import wordpiece
+from course_lib.training import schedules
+from course_lib.transfer import freezing
+from course_lib.ulmfit import classifier
 from tools.pages import PARTS, SHARED
 from tools.project import ROOT, is_lesson, notebooks
 
@@ -116,3 +127,185 @@ def test_gradient_descent_goes_where_torch_goes(scripts, rate, steep):
         optimizer.step()
         wanted.append(point.tolist())
     near(scripts("descent", "path", rate, steep), wanted)
+
+
+# Chapter 7
+
+
+def test_schedules_are_the_library_s(scripts):
+    for warmup, total in ((1, 20), (50, 1000), (4000, 20_000), (16_000, 20_000)):
+        steps = [0, 1, warmup - 1, warmup, (warmup + total) // 2, total - 1, total]
+        wanted = {
+            "root": schedules.warmup_inverse_sqrt(warmup),
+            "cosine": schedules.cosine(total, warmup=warmup),
+            "lines": schedules.warmup_linear(warmup, total),
+        }
+        for rule, rate in wanted.items():
+            found = [scripts("schedule", "multiplier", rule, warmup, total, n) for n in steps]
+            near(found, [rate(n) for n in steps])
+    # Equation 3 of Vaswani et al. (2017), whose steps count from 1, at its highest.
+    for width, warmup in ((512, 4000), (64, 50)):
+        rates = [width**-0.5 * min(n**-0.5, n * warmup**-1.5) for n in range(1, 2 * warmup)]
+        near(scripts("schedule", "peak", width, warmup), max(rates))
+
+
+# Chapter 8
+
+
+def test_detectors_see_what_the_lesson_s_body_sees(scripts):
+    body = torch.zeros(2, 3, 3)
+    body[0, :, 1] = body[1, 1] = 1
+    pictures = torch.randint(2, (20, 3, 3), generator=torch.Generator().manual_seed(0)).float()
+    wanted = torch.einsum("nhw,dhw->nd", pictures, body)
+    found = [scripts("detectors", "features", one.flatten().tolist()) for one in pictures]
+    near(found, wanted)
+    scores = [scripts("detectors", "score", one, [1, -0.5], -5) for one in found]
+    near(scores, wanted.double() @ torch.tensor([1, -0.5], dtype=torch.double) - 5)
+
+
+def test_intervals_of_the_first_draws_are_the_library_s(scripts):
+    record = studies.load("picture_transfer")
+    stage, last = (
+        record.values(f"accuracy.{layer}.10", way="imagenet", on="pictures")
+        for layer in ("stage6", "last")
+    )
+    for draws in (2, 3, 7, 10):
+        first = stage[:draws], last[:draws]
+        [found] = scripts("draws", "intervals", [stage], draws)
+        near([found["mean"], found["low"], found["high"]], intervals.t_interval(first[0]))
+        found = scripts("draws", "difference", stage, last, draws)
+        near([found["mean"], found["low"], found["high"]], intervals.difference(*first))
+    for freedom, confidence in ((1, 0.95), (2, 0.5), (9, 0.99), (1000, 0.95), (999, 0.999)):
+        near(
+            scripts("draws", "student", freedom, confidence),
+            stats.t.ppf((1 + confidence) / 2, freedom),
+        )
+
+
+# Chapter 9
+
+
+def test_pooling_is_the_library_s(scripts):
+    states = torch.randn(5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.double)
+    for words in (1, 3, 5):
+        real = torch.arange(5)[None] < words
+        wanted = classifier.concat_pool(states[None], real)[0].view(3, 2)
+        near(scripts("pooling", "pool", states.tolist(), words), wanted)
+
+
+def test_rates_by_layer_and_step_are_the_library_s(scripts):
+    groups = {name: () for name in ("embedding", "layer 1", "layer 2", "head")}
+    for steps, rate, factor, share, every in (
+        (60, 0.01, 2.6, 0.1, 12),
+        (100, 0.05, 1.0, 0.29, 0),
+        (60, 0.002, 5.0, 0, 15),
+    ):
+        stages = freezing.gradual_unfreezing(groups, every)
+        at_once = stages[-1]  # every layer, where none waits for another
+        trained = [freezing.stage_at(stages, n) if every else at_once for n in range(steps)]
+        rates = freezing.discriminative(groups, rate, factor)
+        multiplier = schedules.slanted_triangular(steps, cut_frac=share)
+        wanted = [
+            [rates[name] * multiplier(n) * (name in trained[n].trained) for n in range(steps)]
+            for name in groups
+        ]
+        near(scripts("devices", "plan", 4, steps, rate, factor, share, every), wanted)
+
+
+# Chapter 10
+
+
+def test_the_size_of_a_cache_is_that_of_a_real_one(scripts):
+    for layers, heads, shared, width, tokens in ((2, 6, 2, 8, 5), (1, 4, 4, 16, 9)):
+        config = LlamaConfig(
+            vocab_size=11,
+            width=heads * width,
+            hidden=20,
+            heads=heads,
+            key_heads=shared,
+            layers=layers,
+            context=16,
+        )
+        ids = torch.randint(11, (3, tokens), generator=torch.Generator().manual_seed(0))
+        past = Llama(config).init_state(ids).past
+        wanted = sum(one.numel() * one.element_size() for pair in past for one in pair)
+        given = {"layers": layers, "heads": shared, "width": width, "tokens": tokens}
+        assert scripts("cache", "bytes", given | {"texts": 3, "bits": 32}) == wanted
+
+
+# Chapter 11
+
+
+def test_pieces_are_those_of_wordpiece(scripts):
+    pieces = ["un", "unb", "##believ", "##ably", "believ", "##a", "##ble", "a", "an", "é", "!", "$"]
+    tokens = wordpiece.WordPiece([*wordpiece.SPECIALS, *pieces])
+    for text in (
+        "unbelievably",
+        "Un believable! an ANA",
+        "anaa  É é a$a",
+        "a" + 99 * "a",
+        "a" + 100 * "a",
+        "",
+        "고 a",
+    ):
+        assert scripts("pieces", "words", text) == wordpiece.words(text)
+        assert scripts("pieces", "cut", text, pieces) == tokens.split(text)
+    # One piece more, and a word that was cut well is unknown.
+    better = [piece for piece in pieces if piece != "unb"]
+    assert scripts("pieces", "cut", "unbelievably", better) == ["un", "##believ", "##ably"]
+    assert scripts("pieces", "cut", "unbelievably", pieces) == ["[UNK]"]
+
+
+def test_words_are_hidden_as_the_library_hides_them(scripts):
+    vocabulary = wordpiece.WordPiece([*wordpiece.SPECIALS, *"abcdefghij"])
+    for share in (0.15, 0.05, 0.5, 1.0):
+        for length in (1, 2, 10, 30, 50, 63):
+            ids = torch.randint(5, 15, (1, length), generator=torch.Generator().manual_seed(length))
+            drawn, again = torch.Generator().manual_seed(1), torch.Generator().manual_seed(1)
+            chosen = pre_training.choose(ids, vocabulary.specials, drawn, share)
+            seen = pre_training.corrupt(ids, chosen, vocabulary, drawn, (0.5, 0.4, 0.1))
+            first, second = (torch.rand(ids.shape, generator=again)[0].tolist() for _ in range(2))
+            others = [5 + torch.randint(10, ids.shape, generator=again)[0]][0].tolist()
+            found = scripts("hiding", "choose", first, share)
+            assert found == chosen[0].tolist()
+            words, replaced = (vocabulary.pieces(row) for row in (ids[0].tolist(), others))
+            hidden = scripts("hiding", "corrupt", words, found, second, replaced, 0.5, 0.4)
+            assert hidden == vocabulary.pieces(seen[0].tolist())
+            near(scripts("hiding", "anyRandom", length, share, 0.1), 1 - 0.9 ** chosen.sum().item())
+
+
+# Chapter 12
+
+
+def test_a_verdict_is_the_ledger_s(scripts):
+    claim = next(claim for claim in claims.load() if claim.margin is None)
+    for values in ([1.2, 0.4, 2.0, -0.3, 1.7], [1.2, 0.4, 2.0, 0.3, 1.7], [-1.0, 0.5], [0.0, 0.0]):
+        interval = intervals.t_interval(values)
+        found = scripts("verdict", "tInterval", values)
+        near([found["mean"], found["low"], found["high"]], interval)
+        for margin in (None, 0.5, 1.2, 20.0):
+            judged = SimpleNamespace(difference=interval, margin=margin)
+            wanted = type(claim).by_its_seeds.fget(judged)
+            assert claims.VERDICTS[scripts("verdict", "verdict", found, margin)] == wanted
+
+
+@pytest.mark.parametrize(
+    ("mean", "spread", "margin"), [(1, 0.946, None), (0.1, 1, None), (-0.5, 1, 1.5), (1, 0, None)]
+)
+def test_the_seeds_that_a_verdict_needs(scripts, mean, spread, margin):
+    room = mean if margin is None else margin - abs(mean)
+    enough = (n for n in range(2, 10_000) if stats.t.ppf(0.975, n - 1) * spread / n**0.5 < room)
+    assert scripts("verdict", "seedsNeeded", mean, spread, margin) == next(enough)
+
+
+def test_a_mean_on_the_wrong_side_is_never_reproduced(scripts):
+    assert scripts("verdict", "seedsNeeded", -1, 1, None) == 0
+    assert scripts("verdict", "seedsNeeded", 2, 1, 1.5) == 0
+
+
+def test_the_best_of_many_runs_is_too_good(scripts):
+    for runs, n, p in ((1, 50, 0.8), (12, 500, 0.8), (50, 10_000, 0.99), (50, 5000, 0.5)):
+        below = stats.binom.cdf(range(n), n, p)
+        near(scripts("luck", "best", runs, n, p), (1 - below**runs).sum() / n)
+    draws = np.random.default_rng(0).binomial(500, 0.8, size=(20_000, 12)).max(axis=1) / 500
+    assert abs(draws.mean() - scripts("luck", "best", 12, 500, 0.8)) < 5e-4

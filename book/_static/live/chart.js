@@ -60,7 +60,9 @@ AM.chart = function ({ alt, width = 520, height = 270, x, y, marks }) {
   x = x.names ? { from: -0.6, to: x.names.length - 0.4, ...x } : x;
   const texts = AM.labelled(y);
   const left = 14 + 7.2 * Math.max(...texts.map(([, text]) => text.length)) + (y.name ? 20 : 0);
-  const [top, right, bottom] = [10, 12, x.name ? 46 : 26];
+  const ends = x.names ? [] : AM.labelled(x).filter(([place]) => place === x.to);
+  const right = Math.max(12, ...ends.map(([, text]) => 4 + 3.6 * text.length));  // room for the last number
+  const [top, bottom] = [10, x.name ? 46 : 26];
   const along = (axis, value) => (axis.log
     ? Math.log(Math.max(value, 1e-300) / axis.from) / Math.log(axis.to / axis.from)
     : (value - axis.from) / (axis.to - axis.from));
