@@ -266,7 +266,7 @@ layer_norm.mistake(
 
 @exercise(
     hints=(
-        "Figure 6.3, left: what does the road from x to the + pass through?",
+        "Figure 6.4, left: what does the road from x to the + pass through?",
         "There are two different things to name: what the sub-layer reads, and what its result is "
         "added to. Only one of them is normalized.",
     )

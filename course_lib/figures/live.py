@@ -23,6 +23,7 @@ def live_figure(
     caption: str,
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
+    stays: bool = False,
     **values: object,
 ) -> None:
     """Display a figure that the script `name` takes over.
@@ -34,10 +35,11 @@ def live_figure(
         caption: one paragraph with light Markdown; begin it with `**Figure 3.1**`.
         header: names of the columns of the table of numbers.
         rows: its rows, as texts.
+        stays: whether the picture stays above what is computed, as a schematic drawing does.
         values: what the script is given; must fit into JSON.
     """
     markup, text = live_markup(
-        name, static, alt=alt, caption=caption, header=header, rows=rows, **values
+        name, static, alt=alt, caption=caption, header=header, rows=rows, stays=stays, **values
     )
     emit(markup, text)
 
@@ -50,14 +52,16 @@ def live_markup(
     caption: str,
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
+    stays: bool = False,
     **values: object,
 ) -> tuple[str, str]:
     """What `live_figure` displays, as HTML and as plain text."""
     alt, caption = require_text(alt, "alt"), require_text(caption, "caption")
     given = html.escape(json.dumps(values, ensure_ascii=False, allow_nan=False))
     numbers = grid([list(map(str, row)) for row in rows], list(header))
+    kind = "am-live am-stays" if stays else "am-live"
     body = (
-        f'<div class="am-live" data-live="{html.escape(name)}" data-values="{given}">'
+        f'<div class="{kind}" data-live="{html.escape(name)}" data-values="{given}">'
         f"{picture(static, alt=alt, key=caption)}"
         f"<details><summary>Numbers of this figure</summary>{numbers}</details></div>"
     )

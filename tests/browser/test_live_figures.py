@@ -1,6 +1,7 @@
 """Live figures in Chromium: what they compute, and that a control changes what they say."""
 
 import json
+import math
 import re
 from types import SimpleNamespace
 
@@ -10,13 +11,20 @@ import torch
 from scipy import stats
 
 from course_lib import claims, studies
+from course_lib.attention.attend import attend
+from course_lib.attention.positions import sinusoidal
 from course_lib.bert import pre_training
 from course_lib.evaluation import intervals
+from course_lib.evaluation.scores import bleu
 from course_lib.figures import plots
 from course_lib.gpt.llama import Llama, LlamaConfig
+from course_lib.recurrent import cells
+from course_lib.studies.ch05 import layer_kinds
 from course_lib.text import wordpiece
 from course_lib.training import schedules
 from course_lib.transfer import freezing
+from course_lib.transformer.costs import forward_flops, parameter_counts
+from course_lib.transformer.model import TransformerConfig
 from course_lib.ulmfit import classifier
 from tools.pages import PARTS, SHARED
 from tools.project import ROOT, is_lesson, notebooks
@@ -25,9 +33,11 @@ pytestmark = pytest.mark.browser
 
 LIVE = ROOT / "book" / "_static" / "live"
 # Chapters whose lesson has its live figures.
-FINISHED = ("00",)
+FINISHED = ("00", "01", "02", "03", "05", "06")
 LESSONS = [path.stem for path in notebooks() if is_lesson(path) and path.stem[:2] in FINISHED]
 
+# The still pictures that a computed one replaces.
+GONE = ".am-alive:not(.am-stays) > .am-still"
 # Moves the control that is neither button nor text, the first one that does something.
 MOVE = """(stage) => {
     const said = () => [...stage.querySelectorAll('.am-result, table')]
@@ -91,8 +101,8 @@ def test_a_lesson_has_two_figures_whose_controls_change_what_they_say(chromium, 
         if stage.locator(".am-invite").count():  # made by controls.js
             assert stage.evaluate(MOVE), stage.inner_text()
             assert stage.locator(".am-invite").inner_text()
-            assert not stage.locator("xpath=../*[contains(@class, 'am-still')]").is_visible()
     assert not problems
+    assert not any(one.is_visible() for one in page.locator(GONE).all())
     page.emulate_media(media="print")
     for still in page.locator(".am-alive > .am-still").all():
         assert still.locator("svg").first.is_visible()
@@ -127,6 +137,158 @@ def test_gradient_descent_goes_where_torch_goes(scripts, rate, steep):
         optimizer.step()
         wanted.append(point.tolist())
     near(scripts("descent", "path", rate, steep), wanted)
+
+
+# Chapter 1
+
+
+def test_the_memory_is_that_of_an_lstm_cell_with_these_gates(scripts):
+    gates = {"forget": 0.9, "input": 0.1, "output": 0.5, "candidate": -0.7}
+    found = scripts("lstm_memory", "remember", 2, gates)
+    cell = cells.LSTMCell(1, 1).double()
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.zero_()
+        given = [gates[name] for name in ("input", "forget", "candidate", "output")]
+        cell.bias_ih[:] = torch.tensor(given, dtype=torch.double).logit()
+        cell.bias_ih[2] = math.atanh(gates["candidate"])
+        memory, state = [torch.tensor([[2.0]]).double()], []
+        for _ in range(30):
+            h, c = cell(torch.zeros(1, 1).double(), (torch.zeros(1, 1).double(), memory[-1]))
+            memory.append(c)
+            state.append(h)
+    near(found["memory"], torch.cat(memory).squeeze())
+    near(found["state"][1:], torch.cat(state).squeeze())
+
+
+@pytest.mark.parametrize(("weight", "given"), [(0.9, 0.0), (1.5, 0.0), (1.5, 0.4)])
+def test_the_gradient_back_is_that_of_a_plain_cell(scripts, weight, given):
+    cell = cells.RNNCell(1, 1).double()
+    values = {"weight_ih": [[1.0]], "weight_hh": [[weight]], "bias_ih": [0.0], "bias_hh": [0.0]}
+    cell.load_state_dict({name: torch.tensor(value) for name, value in values.items()})
+    states = [torch.zeros(1, 1).double().requires_grad_()]
+    for _ in range(30):
+        states.append(cell(torch.tensor([[given]]).double(), states[-1]))
+    wanted = torch.autograd.grad(states[-1].sum(), states)
+    near(scripts("gradient_back", "states", weight, given, 30), torch.cat(states).squeeze())
+    found = scripts("gradient_back", "reach", weight, given, 30, 30)
+    near(found, torch.cat(wanted).squeeze().flip(0))
+
+
+# Chapter 2
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "le chat de ma sœur ne court pas",
+        "le chat de ma sœur ne dort pas souvent",
+        "souvent le le le chat, l'ami (1.5 km) dort-il ?",  # repeated words, punctuation
+        "le chat dort sur sœur",  # no run of three
+        "le chat dort",  # no run of four at all
+        "ein Hund",
+        "",
+    ],
+)
+def test_bleu_is_the_one_of_the_course(scripts, written):
+    reference = "le chat de ma sœur ne dort pas souvent"
+    found = scripts("bleu", "bleu", written, reference)["score"]
+    near(found, bleu([written], [reference]).score)
+
+
+@pytest.mark.parametrize("source", ["cats sleep", "sleep cats", "cats cats sleep cats"])
+def test_two_words_are_encoded_as_by_a_plain_cell(scripts, source):
+    vectors = {"cats": [1.0, 0.0], "sleep": [0.0, 1.0]}
+    cell = cells.RNNCell(2, 2).double()
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.zero_()
+        cell.weight_ih += torch.eye(2)
+        cell.weight_hh += 0.5 * torch.eye(2)
+    inputs = torch.tensor([[vectors[word] for word in source.split()]]).double()
+    states, _ = cells.unroll(cell, inputs)
+    found = scripts("two_words", "encode", source.split(), vectors, 0.5)
+    near(found[1:], states[0])
+
+
+# Chapter 3
+
+
+def test_chances_of_words_and_of_sentences_belong_together(scripts):
+    for chance, count in ((0.97, 24), (1, 30), (0.5, 1)):
+        whole = scripts("chance_per_word", "whole", chance, count)
+        near(whole, torch.full((count,), chance, dtype=torch.double).prod())
+        near(scripts("chance_per_word", "perWord", whole, count), chance)
+
+
+def test_a_sentence_fits_where_its_bits_do(scripts):
+    for words, width, bits in ((133, 128, 32), (133, 128, 1), (2, 8, 4)):
+        longest = scripts("room", "longest", width, bits, words)
+        room = width * bits
+        assert scripts("room", "room", width, bits) == room
+        near(scripts("room", "needed", longest, words), longest * math.log2(words))
+        assert words**longest <= 2**room < words ** (longest + 1)
+
+
+# Chapter 4
+
+
+@pytest.mark.parametrize("allowed", [[True, True, True], [True, False, True], [False, True, False]])
+def test_attention_by_hand_is_the_course_s(scripts, allowed):
+    query = torch.tensor([[1.0, -1.5]], dtype=torch.double)
+    keys = torch.tensor([[1.0, 0.0], [1.0, 2.0], [2.0, -2.0]], dtype=torch.double)
+    context, weights = attend(query, keys, keys, torch.tensor([allowed]))
+    options = {"scaled": True, "allowed": allowed}
+    given = query[0].tolist(), keys.tolist(), keys.tolist(), options
+    found = scripts("attention_by_hand", "attend", *given)
+    near(found["weights"], weights[0])
+    near(found["context"], context[0])
+
+
+# Chapter 5
+
+
+def test_sinusoidal_positions_are_those_of_the_course(scripts):
+    for width in (2, 64):
+        table = sinusoidal(100, width, dtype=torch.double)
+        near(
+            [scripts("positions", "sinusoidal", place, width) for place in (0, 7, 99)],
+            table[[0, 7, 99]],
+        )
+        wanted = torch.nn.functional.cosine_similarity(table[30], table[75], dim=0)
+        near(scripts("positions", "similarity", 30, 75, width), wanted)
+
+
+def test_multiplications_of_layers_are_those_of_the_study(scripts):
+    for length, width in ((16, 64), (4096, 256)):
+        for layer in ("lstm", "attention"):
+            found = scripts("layer_work", layer, length, width)
+            assert found == layer_kinds.multiplications(layer, length, width)
+        meet = scripts("layer_work", "crossing", width)
+        assert scripts("layer_work", "lstm", meet, width) == scripts(
+            "layer_work", "attention", meet, width
+        )
+
+
+# Chapter 6
+
+
+@pytest.mark.parametrize("numbers", [[1, 2, 3, 6], [5, 5, 5, 5], [-1000, 0.5, 0, 7]])
+def test_layer_norm_is_torch_s(scripts, numbers):
+    norm = torch.nn.LayerNorm(4, dtype=torch.double)
+    torch.nn.init.constant_(norm.weight, 1.5)
+    torch.nn.init.constant_(norm.bias, -0.5)
+    found = scripts("layer_norm", "layerNorm", numbers, 1.5, -0.5)
+    near(found["after"], norm(torch.tensor(numbers, dtype=torch.double)).detach())
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_parameters_and_flops_are_those_of_the_library(scripts, shared):
+    sizes = {"width": 64, "hidden": 128, "layers": 3, "words": 1000, "shared": shared}
+    tie = "all" if shared else "none"
+    config = TransformerConfig.base(1000, 1000, tie=tie, width=64, heads=4, hidden=128, layers=3)
+    assert scripts("parameters", "parameterCounts", sizes) == parameter_counts(config)
+    assert scripts("parameters", "forwardFlops", sizes, 17) == forward_flops(config, 17, 17)
 
 
 # Chapter 7

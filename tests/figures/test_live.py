@@ -21,3 +21,8 @@ def test_script_values_picture_and_numbers_stand_in_the_figure():
 def test_what_is_no_number_in_json_is_refused():
     with pytest.raises(ValueError, match="not JSON compliant"):
         live_markup("softmax", SVG, **GIVEN, most=float("nan"))
+
+
+def test_a_picture_that_stays_is_marked():
+    assert 'class="am-live am-stays"' in live_markup("lstm", SVG, **GIVEN, stays=True)[0]
+    assert "am-stays" not in live_markup("lstm", SVG, **GIVEN)[0]

@@ -47,11 +47,11 @@ AM.ticks = function (from, to, log = false, count = 5) {
 AM.labelled = function ({ from, to, log, names, ticks, write }) {
   if (names) return names.map((name, number) => [number, name]);
   const places = ticks || AM.ticks(from, to, log);
-  const step = places.length > 1 ? Math.abs(places[1] - places[0]) : 1;
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const decimals = (value) => (String(Number(value.toPrecision(10))).split(".")[1] || "").length;
+  const digits = Math.max(...places.map(decimals));
   const powers = log && (from < 1e-3 || to > 1e5);
   const usual = (value) => (powers ? AM.power(value).replace("1.0 × ", "")
-    : AM.number(value, log ? Math.max(0, -Math.floor(Math.log10(value) + 1e-9)) : digits));
+    : AM.number(value, log ? decimals(value) : digits));
   return places.map((value) => [value, (write || usual)(value)]);
 };
 

@@ -58,8 +58,8 @@ AM.figure = function (stage, invite) {
   }
   function changed() { figure.update(); }
   /* An input with its label; `read` turns its text into the value. */
-  function field(label, input, read, ...after) {
-    add(element("label", {}, `${label} `, input, ...after));
+  function field(label, input, read, shown = input) {
+    add(element("label", {}, `${label} `, shown));
     input.addEventListener("input", changed);
     return {
       input,
@@ -89,7 +89,7 @@ AM.figure = function (stage, invite) {
         input.setAttribute("aria-valuetext", said.textContent);
       }
       input.addEventListener("input", show);
-      const control = field(label, input, read, said);
+      const control = field(label, input, read, element("span", { class: "am-slide" }, input, said));
       show();
       return Object.defineProperty(control, "value", {
         get: () => read(input.value),

@@ -34,7 +34,8 @@ document.addEventListener("DOMContentLoaded", function () {
     stage.className = "am-stage";
     still.className = "am-still";
     still.append(...place.childNodes);
-    place.append(stage, still);
+    if (place.classList.contains("am-stays")) place.append(still, stage);
+    else place.append(stage, still);
     try {
       AM.figures[place.dataset.live](stage, JSON.parse(place.dataset.values));
       place.classList.add("am-alive");
