@@ -7,7 +7,8 @@
 - Each page gets its description and its preview for shared links, and only the scripts it needs:
   MathJax where there is mathematics, `book/_static/live` where a figure computes.
 - Beside the pages: a sitemap, the page for an address that does not exist, the preview's picture,
-  the icons in use as a font of their own, and the weights of the live models (`tools.live`).
+  the icons in use as a font of their own, and the weights of the live models (`tools.live`). Last,
+  every page gets its policy (`tools.policy`).
 """
 
 import html
@@ -22,7 +23,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
-from tools import live
+from tools import live, policy
 from tools.project import (
     ROOT,
     config,
@@ -307,6 +308,16 @@ all chapters; or search the book:</p>
 """
 
 
+def to_the_start(title: str) -> str:
+    """The page at the address of the whole site; Jupyter Book would write one without a head."""
+    start = f"{toc_files()[0]}.html"
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>
+<meta http-equiv="refresh" content="0; url={start}"></head>
+<body><p><a href="{start}">{html.escape(title)}</a></p></body></html>
+"""
+
+
 def icons(folder: Path) -> None:
     """The icons that the pages use as a small font, before the theme's whole ones.
 
@@ -353,11 +364,13 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         return
     folder, base = Path(app.outdir), app.config.html_baseurl
     (folder / "404.html").write_text(not_found(base, app.config.html_title), "utf8")
+    (folder / "index.html").write_text(to_the_start(app.config.html_title), "utf8")
     (folder / "sitemap.xml").write_text(sitemap(base), "utf8")
     (folder / "robots.txt").write_text(f"Sitemap: {urljoin(base, 'sitemap.xml')}\n", "utf8")
     preview(folder / "_static" / "preview.png")
     icons(folder)
     live.write(folder / "_static" / "live")
+    policy.guard(folder)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -113,11 +113,13 @@ document.addEventListener("DOMContentLoaded", function () {
   /* The entries of the bibliography are items of a list, for a screen reader too. */
   all(".citation-list > .citation").forEach((entry) => entry.setAttribute("role", "listitem"));
 
-  /* An excerpt of the search is prose: no code, no buttons, no numbers of a picture. */
+  /* An excerpt of the search is prose: no code, no buttons, no numbers of a picture; and no
+     handlers, at which the policy of this page would take offense. */
   if (typeof Search !== "undefined" && Search.htmlToText) {
     const whole = Search.htmlToText;
     Search.htmlToText = function (text, anchor) {
-      const page = new DOMParser().parseFromString(text, "text/html");
+      const still = text.replace(/\son\w+="[^"]*"/g, "");
+      const page = new DOMParser().parseFromString(still, "text/html");
       page.querySelectorAll(
         "svg, style, script, summary, button, nav, .cell_input, .am-control, .am-table, table, " +
         ".onlyprint, .bd-header-article, .prev-next-footer, .bd-sidebar-secondary, .am-look, " +
