@@ -1,6 +1,7 @@
 """How sure we may be of a score: intervals over seeds, over sentences, and by sentence length."""
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,6 +12,18 @@ from scipy import stats
 _MOST_DRAWS = 2_000_000  # of a bootstrap at a time, which bounds its memory
 
 
+def decimal(number: float, form: str) -> str:
+    """The number as `form` says, with a minus sign for a hyphen, and none before a zero.
+
+    >>> decimal(-0.25, ".1f"), decimal(-0.004, ".2f")
+    ('−0.2', '0.00')
+    """
+    text = format(number, form)
+    if re.fullmatch(r"\s*-[0.,]+%?", text):
+        text = format(abs(number), form)
+    return text.replace("-", "−")
+
+
 class Interval(NamedTuple):
     """A mean and its confidence interval: `f"{interval:.2f}"` writes `0.51 [0.48, 0.54]`."""
 
@@ -19,7 +32,7 @@ class Interval(NamedTuple):
     high: float
 
     def __format__(self, form: str) -> str:
-        mean, low, high = (format(number, form).replace("-", "−") for number in self)
+        mean, low, high = (decimal(number, form) for number in self)
         return f"{mean} [{low}, {high}]"
 
 

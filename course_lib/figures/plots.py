@@ -21,7 +21,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course_lib.evaluation.intervals import Bucket, Interval
+from course_lib.evaluation.intervals import Bucket, Interval, decimal
 from course_lib.figures.svg import INK, figure_to_svg, inline
 from course_lib.figures.words import say
 
@@ -248,9 +248,9 @@ def grid(
 
 def written(value: object, form: str) -> str:
     """A float as `form` says, an interval as its mean with its ends in brackets."""
-    if isinstance(value, float | Interval):
-        return format(value, form).replace("-", "−")  # a minus sign, not a hyphen
-    return str(value)
+    if isinstance(value, Interval):
+        return format(value, form)
+    return decimal(value, form) if isinstance(value, float) else str(value)
 
 
 def bucket_rows(buckets: Iterable[Bucket], form: str = ".2f") -> list[tuple[object, ...]]:

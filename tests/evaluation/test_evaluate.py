@@ -133,6 +133,24 @@ def test_an_interval_writes_itself_as_a_number_is_written():
     assert f"{interval:.2f}" == "0.51 [−0.48, 1234.50]"
     assert f"{interval:+,.1f}" == "+0.5 [−0.5, +1,234.5]"
     assert f"{interval:.0%}" == "51% [−48%, 123450%]"
+    assert f"{interval_module.Interval(-0.001, -0.04, 0.0):.2f}" == "0.00 [−0.04, 0.00]"
+
+
+@pytest.mark.parametrize(
+    ("number", "form", "text"),
+    [
+        (-0.004, ".2f", "0.00"),
+        (-0.006, ".2f", "−0.01"),
+        (-0.004, "+.2f", "+0.00"),
+        (-0.4, ",.0f", "0"),
+        (-0.004, ".0%", "0%"),
+        (-10.0, ".1f", "−10.0"),
+        (-1e-9, ".0e", "−1e−09"),
+        (float("-inf"), ".2f", "−inf"),
+    ],
+)
+def test_no_minus_sign_stands_before_a_zero(number, form, text):
+    assert interval_module.decimal(number, form) == text
 
 
 def test_difference_is_taken_pair_by_pair_and_geometric_in_logarithms():

@@ -188,6 +188,10 @@ class TestTable:
         assert sides == [False, True, False, True]
         assert shown[0]["text/plain"].endswith("model | exact match\nGRU | 0.912\n<s> | 0.500")
 
+    def test_a_difference_of_nothing_has_no_minus_sign(self, shown):
+        plots.table([[-0.0004, Interval(-0.01, -0.02, -0.0)]], ["a", "b"], "T", form=".2f")
+        assert shown[0]["text/plain"].endswith("0.00 | −0.01 [−0.02, 0.00]")
+
     def test_a_wide_one_scrolls_by_keyboard(self, shown):
         plots.table([["a"]], ["b"], "T")
         plots.table([["a" * 31]], ["b"], "T")
