@@ -11,6 +11,7 @@ import torch
 from scipy import stats
 
 from course_lib import claims, studies
+from course_lib.attention import masks
 from course_lib.attention.attend import attend
 from course_lib.attention.positions import sinusoidal
 from course_lib.bert import pre_training
@@ -309,6 +310,18 @@ def test_schedules_are_the_library_s(scripts):
     for width, warmup in ((512, 4000), (64, 50)):
         rates = [width**-0.5 * min(n**-0.5, n * warmup**-1.5) for n in range(1, 2 * warmup)]
         near(scripts("schedule", "peak", width, warmup), max(rates))
+
+
+def test_weights_on_the_answer_are_those_of_masked_attention(scripts):
+    for own, right in ((0, 0), (2.5, -5), (0, 10)):
+        scores = own * torch.eye(4) + right * torch.ones(3).diag(1)
+        for masked in (True, False):
+            mask = masks.causal_mask(4) if masked else torch.ones(4, 4, dtype=torch.bool)
+            wanted = masks.masked_softmax(scores.double(), mask)
+            found = scripts("answers", "weights", 4, own, right, masked)
+            near(found, wanted)
+            near(scripts("answers", "onAnswer", found, True), [*wanted.diagonal(1).tolist(), 0])
+            near(scripts("answers", "onAnswer", found, False), wanted.diagonal())
 
 
 # Chapter 8
