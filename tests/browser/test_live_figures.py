@@ -39,13 +39,14 @@ LESSONS = [path.stem for path in notebooks() if is_lesson(path) and path.stem[:2
 
 # The still pictures that a computed one replaces.
 GONE = ".am-alive:not(.am-stays) > .am-still"
-# Moves the control that is neither button nor text, the first one that does something.
+# Moves the first control that does something; of a text it takes the first word away.
 MOVE = """(stage) => {
     const said = () => [...stage.querySelectorAll('.am-result, table')]
         .map((one) => one.textContent).join();
     const before = said();
-    for (const one of stage.querySelectorAll('input:not([type=text]), select')) {
-        if (one.type === 'checkbox') one.checked = !one.checked;
+    for (const one of stage.querySelectorAll('input, select')) {
+        if (one.type === 'text') one.value = one.value.split(' ').slice(1).join(' ');
+        else if (one.type === 'checkbox') one.checked = !one.checked;
         else if (one.tagName === 'SELECT') one.selectedIndex = one.options.length - 1;
         else if (one.type === 'range') one.value = +one.value > +one.min ? one.min : one.max;
         else one.value = +one.value + 1;

@@ -132,7 +132,7 @@ AM.heat = function ({ alt, rows, columns, values, color = "orange", negative = "
   const head = element("tr", {}, element("td", { class: "said" }, said), ...columns.map((name) => element("th", { scope: "col" }, name)));
   const body = values.map((line, number) => element("tr", {}, element("th", { scope: "row" }, rows[number]),
     ...line.map(function (value) {
-      const share = Number.isFinite(value) ? Math.round(70 * Math.min(1, Math.abs(value) / top)) : 0;
+      const share = Number.isFinite(value) ? Math.round(55 * Math.min(1, Math.abs(value) / top)) : 0;
       const ink = colors[value < 0 ? negative : color];
       return element("td", { style: `background:color-mix(in srgb, ${ink} ${share}%, transparent)` }, (write || String)(value));
     })));
