@@ -1,7 +1,7 @@
 """Encoder–decoder translation with one fixed vector between the two.
 
 The encoder reads the source sentence and hands over one vector of `width` numbers. The decoder
-starts from that vector and sees it again at every step, as in Cho et al. (2014), "Learning phrase
+starts from that vector and sees it again at every step, as in Cho et al. (2014a), "Learning phrase
 representations using RNN encoder–decoder", section 2.2; Sutskever et al. (2014), "Sequence to
 sequence learning with neural networks", add the reversed source. Nothing else passes from one
 side to the other, which is what chapter 03 measures and chapter 04 changes.
