@@ -51,7 +51,7 @@
           marks: [
             { line: [[0, 0], q], color: "ink", name: SAY.asks },
             { points: states, color: "source", size: 5, name: SAY.keys },
-            ...words.map((word, i) => ({ text: word, at: [states[i][0], states[i][1] + 0.3], color: "source" })),
+            ...words.map((word, i) => ({ text: word, at: [states[i][0], states[i][1] + 0.3] })),
             { points: [context], color: "attention", size: 7, name: SAY.context },
           ],
         }),

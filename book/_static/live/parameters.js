@@ -2,7 +2,7 @@
 "use strict";
 {
   const SAY = {
-    invite: "Start from the base model and change one size at a time: which one quadruples the layers when you double it? Which one changes nothing?",
+    invite: "Double one size at a time, starting from the base model: which one more than doubles the encoder? Which one changes nothing at all?",
     width: "Width D", hidden: "Width inside F", layers: "Layers L on each side", words: "Words V", heads: "Heads H",
     length: "Words in a sentence, S = T",
     shared: "one matrix for all words",

@@ -11,7 +11,7 @@
     axis: "probability",
     header: ["word", "score", "score / temperature", "probability", "loss if it came (nats)"],
   };
-  const TEMPERATURES = [0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75,
+  const TEMPERATURES = [0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.25, 1.3, 1.4, 1.5, 1.75,
     2, 2.5, 3, 4, 5, 7, 10];
 
   function softmax(scores, temperature) {

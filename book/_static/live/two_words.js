@@ -62,7 +62,7 @@
           { line: states, color: "source", name: SAY.path },
           { points: states, color: "source", size: 3.5 },
           { points: [c], color: "orange", size: 6 },
-          { text: "c", at: [c[0], c[1] + 0.05], color: "orange" },
+          { text: "c", at: [c[0], c[1] + 0.05] },
         ],
       }));
       const ended = steps[steps.length - 1].writes === "</s>";
