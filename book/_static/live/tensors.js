@@ -28,9 +28,10 @@ AM.tensors = (function () {
     return out;
   }
 
-  function dot(a, b) {
+  /* Of the whole vectors, or of the numbers from `from` up to `to`. */
+  function dot(a, b, from = 0, to = a.length) {
     let sum = 0;
-    for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+    for (let i = from; i < to; i++) sum += a[i] * b[i];
     return sum;
   }
 
@@ -88,10 +89,15 @@ AM.tensors = (function () {
   /* The mean of vectors, weighted: weights (S), S vectors (D) → (D). */
   function mix(weights, vectors) {
     const sums = new Float64Array(vectors[0].length);
-    vectors.forEach(function (vector, s) {
-      for (let i = 0; i < sums.length; i++) sums[i] += weights[s] * vector[i];
-    });
+    addMix(sums, weights, vectors, 0, sums.length);
     return Float32Array.from(sums);
+  }
+
+  /* The same for the numbers from `from` up to `to`, added to `sums`. */
+  function addMix(sums, weights, vectors, from, to) {
+    vectors.forEach(function (vector, s) {
+      for (let i = from; i < to; i++) sums[i] += weights[s] * vector[i];
+    });
   }
 
   /* Attention with H heads for one query: query (D), S keys (D), S values (D) → the context (D) and
@@ -99,16 +105,14 @@ AM.tensors = (function () {
      and scores a key by q · k / √K. With one head this is scaled dot-product attention. */
   function attend(query, keys, values, heads = 1) {
     const width = query.length / heads;
-    const part = (vector, head) => vector.subarray(head * width, (head + 1) * width);
+    const context = new Float64Array(values[0].length);
     const weights = [];
-    const contexts = [];
     for (let head = 0; head < heads; head++) {
-      const asked = part(query, head);
-      const scores = keys.map((key) => dot(asked, part(key, head)) / Math.sqrt(width));
-      weights.push(softmax(scores));
-      contexts.push(mix(weights[head], values.map((value) => part(value, head))));
+      const [from, to] = [head * width, (head + 1) * width];
+      weights.push(softmax(keys.map((key) => dot(query, key, from, to) / Math.sqrt(width))));
+      addMix(context, weights[head], values, from, to);
     }
-    return { context: concat(...contexts), weights };
+    return { context: Float32Array.from(context), weights };
   }
 
   return { embed, linear, dot, add, tanh, relu, sigmoid, concat, softmax, argmax, layerNorm, gru, mix, attend };
