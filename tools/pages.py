@@ -5,7 +5,8 @@
 - The directive `story-figure` draws the landing page's figure from the records; `colab-button`
   links to a notebook in Colab.
 - Each page gets its description and its preview for shared links, and only the scripts it needs:
-  MathJax where there is mathematics, `book/_static/live` where a figure computes.
+  MathJax where there is mathematics, `book/_static/live` where a figure computes, `guess.js` where
+  the reader is asked to predict.
 - Beside the pages: a sitemap, the page for an address that does not exist, the preview's picture,
   the icons in use as a font of their own, and the weights of the live models (`tools.live`). Last,
   every page gets its policy (`tools.policy`).
@@ -239,6 +240,33 @@ def live_scripts(body: str) -> list[str]:
     return [f"live/{name}.js" for name in dict.fromkeys([*SHARED, *needed])] if names else []
 
 
+PREDICT = "<strong>Predict.</strong>"
+# The tag of a cell that answers the question before it, and, with a name behind it, the question of
+# that name; see guess.js.
+ANSWER = re.compile(r"answer(-[a-z]+)?")
+
+
+def frame_answers(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Markdown cells tagged `answer` get the classes that MyST-NB gives to code cells."""
+    if not app.env.doc2path(docname).endswith(".ipynb"):
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        tags = filter(ANSWER.fullmatch, cell["metadata"].get("tags", []))
+        classes = " ".join(f"tag_{tag}" for tag in tags)
+        if cell["cell_type"] == "markdown" and classes:
+            text = "".join(cell["source"])
+            cell["source"] = f"::::{{container}} {classes}\n{text}\n::::"
+    source[0] = json.dumps(notebook)
+
+
+def name_answers(app: Sphinx, doctree: nodes.document) -> None:
+    """The directive `container` turns underscores into hyphens; MyST-NB does not."""
+    for node in doctree.findall(nodes.container):
+        names = node["classes"]
+        node["classes"] = [re.sub("^tag-answer", "tag_answer", name) for name in names]
+
+
 def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
     """The page's description and preview; MathJax only where there is mathematics."""
     title = re.sub(r"<[^>]+>", "", html.unescape(context.get("title") or ""))
@@ -259,6 +287,9 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
     body = context.get("body") or ""
     for script in live_scripts(body):
         app.add_js_file(script)
+    if PREDICT in body:
+        app.add_css_file("guess.css")
+        app.add_js_file("guess.js")
     context["page_has_code"] = "hide above-input" in body
     if not MATH.search(body):
         context["script_files"] = [
@@ -378,6 +409,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_role("measured", measured_role)
     app.add_directive("story-figure", StoryFigure)
     app.add_directive("colab-button", ColabButton)
+    app.connect("source-read", frame_answers)
+    app.connect("doctree-read", name_answers)
     app.connect("html-page-context", dress, priority=900)
     app.connect("build-finished", finish, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

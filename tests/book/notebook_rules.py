@@ -425,3 +425,45 @@ def links_between_notebooks_resolve(notebook: NotebookNode, name: str) -> list[s
     links = re.findall(r"\]\(((?!https?:|#|mailto:)[^)\s]+)\)", prose(notebook))
     files = [link.split("#")[0] for link in links]
     return [f"no such file: {file}" for file in files if not (ROOT / "notebooks" / file).exists()]
+
+
+PREDICT = r"> \*\*Predict\.\*\*"
+
+
+@rule
+def predictions_wait_for_their_answers(notebook: NotebookNode, name: str) -> list[str]:
+    """Each Predict box has cells tagged `answer` behind it, before the next box; if it has a name,
+    they are anywhere behind it and tagged with that name, too (see book/_static/guess.js)."""
+    problems, boxes, named = [], [], {}  # a box: its first words, its answer's name, its answers
+    for cell in notebook.cells:
+        answers = [tag for tag in tags(cell) if re.match(r"answer\b", tag)]
+        wanted = [tag.removeprefix("answer-") for tag in answers if tag != "answer"]
+        if answers and "answer" not in answers:
+            problems.append(f"tagged {answers[0]}, but not answer: {first_line(cell)}")
+        elif answers and re.search(PREDICT, cell.source):
+            problems.append(f"an answer with a prediction in it: {first_line(cell)}")
+        elif answers and cell.cell_type == "markdown" and re.search("(?m)^#+ ", cell.source):
+            problems.append(f"an answer with a heading in it: {first_line(cell)}")
+        elif wanted and wanted[0] not in named:
+            problems.append(f"an answer before its prediction {wanted[0]}: {first_line(cell)}")
+        elif wanted:
+            named[wanted[0]][2].append(cell)
+        elif answers and (not boxes or boxes[-1][1]):
+            problems.append(f"the answer to which prediction? {first_line(cell)}")
+        elif answers:
+            boxes[-1][2].append(cell)
+        for text in re.split(PREDICT, cell.source)[1:]:
+            said = text.strip()[:50]
+            names = set(re.findall(r'data-answer="([a-z]+)"', text))
+            boxes.append((said, names, []))
+            named |= dict.fromkeys(names, boxes[-1])
+            for field in re.findall(r'<span class="guess"(.*?)></span>', text, re.DOTALL):
+                kinds = re.sub(r'="[^"]*"', "", field).split()
+                choices = re.findall(r'data-choices="([^"]*)"', field)
+                if set(kinds) - {"data-choices", "data-number", "data-label", "data-answer"}:
+                    problems.append(f"a field that guess.js does not know: {field}")
+                if any("" in one.split("|") or "|" not in one for one in choices):
+                    problems.append(f"nothing to choose from: {field}")
+        if 'class="guess"' in re.split(PREDICT, cell.source)[0]:
+            problems.append(f"a field outside of a prediction: {first_line(cell)}")
+    return problems + [f"no answer behind: {said}" for said, _, found in boxes if not found]
