@@ -1,7 +1,8 @@
 """Scripts that the build writes for the live figures, into `_static/live` beside the pages.
 
 `lab_french.js` and `lab_korean.js` hold the weights of the three translators of a language, and the
-words that they know. The form is told in `book/_static/live/weights.js`, which reads it: one call
+words that they know; `wikipedia_gpt.js` the GPT of chapter 10, its matrices in 8 bits, and its
+subwords. The form is told in `book/_static/live/weights.js`, which reads it: one call
 with a header and the bytes as text, so that a browser can load it from a folder as well, and loads
 it only when a reader asks.
 """
@@ -34,6 +35,7 @@ LAB = {
         "transformer": "transformer_lab_korean",
     },
 }
+GPT = "wikipedia_gpt"
 
 
 def weights_script(
@@ -109,14 +111,33 @@ def lab_script(language: str) -> str:
     return weights_script(f"lab_{language}", tensors, models=models, **vocabularies[0])
 
 
+def gpt_script() -> str:
+    """Our GPT of chapter 10 and its subwords."""
+    from course_lib.gpt.quantized import quantize
+    from course_lib.studies.ch10 import gpt_models
+
+    model, tokens, _ = gpt_models.load_kept()
+    tensors = {}
+    for key, tensor in model.body.state_dict().items():
+        if tensor.dim() == 2:
+            whole, scale = quantize(tensor)
+            tensors[key] = (whole.numpy(), scale[:, 0].numpy())
+        else:
+            tensors[key] = tensor.half().numpy()
+    sizes = {name: getattr(model.config, name) for name in ("width", "heads", "layers", "context")}
+    merges = [" ".join(pair) for pair in tokens.merges]
+    return weights_script(GPT, tensors, sizes=sizes, alphabet=tokens.alphabet, merges=merges)
+
+
 SCRIPTS: dict[str, Callable[[], str]] = {
-    f"lab_{language}": partial(lab_script, language) for language in LAB
+    **{f"lab_{language}": partial(lab_script, language) for language in LAB},
+    GPT: gpt_script,
 }
 
 
 def sources() -> list[Path]:
     """Every file that the scripts are made from."""
-    names = [name for models in LAB.values() for name in models.values()]
+    names = [GPT, *(name for models in LAB.values() for name in models.values())]
     return [path for name in names for path in CHECKPOINTS.glob(f"{name}.*")]
 
 

@@ -230,7 +230,11 @@ LIVE = re.compile(r'data-live="([\w-]+)"')
 # What every live figure stands on, and what some stand on besides: other scripts of
 # book/_static/live, in this order.
 SHARED = ("live", "controls", "chart")
-PARTS: dict[str, tuple[str, ...]] = {"draws": ("intervals",), "verdict": ("intervals",)}
+PARTS: dict[str, tuple[str, ...]] = {
+    "draws": ("intervals",),
+    "verdict": ("intervals",),
+    "writer": ("tensors", "weights", "bpe", "gpt", "sampling"),
+}
 
 
 def live_scripts(body: str) -> list[str]:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from course_lib.figures.plots import emit, frame, grid, picture, plain, require_text
+from course_lib.figures.plots import emit, frame, grid, plain, require_text
+from course_lib.figures.widgets import named
 
 
 def live_figure(
@@ -30,7 +31,8 @@ def live_figure(
 
     Args:
         name: of the script, without folder and ending.
-        static: the picture of one state: a Matplotlib figure (closed afterwards), or SVG text.
+        static: the picture of one state: a Matplotlib figure (closed afterwards), SVG text, or
+            HTML such as `widgets.choice_body` gives.
         alt: what that picture shows, for a reader who cannot see it.
         caption: one paragraph with light Markdown; begin it with `**Figure 3.1**`.
         header: names of the columns of the table of numbers.
@@ -62,7 +64,7 @@ def live_markup(
     kind = "am-live am-stays" if stays else "am-live"
     body = (
         f'<div class="{kind}" data-live="{html.escape(name)}" data-values="{given}">'
-        f"{picture(static, alt=alt, key=caption)}"
+        f"{named(static, alt, caption)}"
         f"<details><summary>Numbers of this figure</summary>{numbers}</details></div>"
     )
     lines = [plain(caption), f"[{alt}]", " | ".join(map(plain, header))]

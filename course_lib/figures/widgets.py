@@ -53,6 +53,11 @@ def choice_figure(frames: Iterable[Frame], *, label: str, caption: str, start: i
     emit(*_figure(_choice, frames, label, caption, start))
 
 
+def choice_body(frames: Iterable[Frame], *, label: str, key: str) -> str:
+    """The inside of a `choice_figure`, for `live.live_figure`; `key` is its caption."""
+    return _body(_choice, frames, label, key, 0)[0]
+
+
 def alignment_figure(
     examples: Sequence[Alignment],
     *,
@@ -107,18 +112,31 @@ def _figure(
     caption: str,
     start: int,
 ) -> tuple[str, str]:
+    body, alts = _body(control, frames, label, caption, start)
+    return _whole(body, caption, alts)
+
+
+def _body(
+    control: Callable[[str, list[str], int], str],
+    frames: Iterable[Frame],
+    label: str,
+    key: str,
+    start: int,
+) -> tuple[str, Sequence[str]]:
+    """The control with its pages, and the text alternative of each."""
     names, pictures, alts = zip(*frames, strict=True)
     markups = [
-        _named(content, require_text(alt, "alt"), f"{caption} {number}")
+        named(content, require_text(alt, "alt"), f"{key} {number}")
         for number, (content, alt) in enumerate(zip(pictures, alts, strict=True))
     ]
     require_light(markups)
     start = range(len(names))[start]
     chosen = control(require_text(label, "label"), list(map(str, names)), start)
-    return _whole(_pick(chosen, markups, start), caption, alts)
+    return _pick(chosen, markups, start), alts
 
 
-def _named(content: Figure | str, alt: str, key: str) -> str:
+def named(content: Figure | str, alt: str, key: str) -> str:
+    """A picture as in `plots.picture`, or HTML as a group with a name; both are called `alt`."""
     if isinstance(content, str) and not content.lstrip().startswith(("<svg", "<?xml")):
         return f'<div role="group" aria-label="{html.escape(alt)}">{content}</div>'
     return picture(content, alt=alt, key=key)

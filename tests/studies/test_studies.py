@@ -449,6 +449,7 @@ def test_unknown_names_say_what_there_is(tmp_path, capsys):
 
 ONE_SEED = {
     "smollm_asked",  # where nothing is drawn, one is all there is
+    "gpt_bits",  # likewise
     "page_translators",  # about the weights that it keeps; `contest` has further seeds
 }
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from course_lib.gpt.quantized import quantized
 from course_lib.studies.ch07 import page_translators
+from course_lib.studies.ch10 import gpt_models
 from tools import live
 from tools.build import pages_key
 
@@ -46,6 +48,26 @@ def test_every_weight_arrives_as_it_was_kept(language):
     assert len(header["target"]) == kept["fixed.decoder.output.weight"].shape[0]
     assert header["models"]["transformer"]["heads"] == 4
     assert {model["steps"] for model in header["models"].values()} == {page_translators.STEPS}
+
+
+def test_the_gpt_arrives_with_its_matrices_in_8_bits_and_its_subwords():
+    name, header, data = parts(live.gpt_script())
+    model, tokens, _ = gpt_models.load_kept()
+    wanted = quantized(model).body.state_dict()
+    assert name == live.GPT and header["tensors"].keys() == wanted.keys()
+    for key, place in header["tensors"].items():
+        at, (rows, *columns) = place["at"], place["shape"]
+        if place["type"] == "f16":
+            found = np.frombuffer(data, "<f2", rows, at).astype("f4")
+        else:
+            scales = np.frombuffer(data, "<f4", rows, at)[:, None]
+            whole = np.frombuffer(data, "i1", rows * columns[0], at + 4 * rows)
+            found = scales * whole.reshape(rows, -1)
+        assert np.array_equal(found, wanted[key].numpy()), key
+    assert header["sizes"] == {"width": 192, "heads": 6, "layers": 6, "context": 128}
+    assert header["alphabet"] == list(tokens.alphabet)
+    assert [tuple(pair.split()) for pair in header["merges"]] == list(tokens.merges)
+    assert len(data) < 4e6
 
 
 def test_other_types_are_refused():
