@@ -6,7 +6,8 @@ from collections import defaultdict
 
 import pytest
 
-from tests.test_architecture import modules
+from tests.book import notebook_rules
+from tests.test_architecture import LIBRARY, ROOT, modules
 
 MOST_RAISES = 15  # per 1,000 lines of code that explain
 APART = ("exercises", "studies", "claims")
@@ -55,3 +56,13 @@ def test_docstrings_are_plain(name):
             text = ast.get_docstring(node) or ""
             odd = re.findall(r"``.*?``|:(?:class|func|mod|meth|data):`", text)
             assert not odd, f"{getattr(node, 'name', name)}: {odd}"
+
+
+def test_a_percent_sign_follows_its_number():
+    """On the pages, in what the library says, and in what the scripts of the pages say."""
+    said = {name: [*notebook_rules.texts(tree(name))] for name in modules()}
+    files = [*(ROOT / "book").glob("*.md"), *(ROOT / "book" / "_static").glob("*.js")]
+    files += [*(ROOT / "book" / "_static" / "live").glob("*.js"), *LIBRARY.rglob("*.yml")]
+    said |= {path.name: [path.read_text(encoding="utf-8")] for path in files}
+    apart = [name for name, lines in said.items() if any(map(notebook_rules.APART.search, lines))]
+    assert apart == []

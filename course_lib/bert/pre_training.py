@@ -1,8 +1,8 @@
 """How BERT is pre-trained: guess hidden tokens, and say whether one text follows another.
 
-Source: Devlin et al. (2019), section 3.1 and appendix A.1. Of each text 15 % of the tokens are
+Source: Devlin et al. (2019), section 3.1 and appendix A.1. Of each text 15% of the tokens are
 *chosen*. The model is asked for all of them and for no other. What it sees at a chosen position is
-`[MASK]` (80 %), a random token (10 %) or the token itself (10 %).
+`[MASK]` (80%), a random token (10%) or the token itself (10%).
 
 Samplers are functions of (seed, step), as in `data.batching`.
 

@@ -3,7 +3,7 @@
 `claims.yml` holds the claims, `claims.schema.yml` says what their fields mean; the numbers come
 from the records of the studies. A claim compares two quantities `a` and `b`, each a fixed value or
 a metric of a record. The relation that it states is judged by the difference of the two, seed by
-seed, with its 95 % Student t interval, over three seeds or more:
+seed, with its 95% Student t interval, over three seeds or more:
 
 =========  =====================================  ======================
 is         *reproduced*: the interval of a − b    *direction only*

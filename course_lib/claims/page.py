@@ -26,7 +26,7 @@ _COLOR = {
 _SORTABLE = {"Chapter": "chapter", "Claim": "claim", "Verdict": "verdict"}
 _WIDE, _HIGH = 132, 30
 _EXPLAINED = (
-    "Means over seeds with 95 % t-intervals in brackets. The picture is the difference of the two "
+    "Means over seeds with 95% t-intervals in brackets. The picture is the difference of the two "
     "quantities, seed by seed, with its interval against zero; as claimed is to the right, or "
     "inside the gray band where two are claimed to be about equal. The verdict follows from it; "
     f"where other seeds give another one, it is *{UNDECIDED}*. Below it stands the kind of the "

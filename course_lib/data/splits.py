@@ -41,7 +41,7 @@ def hash_fraction(key: str) -> float:
 
 
 def by_key(items: list[T], keys: list[str]) -> Splits[T]:
-    """Split by the hash of the keys, 5 % each to test and validation; equal keys stay together."""
+    """Split by the hash of the keys, 5% each to test and validation; equal keys stay together."""
     splits: Splits[T] = Splits([], [], [])
     for item, key in zip(items, keys, strict=True):
         fraction = hash_fraction(key)

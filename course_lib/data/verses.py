@@ -31,7 +31,7 @@ BOOKS = (
     "Philemon, Hebrews, James, 1 Peter, 2 Peter, 1 John, 2 John, 3 John, Jude, Revelation"
 ).split(", ")
 
-# About 5 % of the verses each, of several genres. No book that retells another one at length is
+# About 5% of the verses each, of several genres. No book that retells another one at length is
 # held out (Samuel, Kings and Chronicles; the first three gospels; Ezra and Nehemiah; Jude and
 # 2 Peter; Ephesians and Colossians).
 TEST_BOOKS = frozenset(

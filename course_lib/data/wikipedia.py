@@ -47,7 +47,7 @@ def _tidy(text: str) -> str:
 
 
 def split(articles: list[Article]) -> Splits[Article]:
-    """Split by the hash of the title: about 5 % each for validation and test.
+    """Split by the hash of the title: about 5% each for validation and test.
 
     The part of an article depends on its title only, never on the other articles. A French
     article and its English counterpart may be in different parts.

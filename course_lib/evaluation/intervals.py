@@ -132,8 +132,8 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
 def difference(one: Sequence[float], other: Sequence[float], *, comparisons: int = 1) -> Interval:
     """The t interval of one − other, value by value: by seed, where both share their seeds.
 
-    Of twenty comparisons without an effect, one shows at 95 %. Where a text picks from several
-    `comparisons`, each gets its share of the 5 % (Bonferroni), so that all hold together at 95 %.
+    Of twenty comparisons without an effect, one shows at 95%. Where a text picks from several
+    `comparisons`, each gets its share of the 5% (Bonferroni), so that all hold together at 95%.
     """
     values = [a - b for a, b in zip(one, other, strict=True)]
     return t_interval(values, confidence=1 - 0.05 / comparisons)

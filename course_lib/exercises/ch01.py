@@ -318,7 +318,7 @@ score_articles.mistake(
     hints=(
         "At the flag the input gate must open and the forget gate may shut. Without the flag it is "
         "the other way round. The candidate gets its sign from the value.",
-        "`sigmoid(10)` is 0.99995. Over 200 steps that keeps 99 % of c. `sigmoid(1)` is 0.73, "
+        "`sigmoid(10)` is 0.99995. Over 200 steps that keeps 99% of c. `sigmoid(1)` is 0.73, "
         "and 0.73 to the power of 200 is nothing.",
         "A gate is sigmoid(a · flag + b). For the input gate take a = 40 and b = −20; for the "
         "forget gate the opposite signs. Rows: input, forget, candidate, output.",

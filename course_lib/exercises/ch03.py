@@ -130,7 +130,7 @@ accuracy_by_length.mistake(
         "Each row of `draws` is one new test set, drawn from the old one with replacement. What "
         "would its score be?",
         "`values[draws]` has shape (R, N). Average over which axis?",
-        "A 95 % interval leaves out 2.5 % at each end: `torch.quantile(means, …)` at 0.025 and "
+        "A 95% interval leaves out 2.5% at each end: `torch.quantile(means, …)` at 0.025 and "
         "0.975.",
     )
 )
@@ -172,7 +172,7 @@ bootstrap_interval.mistake(
 )
 bootstrap_interval.mistake(
     "both_ends",
-    "You cut off 5 % at *each* end: that is a 90 % interval.",
+    "You cut off 5% at *each* end: that is a 90% interval.",
     "(1 - confidence) / 2 -> 1 - confidence",
 )
 

@@ -24,7 +24,7 @@ def t_interval(values: Tensor, t: float) -> Tensor:
     """Mean, low end and high end of Student's t interval, shape (3,).
 
     values: (N,), one number for each seed; t: the quantile of Student's t with N − 1 degrees of
-    freedom, 2.776 for five seeds and 95 %.
+    freedom, 2.776 for five seeds and 95%.
     """
     half = t * values.std() / len(values) ** 0.5
     return torch.stack([values.mean(), values.mean() - half, values.mean() + half])

@@ -114,7 +114,7 @@ def said(one: Alignment) -> tuple[str, str]:
     for word, row in zip(one.target, one.weights, strict=True):
         share, best = row.max(0)
         if share >= _LEAST_SHARE:
-            seen, share = one.source[int(best)], f"{100 * share:.0f} %"
+            seen, share = one.source[int(best)], f"{100 * share:.0f}%"
             looks.append(
                 f"<span lang={own}>{html.escape(word)}</span> → "
                 f"<span lang={foreign}>{html.escape(seen)}</span> {share}"

@@ -123,7 +123,7 @@ def legend(with_gold: bool) -> str:
     swatches = "".join(f"<i class=w{n}></i>" for n in range(0, LEVELS + 1, 2))
     ring = '<i class="w0 g"></i><span>gold link</span>' if with_gold else ""
     return (
-        f'<div class="am-look am-key"><span>0 %</span>{swatches}<span>100 %</span>'
+        f'<div class="am-look am-key"><span>0%</span>{swatches}<span>100%</span>'
         f"<span>of a row's weight</span>{ring}</div>"
     )
 
@@ -171,7 +171,7 @@ def state(example: Alignment, step: int, key: str) -> tuple[str, str]:
 
     def said(word) -> str:  # as HTML or as text, by what `word` makes of a word
         looks = ", ".join(
-            f"{word(example.source[s], foreign)} {_percent(weights[s])} %" for s in named
+            f"{word(example.source[s], foreign)} {_percent(weights[s])}%" for s in named
         )
         linked = " + ".join(word(one, foreign) for one in gold)
         place = f"({step + 1} of {len(example.target)})"

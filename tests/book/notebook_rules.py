@@ -27,6 +27,8 @@ MOST_LINES = 220  # of code that is shown
 # Coding exercises and concept questions at least; the self-test of chapter 00 is shorter.
 LEAST = {"00": (1, 2)}
 LEAST_ELSEWHERE = (5, 4)
+# A percent sign that stands apart from its number.
+APART = re.compile(r"[\d}][ \u00a0\u202f]%(?!\w)")
 # About how long one takes; a page says the sum, rounded to five minutes.
 MINUTES = {"easy": 4, "medium": 8, "hard": 15}
 MINUTES_A_QUESTION = 2
@@ -69,6 +71,15 @@ def calls(notebook: NotebookNode) -> Iterator[tuple[str, set[str]]]:
         for node in ast.walk(syntax(cell)):
             if isinstance(node, ast.Call):
                 yield ast.unparse(node.func), {keyword.arg for keyword in node.keywords}
+
+
+def texts(tree: ast.AST) -> Iterator[str]:
+    """The strings of code; what an f-string fills in is a brace."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(_text(piece) or "}" for piece in node.values)
+        elif isinstance(node, ast.Constant):
+            yield _text(node) if isinstance(node.value, str) else ""
 
 
 @cache
@@ -133,6 +144,14 @@ def prose_is_plain_commonmark(notebook: NotebookNode, name: str) -> list[str]:
 def formulas_have_single_backslashes(notebook: NotebookNode, name: str) -> list[str]:
     # A doubled one is a new line to MathJax, and the command after it plain letters.
     return [f"doubled backslash: {found}" for found in re.findall(r"\\\\[a-z]+", prose(notebook))]
+
+
+@rule
+def percent_signs_follow_their_number(notebook: NotebookNode, name: str) -> list[str]:
+    """As `{share:.0%}` writes it."""
+    said = [cell.source for cell in cells(notebook, "markdown")]
+    said += [text for cell in cells(notebook, "code") for text in texts(syntax(cell))]
+    return [text[:80] for text in said if APART.search(text)]
 
 
 @rule

@@ -18,7 +18,7 @@ LOOKS = {
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
     "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
 }
-# What else a page is opened with: 1280 pixels at 200 %, no scripts, no motion.
+# What else a page is opened with: 1280 pixels at 200%, no scripts, no motion.
 MORE = {
     "zoom": {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2},
     "no script": {"viewport": {"width": 1280, "height": 900}, "java_script_enabled": False},

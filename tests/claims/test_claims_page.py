@@ -45,7 +45,7 @@ def test_the_ledger_holds_every_claim_once_with_all_it_says(displayed):
             assert part in one["text/plain"] or part == claim.citation
         for part in (claim.because, claim.why, claim.history):
             assert html.escape(part) in text
-    assert text.index("Table 1") < text.index("95 %")
+    assert text.index("Table 1") < text.index("95%")
 
 
 def row(markup, claim):

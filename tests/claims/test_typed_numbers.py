@@ -54,7 +54,7 @@ def test_a_typed_result_is_found(text):
         "The loss is $-\\log 0.5 = 0.69$ nats, `0.69` in the cell.",
         "**Run time** about half a minute on one processor core.",
         "[The exercises](x.ipynb): 7 exercises and 5 questions, about 65 minutes. Be right.",
-        "It learns from 15 % of what it reads, a left-to-right model from all.",
+        "It learns from 15% of what it reads, a left-to-right model from all.",
     ],
 )
 def test_other_numbers_are_free(text):

@@ -123,7 +123,7 @@ def test_t_interval_equals_scipy_and_the_table():
     ours = t_interval(values)
     low, high = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
     assert ours == pytest.approx((4.5, low, high))
-    # Two values a and b: the 95 % factor with one degree of freedom is 12.706.
+    # Two values a and b: the 95% factor with one degree of freedom is 12.706.
     assert t_interval([0.0, 2.0]).high == pytest.approx(1 + 12.706, abs=1e-3)
     assert t_interval([3.0, 3.0]) == (3.0, 3.0, 3.0)
 
@@ -166,7 +166,7 @@ def test_several_comparisons_share_the_error():
     one, other = [3.0, 5.0], [1.0, 4.0]  # differences 2 and 1: standard error 1/2
     alone, of_five = (interval_module.difference(one, other, comparisons=n) for n in (1, 5))
     assert alone.high == pytest.approx(1.5 + 12.706 / 2, abs=1e-3)  # t table, 1 degree of freedom
-    assert of_five.high == pytest.approx(1.5 + 63.657 / 2, abs=1e-3)  # at 99 %
+    assert of_five.high == pytest.approx(1.5 + 63.657 / 2, abs=1e-3)  # at 99%
 
 
 @pytest.mark.parametrize("values", [[], [[1.0, 2.0]], [1.0, math.nan], [math.inf, 1.0]])

@@ -34,9 +34,9 @@ def test_lines_are_drawn_with_their_names_and_colors():
 
 
 def test_texts_stand_side_by_side():
-    [axes] = Curves(["0 %", "50 %"], {"a": GRU[:2]}).figure(legend=None).axes
+    [axes] = Curves(["0%", "50%"], {"a": GRU[:2]}).figure(legend=None).axes
     assert list(axes.lines[0].get_xdata()) == [0, 1] and axes.get_legend() is None
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["0 %", "50 %"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0%", "50%"]
 
 
 def test_panels_have_titles_and_one_legend():

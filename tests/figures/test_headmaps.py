@@ -77,8 +77,8 @@ def test_the_layers_go_down_and_the_heads_across():
 def test_a_map_is_said_in_words():
     sure = torch.tensor([[[[0.2, 0.7, 0.1], [0.01, 0.04, 0.95]]]])
     markup, text = said(source_attention(sure).maps()[0])
-    assert text == "to the source, layer 1, head 1: le → cat 70 %, chat → <s> 95 %"
-    assert "<span lang=fr>chat</span> → <span lang=en>&lt;s&gt;</span> 95 %" in markup
+    assert text == "to the source, layer 1, head 1: le → cat 70%, chat → <s> 95%"
+    assert "<span lang=fr>chat</span> → <span lang=en>&lt;s&gt;</span> 95%" in markup
     flat = source_attention(torch.full((1, 1, 2, 30), 1 / 30), ["w"] * 30).maps()[0]
     assert said(flat)[1].endswith(": nowhere in particular")
 

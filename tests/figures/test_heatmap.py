@@ -89,7 +89,7 @@ class TestMap:
 class TestState:
     def test_says_where_the_row_looks(self):
         markup, text = heatmap.state(alignment(), 0, "amtest")
-        assert text == "고양이가 (1 of 2): cat 90 %, the 8 %; gold: the + cat"
+        assert text == "고양이가 (1 of 2): cat 90%, the 8%; gold: the + cat"
         line = re.sub(r"<style.*", "", markup)
         assert re.sub(r"<[^>]+>", "", line) == text
         assert "<span lang=ko>고양이가</span>" in line and "<span lang=en>cat</span>" in line
@@ -97,7 +97,7 @@ class TestState:
     def test_names_the_largest_even_where_all_are_small(self):
         flat = torch.full((2, 30), 1 / 30)
         example = alignment(source=["w"] * 30, weights=flat, gold=None)
-        assert heatmap.state(example, 0, "amtest")[1] == "고양이가 (1 of 2): w 3 %"
+        assert heatmap.state(example, 0, "amtest")[1] == "고양이가 (1 of 2): w 3%"
 
     def test_says_that_a_row_has_no_gold_link(self):
         assert heatmap.state(alignment(), 1, "amtest")[1].endswith("; gold: none")

@@ -160,7 +160,7 @@ class TestAlignmentFigure:
             for number in range(4):
                 assert f">div:nth-child({number + 2})>*" in one["text/html"]
                 said = re.sub("<[^>]+>", "", one["text/html"])
-                assert f"({number + 1} of 4): the 25 %, cat 25 %" in said
+                assert f"({number + 1} of 4): the 25%, cat 25%" in said
         assert len(keys) == 4
         for key in keys:
             assert sum(one["text/html"].count(f".{key}>div:nth-child(2)>*") for one in shown) == 1

@@ -17,7 +17,7 @@
 10. Peak memory of ``attend`` over 4,096 words, forward and backward.
 
 Every pair times A and then B, so that what else the machine does weighs on both. The table shows
-the median ratio A / B with a 95 % bootstrap interval, of processor time (one thread; the target
+the median ratio A / B with a 95% bootstrap interval, of processor time (one thread; the target
 is judged by it, for other programs do not change it) and of wall time. Before a pair of models is
 timed, both must give the same loss and gradient with the same weights. The report is the record
 that the page "How fast is it" is written from (tools/bench/page.py).

@@ -108,7 +108,7 @@ def _bench(bench: dict[str, Any]) -> list[str]:
         "## How it is measured",
         "Two ways to do the same work, A and B, are run in turn, so that whatever else the machine "
         "does weighs on both. The ratio A / B is the median over the pairs, of processor time on "
-        "one thread, with a 95 % bootstrap interval. A target, where there is one, was set before; "
+        "one thread, with a 95% bootstrap interval. A target, where there is one, was set before; "
         "`make bench` fails when it is missed. Measured on: "
         + _machine(bench["environment"])
         + ".",
@@ -179,7 +179,7 @@ def _gpu(gpu: dict[str, Any]) -> list[str]:
         (
             one["name"],
             f"{one['tokens_a_second']:,}",
-            f"{100 * one['share_of_peak']:.0f} %",
+            f"{100 * one['share_of_peak']:.0f}%",
             _bracketed(one["ratio"], one["interval"]),
         )
         for one in gpu["rows"]
@@ -190,7 +190,7 @@ def _gpu(gpu: dict[str, Any]) -> list[str]:
         "a step, products in 16 bits (bfloat16), no dropout. The reference is the same network in "
         "the least code, with fused AdamW and a loop that never waits for the GPU; ours is the "
         "course's `GPT` in the course's `fit_resumable`. The ratio is that of the times, ours to "
-        f"the reference's, median of {gpu['rounds']} rounds in turn with a 95 % bootstrap "
+        f"the reference's, median of {gpu['rounds']} rounds in turn with a 95% bootstrap "
         "interval. The share of the peak counts forward and backward pass, attention included, "
         f"against {gpu['peak'] / 1e12:,.0f} TFLOP a second, the maker's figure for dense 16-bit "
         f"products. Measured on: {environment['device']}; {_machine(environment)}.",

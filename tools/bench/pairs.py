@@ -96,7 +96,7 @@ def timed(function: Callable[[], None]) -> tuple[float, float]:
 
 
 def median_interval(values: list[float]) -> tuple[float, float]:
-    """95 % bootstrap interval of the median."""
+    """95% bootstrap interval of the median."""
     draws = np.random.default_rng(0).choice(values, size=(2000, len(values)))
     low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
     return float(low), float(high)

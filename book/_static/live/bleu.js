@@ -65,7 +65,7 @@
       const said = bars.map((value, i) => AM.number(i === 6 ? score : 100 * value, i === 6 ? 1 : 0));
       figure.draw(AM.chart({
         alt: SAY.alt(names.map((name, i) => `${name} ${said[i]}`).join(", ")), width: figure.width, height: 220,
-        x: { names }, y: { from: 0, to: 1.12, ticks: [0, 0.5, 1], write: (value) => `${100 * value} %` },
+        x: { names }, y: { from: 0, to: 1.12, ticks: [0, 0.5, 1], write: (value) => `${100 * value}%` },
         marks: [{ bars, labels: said, color: "blue", colors: { 4: "green", 5: "green", 6: "orange" } }],
       }));
       const smoothed = mean > 0 && right.includes(0);

@@ -46,7 +46,7 @@
     const figure = AM.figure(stage, SAY.invite);
     const typed = figure.text({ label: SAY.text, value: text });
     figure.row();
-    const percent = (value) => `${AM.number(100 * value)} %`;
+    const percent = (value) => `${AM.number(100 * value)}%`;
     const slider = (label, value, max) => figure.slider({ label, min: 0, max, step: 0.05, value, write: percent });
     const share = figure.slider({ label: SAY.share, min: 0.05, max: 1, step: 0.05, value: 0.15, write: percent });
     const masked = slider(SAY.masked, 0.8, 1);

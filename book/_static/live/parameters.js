@@ -66,7 +66,7 @@
         marks: [{ bars: millions, labels: said, color: "transformer" }],
       }));
       figure.say(SAY.result(AM.number(sum(counts) / 1e6, digits), AM.number(sum(flops) / 1e9, 3),
-        `${AM.number((100 * flops.attention) / sum(flops), 1)} %`));
+        `${AM.number((100 * flops.attention) / sum(flops), 1)}%`));
       figure.table(SAY.header, [
         ...Object.entries(counts).map(([name, count]) => [SAY.parts[name], AM.number(count)]),
         ...Object.entries(flops).map(([name, count]) => [SAY.kinds[name], AM.number(count)])]);

@@ -11,7 +11,7 @@
     gains: "Gain of A, seed by seed",
     seed: (n) => `seed ${n}`,
     verdicts: ["reproduced", "direction only", "not reproduced at this scale"],
-    result: (mean, low, high, verdict) => `The mean gain is ${mean}, its 95 % interval goes from ${low} to ${high}: ${verdict}.`,
+    result: (mean, low, high, verdict) => `The mean gain is ${mean}, its 95% interval goes from ${low} to ${high}: ${verdict}.`,
     needed: (count) => `With this mean and this spread, the claim is reproduced from ${count} seeds on.`,
     never: "With this mean, no number of seeds reproduces the claim.",
     many: "With this mean and this spread, 100,000 seeds would not be enough.",

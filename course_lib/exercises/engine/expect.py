@@ -239,10 +239,10 @@ def _size_of_error(value: float, expected: float) -> str:
     if not expected:
         return f", by about {error:.1g}"
     if share < 0.005:
-        return ", by less than 1 %"
+        return ", by less than 1%"
     if value > expected and share > 10:
         return f", by a factor of about {value / expected:.1g}" if expected > 0 else ""
-    return f", by about {share:.0%}".replace("%", " %")
+    return f", by about {share:.0%}"
 
 
 def _simple(values: Sequence[Any]) -> bool:

@@ -5,7 +5,7 @@ trains one with a schedule of its own length and then tunes it, without domain a
 labeled reviews and 300 labeled articles. The longest of the first seed is kept. The language model
 has read the training articles of the second target, without labels.
 
-**review_awd_lstm.** Stage 2: the Wikipedia model reads reviews, 1 %, 10 % or all of those there
+**review_awd_lstm.** Stage 2: the Wikipedia model reads reviews, 1%, 10% or all of those there
 are. Each cell adapts the kept model of stage 1 to a share of the reviews of training films,
 without labels, and then tunes it to 500 labeled reviews. A share of 0 is no adaptation. "new"
 starts from random weights and reads all reviews: the domain without Wikipedia. The adapted model

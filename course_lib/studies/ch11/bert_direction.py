@@ -3,7 +3,7 @@
 Devlin et al. (2019), table 5, compare BERT without next-sentence prediction with a left-to-right
 model. Here: the small BERT pre-trained on the Wikipedia introductions with hidden words ("both"),
 the same model with a causal mask and next words ("left"), and a body without pre-training
-("none"). "left" is asked for every token it reads, "both" for 15 % of them, so equal steps cost
+("none"). "left" is asked for every token it reads, "both" for 15% of them, so equal steps cost
 "left" more time: see `seconds`. Both then tune to 500 reviews and 300 articles with the mean of
 all states, in the direction they have learned. The model of the first seed is kept.
 """
