@@ -25,6 +25,8 @@
     noGuess: "The answer, without a guess.",
     part: "{label}: {guess}",
     between: "; ",
+    unit: "{number} {unit}",
+    percent: "{number}%",
     empty: "Write down a guess first, or choose “Show me”.",
     noNumber: "A number is asked for here.",
     compared: "The answer is on the page now.",
@@ -80,7 +82,8 @@
     function value() {
       let typed = input.value.trim();
       if (unit && typed.endsWith(unit)) typed = typed.slice(0, -unit.length).trim();
-      return typed && unit ? `${typed} ${unit}` : typed.replace(/\.$/, "");
+      if (!unit || !typed) return typed.replace(/\.$/, "");
+      return fill(unit === "%" ? SAY.percent : SAY.unit, { number: typed, unit });
     }
     return {
       set,
