@@ -293,7 +293,7 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
         app.add_js_file(script)
     if PREDICT in body:
         app.add_css_file("guess.css")
-        app.add_js_file("guess.js")
+        app.add_js_file("guess.js", priority=900)  # after course.js, which marks the boxes
     context["page_has_code"] = "hide above-input" in body
     if not MATH.search(body):
         context["script_files"] = [
