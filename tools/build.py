@@ -131,7 +131,7 @@ def pages_key() -> str:
     paths = files_below(ROOT / "book", EXECUTED, RECORDS, LEDGER.parent, EXERCISES)
     paths += [*notebooks(), *live.sources()]
     single = ["_config.yml", "_toc.yml", "constraints.txt", "tools/bench/notebooks.json"]
-    tools = "build exercise_index glossary live pages policy project".split()
+    tools = "build exercise_index glossary lab_words live pages policy project".split()
     single += [f"tools/{name}.py" for name in tools]
     return digest([*paths, *(ROOT / name for name in single)])
 

@@ -4,7 +4,7 @@
 words that they know; `wikipedia_gpt.js` the GPT of chapter 10, its matrices in 8 bits, and its
 subwords. The form is told in `book/_static/live/weights.js`, which reads it: one call
 with a header and the bytes as text, so that a browser can load it from a folder as well, and loads
-it only when a reader asks.
+it only when a reader asks. `lexicon.js` holds the words of the lab.
 """
 
 import base64
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
+from tools.lab_words import lexicon_script
 from tools.project import ROOT
 
 CHECKPOINTS = ROOT / "course_lib" / "studies" / "checkpoints"
@@ -132,13 +133,15 @@ def gpt_script() -> str:
 SCRIPTS: dict[str, Callable[[], str]] = {
     **{f"lab_{language}": partial(lab_script, language) for language in LAB},
     GPT: gpt_script,
+    "lexicon": lexicon_script,
 }
 
 
 def sources() -> list[Path]:
     """Every file that the scripts are made from."""
     names = [GPT, *(name for models in LAB.values() for name in models.values())]
-    return [path for name in names for path in CHECKPOINTS.glob(f"{name}.*")]
+    kept = [path for name in names for path in CHECKPOINTS.glob(f"{name}.*")]
+    return [*kept, *sorted((ROOT / "course_lib" / "data" / "lab").glob("*.py"))]
 
 
 def write(folder: Path) -> None:

@@ -2,8 +2,9 @@
 
 - The role `measured` puts a number into a page that is computed when the page is built: counts of
   the claims ledger, minutes to read, minutes to run.
-- The directive `story-figure` draws the landing page's figure from the records; `colab-button`
-  links to a notebook in Colab.
+- The directive `story-figure` draws the landing page's figure from the records; below it
+  `translator-figure` lets the reader try the translators; `colab-button` links to a notebook in
+  Colab.
 - Each page gets its description and its preview for shared links, and only the scripts it needs:
   MathJax where there is mathematics, `book/_static/live` where a figure computes, `guess.js` where
   the reader is asked to predict.
@@ -176,6 +177,20 @@ class StoryFigure(Directive):
         return [nodes.raw("", markup, format="html")]
 
 
+class TranslatorFigure(Directive):
+    """The live translators in their small form; its content is the caption."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        from course_lib.figures import plots
+        from course_lib.studies.ch07 import page_figure
+
+        plots.style()
+        markup = page_figure.small_markup(" ".join(self.content))
+        return [nodes.raw("", markup, format="html")]
+
+
 class ColabButton(Directive):
     """Its argument is the notebook, its content what the button says."""
 
@@ -233,6 +248,10 @@ SHARED = ("live", "controls", "chart")
 PARTS: dict[str, tuple[str, ...]] = {
     "draws": ("intervals",),
     "verdict": ("intervals",),
+    "translator": (
+        *("lexicon", "grammar", "meaning", "parser", "wordbox"),
+        *("tensors", "weights", "translators", "translation", "tally"),
+    ),
     "writer": ("tensors", "weights", "bpe", "gpt", "sampling"),
 }
 
@@ -291,6 +310,9 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
     body = context.get("body") or ""
     for script in live_scripts(body):
         app.add_js_file(script)
+        style = script.replace(".js", ".css")
+        if script != "live/live.js" and (ROOT / "book" / "_static" / style).is_file():
+            app.add_css_file(style)
     if PREDICT in body:
         app.add_css_file("guess.css")
         app.add_js_file("guess.js", priority=900)  # after course.js, which marks the boxes
@@ -412,6 +434,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.measured = measured()
     app.add_role("measured", measured_role)
     app.add_directive("story-figure", StoryFigure)
+    app.add_directive("translator-figure", TranslatorFigure)
     app.add_directive("colab-button", ColabButton)
     app.connect("source-read", frame_answers)
     app.connect("doctree-read", name_answers)
