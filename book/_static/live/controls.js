@@ -133,7 +133,7 @@ AM.figure = function (stage, invite) {
       numbers.replaceChildren(element("thead", {}, head), element("tbody", {}, ...body));
     },
     /* Pixels that a drawing may be wide. */
-    get width() { return Math.max(280, Math.min(560, stage.clientWidth || 560)); },
+    get width() { return Math.max(280, Math.min(560, drawing.clientWidth || 560)); },
   };
   /* A drawing fits its column: it is made again when the column's width changes. */
   let before = figure.width;
