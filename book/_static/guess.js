@@ -124,7 +124,7 @@
     const heard = element("span", { className: "visually-hidden" });  // seen at once, so only said
     [status, heard].forEach((one) => one.setAttribute("role", "status"));
     const form = element("form", { noValidate: true }, ...fields.map((field) => field.set),
-      element("div", { className: "am-buttons" }, compare, show));
+      element("div", { className: "am-guess-buttons" }, compare, show));
     const toggle = element("input", { type: "checkbox", checked: never });
     quote.append(element("div", { className: "am-guess" }, form,
       element("div", { className: "am-guess-made" }, said, again), status, heard,
