@@ -23,6 +23,11 @@ from tools.project import HTML, notebooks
 pytestmark = pytest.mark.browser
 
 PAGE = "notebooks/10_gpt.html"
+# A page of the site, with the policy of its pages for scripts.
+EMPTY = (
+    '<!doctype html><meta charset="utf-8"><title>empty</title>'
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'self\'">'
+)
 # The last logits of each prompt, as base64 of 32-bit floats, and the milliseconds of its last step.
 LOGITS = """(prompts) => {
     let text = '';
@@ -60,7 +65,8 @@ def lines() -> list[str]:
 def scripts(chromium, site):
     """A page of the site with the scripts that the figure stands on, and the model."""
     page = chromium.new_page()
-    page.goto(f"{site}404.html")
+    page.route("**/empty.html", lambda route: route.fulfill(body=EMPTY, content_type="text/html"))
+    page.goto(f"{site}empty.html")
     for part in (*SHARED, *PARTS["writer"], "writer"):
         page.add_script_tag(url=f"{site}_static/live/{part}.js")
     page.evaluate("""async () => {
@@ -346,6 +352,7 @@ def test_from_a_folder_and_without_scripts(chromium):
     address = (HTML / PAGE).as_uri()
     context = chromium.new_context()
     context.set_default_timeout(60_000)
+    context.add_init_script("localStorage.setItem('answers', 'shown')")
     writer = Writer(context, address)
     writer.start()
     writer.press("Draw one")
