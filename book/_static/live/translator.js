@@ -58,12 +58,12 @@
     const models = {};  // by language
     let language = languages[0];
 
-    // Before: an invitation and a button; the still picture stays.
+    // Before: an invitation and a button; in a chapter the still picture stays.
     const opening = element("div", { class: "am-control" });
     const news = element("p", { class: "am-news", role: "status" });
     stage.classList.add("am-talk");
     stage.append(element("p", { class: "invite" }, SAY.invite[values.ask]), opening, news);
-    place.classList.add("am-waiting");
+    if (full) place.classList.add("am-waiting");
     const loader = button(SAY.load(AM.number(values.megabytes, 1)), open);
     opening.append(loader);
 

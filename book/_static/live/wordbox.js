@@ -87,12 +87,10 @@ AM.wordBox = function (changed) {
     changed(words, left || Boolean(problem) || !typed || !fitting.length || fitting.includes(typed));
   }
 
-  /* After a change: a whole sentence is not covered by a list; the next letter, a click or an arrow key
-     opens it. */
+  /* After a change: no list covers the translations of a whole sentence; the next letter, a click or an
+     arrow key opens it. */
   function follow() {
-    const { done, typed } = state();
-    const whole = !typed && AM.parser.parse(AM.parser.wordsOf(done)).meaning;
-    if (whole) close(); else open();
+    if (AM.parser.parse(AM.parser.wordsOf(input.value)).meaning) close(); else open();
     tell();
   }
 
