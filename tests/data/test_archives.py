@@ -161,8 +161,9 @@ def test_a_wrong_download_is_refused_and_removed(home, edit):
     assert left(home) == [] and calls(home) == 2
 
 
-def test_real_pip_takes_the_archive_and_names_what_is_wrong(home, monkeypatch):
-    """Whatever version of pip is here: a wheel from a folder, then a part of one."""
+@pytest.fixture
+def wheel(home, monkeypatch) -> Path:
+    """An archive in a folder of its own that real pip takes, whatever version of pip is here."""
     shutil.rmtree(home / "pip")
     wheel = home / "links" / "fake_package-1.0-py3-none-any.whl"
     wheel.parent.mkdir()
@@ -173,9 +174,60 @@ def test_real_pip_takes_the_archive_and_names_what_is_wrong(home, monkeypatch):
         opened.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
         opened.writestr(f"{info}/RECORD", "")
     shutil.copy(home / "fake.whl", wheel)
+    monkeypatch.setattr(archives, "ARCHIVES", {"fake": archive(chapters=(4,))})
+    return wheel
+
+
+@pytest.mark.parametrize("where", ["folder", "file", "address of a page"])
+def test_a_second_way_in_takes_the_place_of_the_index(home, wheel, where, monkeypatch, capsys):
+    page = home / "page.html"
+    page.write_text(f'<a href="{wheel.as_uri()}">{wheel.name}</a>')
+    place = {"folder": wheel.parent, "file": wheel, "address of a page": page.as_uri()}[where]
+    monkeypatch.setenv(download.SOURCE_VARIABLE, "")  # restored after `--from` has set it
+    assert command_line.main(["fetch", "--from", str(place)]) == 0
+    assert "to fetch: 12 MB" in capsys.readouterr().out
+    assert (archives.fetch("fake") / "one.txt").read_bytes() == CONTENT
+
+
+def test_a_second_way_in_that_lacks_the_archive_is_named(home, wheel, monkeypatch):
+    wheel.unlink()
+    monkeypatch.setenv(download.SOURCE_VARIABLE, str(wheel.parent))
+    with pytest.raises(ArchiveError, match="this one is not there") as caught:
+        archives.fetch("fake")
+    assert str(wheel.parent) in str(caught.value)
+
+
+def test_what_is_collected_serves_another_machine(home, wheel, monkeypatch, capsys):
+    monkeypatch.setenv(download.SOURCE_VARIABLE, str(wheel.parent))
+    stick = home / "stick"
+    assert command_line.main(["collect", str(stick)]) == 0
+    assert [path.name for path in stick.iterdir()] == [wheel.name]
+    monkeypatch.setenv(download.SOURCE_VARIABLE, str(stick))
+    assert archives.fetch("fake").is_dir()
+
+
+def test_verify_tells_absent_whole_and_damaged_apart(home, capsys):
+    assert command_line.main(["verify"]) == 0 and "absent" in capsys.readouterr().out
+    folder = archives.fetch("fake")
+    assert command_line.main(["verify"]) == 0 and "whole" in capsys.readouterr().out
+    truncate(folder)
+    assert command_line.main(["verify"]) == 1 and "damaged" in capsys.readouterr().out
+
+
+def test_chapters_choose_archives(home, monkeypatch, capsys):
+    monkeypatch.setattr(archives, "ARCHIVES", {"fake": archive(chapters=(4, 9), licence="MIT")})
+    assert command_line.main(["fetch", "--chapters", "5", "6"]) == 0
+    assert "need no archive" in capsys.readouterr().out and not (home / "calls").exists()
+    assert command_line.main(["fetch", "--chapters", "3", "9"]) == 0
+    said = capsys.readouterr().out
+    assert "to fetch: 12 MB" in said and "ch. 4, 9" in said and "MIT" in said
+    assert command_line.main(["list"]) == 0
+    assert "chapter 9: 12 MB (fake)" in capsys.readouterr().out
+
+
+def test_real_pip_names_what_is_wrong(home, wheel, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", wheel.parent.as_uri())
-    monkeypatch.setattr(archives, "ARCHIVES", {"fake": archive()})
     folder = archives.fetch("fake")
     assert (folder / "one.txt").read_bytes() == CONTENT
     shutil.rmtree(folder)
@@ -224,7 +276,7 @@ def test_a_damaged_cache_is_found_removed_and_fetched_again(home, damage):
 def test_a_damaged_cache_without_network_is_an_error_not_bad_data(home):
     truncate(archives.fetch("fake"))
     pip(home, NO_NETWORK)
-    with pytest.raises(ArchiveError, match="damaged in the cache .* could not be downloaded"):
+    with pytest.raises(ArchiveError, match="damaged in the cache .* could not be fetched"):
         archives.fetch("fake")
 
 
@@ -348,16 +400,15 @@ def test_command_line(home, capsys):
     assert command_line.main(["path"]) == 0
     assert capsys.readouterr().out.strip() == str(home / "cache")
     assert command_line.main(["list"]) == 0
-    assert "12 MB to fetch" in capsys.readouterr().out
+    assert "fake-package==1.0, to fetch" in capsys.readouterr().out
     pip(home, NO_NETWORK)
     assert command_line.main(["fetch"]) == 1
     assert "error: the archive 'fake'" in capsys.readouterr().err
     pip(home, "deliver(raw)")
     assert command_line.main(["fetch", "fake"]) == 0
     assert str(home / "cache" / "fake-1.0") in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        command_line.main(["fetch", "nonsense"])
-    assert "no archive is called nonsense" in capsys.readouterr().err
+    assert command_line.main(["fetch", "nonsense"]) == 1
+    assert "no archive is called nonsense; there are: fake" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", archives.ARCHIVES)

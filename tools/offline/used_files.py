@@ -3,20 +3,24 @@
 `record()` starts it in a Jupyter kernel when `COURSE_USED` names a folder: one text file a kernel,
 named by its process, a path a line. Processes that the kernel starts write to the same file. A
 module is noted when Python reads it, also from its byte code; so are records, checkpoints and
-tables, whenever they are opened.
+tables, whenever they are opened. An archive of the data rooms is noted as `archive:NAME`.
 """
 
 import os
+import re
 import sys
 
 LIBRARY = "course_lib"
+ARCHIVE = re.compile(r"/(\w+)-[\d.]+/manifest\.json$")
 
 
 def noted(path: object, root: str) -> str | None:
-    """The file of the library as a path from the root; None for any other."""
+    """The file of the library as a path from the root, or the archive; None for any other."""
     if not isinstance(path, (str, bytes, os.PathLike)):
         return None
     name = os.path.normpath(os.path.join(os.getcwd(), os.fsdecode(path)))
+    if found := ARCHIVE.search(name):
+        return f"archive:{found[1]}"
     if not name.startswith(os.path.join(root, LIBRARY, "")):
         return None
     parts = name[len(root) + 1 :].split(os.sep)
