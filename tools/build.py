@@ -270,7 +270,8 @@ def browser(steps: Steps) -> None:
         sys.exit("the built pages are missing or out of date; run `make book` first")
     paths = ["tests/book/test_book.py", "tests/browser"]
     with steps.step("built pages"):
-        python("pytest", "-q", "-m", "book or browser", *paths, offline=True)
+        # Two browsers at once; a page is a test of its own, so any worker may take it.
+        python("pytest", "-q", "-m", "book or browser", "-n", "2", *paths, offline=True)
     steps.report()
 
 
