@@ -1,3 +1,8 @@
+import json
+from types import SimpleNamespace
+
+from docutils import nodes
+
 from tools import pages
 
 
@@ -7,3 +12,22 @@ def test_a_page_loads_the_parts_of_its_live_figures_once_and_before_them(monkeyp
     names = ["live", "controls", "chart", "a", "tensors", "grammar", "c", "b"]
     assert pages.live_scripts(body) == [f"live/{name}.js" for name in names]
     assert pages.live_scripts("<p>no figure</p>") == []
+
+
+def test_markdown_cells_that_answer_get_the_classes_of_code_cells():
+    app = SimpleNamespace(env=SimpleNamespace(doc2path=lambda name: f"{name}.ipynb"))
+    tagged = {"tags": ["hide-input", "answer", "answer-length"]}
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": ["A question"]},
+        {"cell_type": "markdown", "metadata": tagged, "source": ["The\n", "answer"]},
+        {"cell_type": "code", "metadata": tagged, "source": ["1 + 1"]},
+    ]
+    source = [json.dumps({"cells": cells})]
+    pages.frame_answers(app, "lesson", source)
+    first, framed, code = json.loads(source[0])["cells"]
+    assert (first, code) == (cells[0], cells[2])
+    assert framed["source"] == "::::{container} tag_answer tag_answer-length\nThe\nanswer\n::::"
+    document = nodes.Element()
+    document += nodes.container(classes=["tag-answer", "tag-answer-length", "am-other"])
+    pages.name_answers(app, document)
+    assert document[0]["classes"] == ["tag_answer", "tag_answer-length", "am-other"]
