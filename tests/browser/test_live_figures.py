@@ -33,11 +33,9 @@ from tools.project import ROOT, is_lesson, notebooks
 pytestmark = pytest.mark.browser
 
 LIVE = ROOT / "book" / "_static" / "live"
-# Chapters whose lesson has its live figures.
-FINISHED = tuple(f"{chapter:02}" for chapter in range(13) if chapter != 4)
-LESSONS = [path.stem for path in notebooks() if is_lesson(path) and path.stem[:2] in FINISHED]
+LESSONS = [path.stem for path in notebooks() if is_lesson(path)]
 
-# The still pictures that a computed one replaces.
+# The still pictures that a computed one replaces, once it is asked for.
 GONE = ".am-alive:not(.am-stays, .am-waiting) > .am-still"
 # Moves the first control that does something; of a text it takes the first word away.
 MOVE = """(stage) => {
