@@ -42,8 +42,8 @@ MOVE = """(stage) => {
     const said = () => [...stage.querySelectorAll('.am-result, table')]
         .map((one) => one.textContent).join();
     const before = said();
-    for (const one of stage.querySelectorAll('input, select')) {
-        if (one.type === 'text') one.value = one.value.split(' ').slice(1).join(' ');
+    for (const one of stage.querySelectorAll('input, textarea, select')) {
+        if (one.matches('[type=text], textarea')) one.value = one.value.replace(/\\S+ /, '');
         else if (one.type === 'checkbox') one.checked = !one.checked;
         else if (one.tagName === 'SELECT') one.selectedIndex = one.options.length - 1;
         else if (one.type === 'range') one.value = +one.value > +one.min ? one.min : one.max;

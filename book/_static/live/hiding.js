@@ -44,7 +44,7 @@
 
   AM.live("hiding", function (stage, { text }) {
     const figure = AM.figure(stage, SAY.invite);
-    const typed = figure.text({ label: SAY.text, value: text });
+    const typed = figure.text({ label: SAY.text, value: text, lines: 2 });
     figure.row();
     const percent = (value) => `${AM.number(100 * value)}%`;
     const slider = (label, value, max) => figure.slider({ label, min: 0, max, step: 0.05, value, write: percent });

@@ -45,9 +45,9 @@
 
   AM.live("pieces", function (stage, { text, vocabulary }) {
     const figure = AM.figure(stage, SAY.invite);
-    const typed = figure.text({ label: SAY.text, value: text });
+    const typed = figure.text({ label: SAY.text, value: text, lines: 2 });
     figure.row();
-    const pieces = figure.text({ label: SAY.vocabulary, value: vocabulary.join(" ") });
+    const pieces = figure.text({ label: SAY.vocabulary, value: vocabulary.join(" "), lines: 2 });
 
     figure.update = function () {
       const known = pieces.value.split(/\s+/).filter(Boolean);
