@@ -42,8 +42,10 @@ CUT = """() => {
     for (const one of document.querySelectorAll(all)) {
         if (!one.checkVisibility() || one.closest('details:not([open])')) continue;
         let over = null;
-        // Not what is hidden on purpose: words for a screen reader, the spoken twin of a formula.
-        const seen = (box) => box.clientWidth > 30 && !box.closest('mjx-assistive-mml');
+        // Not what is hidden on purpose, words for a screen reader, the spoken twin of a formula;
+        // nor a field to type in, which moves with its text.
+        const own = 'mjx-assistive-mml, input, textarea';
+        const seen = (box) => box.clientWidth > 30 && !box.closest(own);
         const inside = [...one.querySelectorAll(':not(svg *)')].slice(0, 400).filter(seen);
         const around = [];
         for (let box = one.parentElement; box.tagName !== 'ARTICLE'; box = box.parentElement)
