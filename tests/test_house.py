@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -66,3 +66,9 @@ def test_a_percent_sign_follows_its_number():
     said |= {path.name: [path.read_text(encoding="utf-8")] for path in files}
     apart = [name for name, lines in said.items() if any(map(notebook_rules.APART.search, lines))]
     assert apart == []
+
+
+def test_every_file_of_tests_has_a_name_of_its_own():
+    """Without packages, pytest cannot collect two files of one name together."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

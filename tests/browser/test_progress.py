@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from test_pages import THEME_OWNED, Visit
 
 from course_lib.exercises import all_exercises
 from course_lib.exercises.engine.codes import code_of, code_of_several
+from tests.browser.test_pages import THEME_OWNED, Visit
 from tools.project import HTML
 
 pytestmark = pytest.mark.browser

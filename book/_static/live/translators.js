@@ -1,6 +1,6 @@
 /* The course's three translators, run in the page: one fixed vector (chapter 2), an RNN with attention
    (chapter 4), a Transformer (chapter 6), each in as many lines as it takes. They compute what
-   course_lib computes with the same weights; tests/browser/test_translators.py holds them together.
+   course_lib computes with the same weights; tests/browser/test_translator_scripts.py holds them together.
 
        AM.fetchWeights("lab_french").then(function (file) {       // weights.js; or "lab_korean"
          const models = AM.translators(file);
