@@ -6,9 +6,9 @@ vendored (tools/vendor.py), a page may also load scripts, styles and fonts from 
 own markup names.
 
 The exceptions, each with a test that takes it away and sees something break
-(tests/browser/test_page_policy.py): styles in attributes and in elements that scripts add, the controls
-of a figure that carry their few words of script (they must work in Jupyter and Colab too), and
-pictures inside a style or a drawing.
+(tests/browser/test_page_policy.py): styles in attributes and in elements that scripts add, the
+controls of a figure that carry their few words of script (they must work in Jupyter and Colab too),
+and pictures inside a style or a drawing.
 """
 
 import base64

@@ -40,7 +40,7 @@ AM.tally = function () {
     picture.replaceChildren(AM.chart({
       alt: rows.length ? SAY.alt(lines) : SAY.none, width, height: 240, marks,
       x: { from: 3, to: far, name: SAY.x, ticks: [5, 10, 15, 20, 25, 30, 40, 50, 60].filter((x) => x <= far) },
-      y: { from: 0, to: 1, name: SAY.y, ticks: [0, 0.5, 1], write: (share) => `${100 * share} %` },
+      y: { from: 0, to: 1, name: SAY.y, ticks: [0, 0.5, 1], write: (share) => `${100 * share}%` },
     }));
     const total = (what) => rows.reduce((all, [, one]) => all + one[what], 0);
     sum.textContent = rows.length

@@ -36,7 +36,7 @@
     blind: (word) => `Writing “${word}”, the fixed vector could not look. All it has of your sentence is one vector of 128 numbers.`,
     looked: (word, listed) => `Writing “${word}”, the RNN with attention looked at ${listed}.`,
     meanlook: (word, listed) => `Writing “${word}”, the Transformer looked at ${listed} (last layer, mean over its heads).`,
-    weight: (word, share) => `“${word}” (${share} %)`,
+    weight: (word, share) => `“${word}” (${share}%)`,
     cannot: (reason) => `This sentence could not be translated: ${reason}`,
   };
   const FIRST = "the girl loves the small bird";
@@ -251,7 +251,7 @@
         cells.forEach(function (cell, i) {
           const share = weights[i] || 0;
           cell.style.setProperty("--weight", share.toFixed(3));
-          cell.querySelector("small").textContent = share >= 0.05 ? `${Math.round(100 * share)} %` : "\u00a0";
+          cell.querySelector("small").textContent = share >= 0.05 ? `${Math.round(100 * share)}%` : "\u00a0";
         });
         if (!one) { looking.textContent = SAY.look; return; }
         const word = writing.words[one.number];
