@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.browser.accessible import violations
 from tests.browser.test_pages import LESSONS, SETTLED, THEME_OWNED
 from tools.project import toc_files
 
@@ -265,8 +266,7 @@ def test_every_lesson_is_whole_again_and_accessible(reader, chromium, site, axe,
         assert page.locator(headings).evaluate_all(SHOWN) == whole.locator(headings).evaluate_all(
             SHOWN
         )
-        page.evaluate(axe)
-        found = page.evaluate("() => axe.run()")["violations"]
+        found = violations(page, axe)
         broken = {
             rule["id"]: [node["target"][-1] for node in rule["nodes"]]
             for rule in found

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from course_lib.figures.headmaps import Heads, heads_figure
+from tests.browser.accessible import violations
 
 pytestmark = pytest.mark.browser
 
@@ -62,9 +63,8 @@ def test_the_page_does_not_scroll_sideways(page):
 
 
 def test_is_accessible(page, axe):
-    page.evaluate(axe)
-    violations = page.evaluate("() => axe.run()")["violations"]
-    assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in violations] == []
+    found = violations(page, axe)
+    assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in found] == []
 
 
 def test_twelve_heads_a_layer_fit_on_a_phone(chromium, shown):

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from course_lib.data import lab
+from tests.browser.accessible import violations
 from tools.project import HTML
 
 pytestmark = pytest.mark.browser
@@ -273,10 +274,9 @@ def test_it_fits_and_is_accessible(chromium, site, axe, scheme, width):
     page, figure = loaded(context, site + PAGE)
     write(figure, " ".join(LONG.source))
     figure.locator(".am-row.transformer button").nth(2).click()
-    page.evaluate(axe)
 
     def broken() -> dict:
-        found = page.evaluate("() => axe.run(document.querySelector('.am-talk'))")["violations"]
+        found = violations(page, axe, ".am-talk")
         return {rule["id"]: [node["target"][-1] for node in rule["nodes"]] for rule in found}
 
     assert broken() == {}

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser.accessible import violations
 from tools import vendor
 from tools.project import toc_files
 
@@ -132,8 +133,7 @@ def test_page(chromium, site, axe, name, look):
             "() => [document.scrollingElement.scrollWidth, document.documentElement.clientWidth]"
         )
         assert width <= room, f"the page is {width} px wide in a window of {room} px"
-        visit.page.evaluate(axe)
-        found = visit.page.evaluate("() => axe.run()")["violations"]
+        found = violations(visit.page, axe)
         broken = {
             rule["id"]: [node["target"][-1] for node in rule["nodes"]]
             for rule in found

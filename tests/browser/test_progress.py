@@ -6,6 +6,7 @@ import pytest
 
 from course_lib.exercises import all_exercises
 from course_lib.exercises.engine.codes import code_of, code_of_several
+from tests.browser.accessible import violations
 from tests.browser.test_pages import THEME_OWNED, Visit
 from tools.project import HTML
 
@@ -291,10 +292,9 @@ def test_marks_are_accessible_and_fit_a_phone(chromium, site, axe, look):
                 go(visit, site, name)
             page.evaluate("scrollTo(0, 0)")
             page.locator("#pst-back-to-top").wait_for(state="hidden")
-            page.evaluate(axe)
             broken = {
                 rule["id"]: [node["target"][-1] for node in rule["nodes"]]
-                for rule in page.evaluate("() => axe.run()")["violations"]
+                for rule in violations(page, axe)
                 if len(rule["nodes"]) > THEME_OWNED.get(rule["id"], 0)
             }
             assert broken == {}, name

@@ -17,6 +17,7 @@ from course_lib.decoding import sampling
 from course_lib.gpt.quantized import quantized
 from course_lib.studies.ch10 import gpt_models
 from course_lib.text.words import BOS, PAD
+from tests.browser.accessible import violations
 from tools.pages import PARTS, SHARED
 from tools.project import HTML, notebooks
 
@@ -262,10 +263,8 @@ def test_a_reader_chooses_draws_undoes_and_starts_again(writer, axe):
     writer.result("was drawn, which had|come to its end")
     assert writer.stage.locator(".am-writing rt").count() >= count
 
-    writer.page.evaluate(axe)
-    code = "() => axe.run('[data-live=writer]')"
-    violations = writer.page.evaluate(code)["violations"]
-    assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in violations] == []
+    found = violations(writer.page, axe, "[data-live=writer]")
+    assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in found] == []
 
     writer.page.emulate_media(media="print")
     assert writer.still.is_visible() and not writer.stage.is_visible()
