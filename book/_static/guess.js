@@ -119,7 +119,7 @@
     const button = (textContent, type = "button") => element("button", { type, textContent });
 
     const compare = button(SAY.compare, "submit"), show = button(SAY.show), again = button(SAY.again);
-    const said = element("p", { className: "am-said" });
+    const said = element("p", { className: "am-guessed-said" });
     const status = element("p", { className: "am-status" });
     const heard = element("span", { className: "visually-hidden" });  // seen at once, so only said
     [status, heard].forEach((one) => one.setAttribute("role", "status"));

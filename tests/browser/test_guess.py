@@ -89,7 +89,9 @@ def test_a_number_is_compared_and_remembered(reader):
     assert one.bounding_box()["y"] + page.evaluate("scrollY") == top, "the box has moved"
     assert not seen(answer(page, TEXT)), "another answer is shown"
     page.reload()
-    assert guessed(page, NUMBER) == one.locator(".am-said").inner_text() == "You guessed: 12."
+    assert (
+        guessed(page, NUMBER) == one.locator(".am-guessed-said").inner_text() == "You guessed: 12."
+    )
     assert seen(answer(page, NUMBER)) and not one.get_by_role("textbox").is_visible()
     one.get_by_role("button", name="Guess again").click()
     assert not seen(answer(page, NUMBER))

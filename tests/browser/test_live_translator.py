@@ -211,7 +211,7 @@ def test_the_curve_collects(laptop):
         laptop.page.wait_for_timeout(100)
     assert sum_up.inner_text().startswith("2 sentences")
     laptop.get_by_role("button", name="Ten of each length").click()
-    laptop.locator(".am-progress", has_text="20 of 100").wait_for()
+    laptop.locator(".am-running", has_text="20 of 100").wait_for()
     # The page answers while it works.
     assert (
         laptop.page.evaluate(

@@ -77,6 +77,9 @@ PICTURE = """(slider) => {
         .filter((state) => !state.hidden).map((state) => state.innerHTML).join();
 }"""
 
+SAID = """(slider) => (slider.closest('label:has(output)') || slider.closest('.am-control'))
+    .querySelector('output').textContent"""
+
 
 class Visit:
     """An open page with what it complained about and asked for elsewhere."""
@@ -275,7 +278,7 @@ def test_paper_has_no_controls_and_nothing_beyond_its_edge(chromium, site, name)
 @pytest.mark.parametrize("name", [*NOTEBOOKS, "book/index"])
 def test_sliders_move_by_keyboard(chromium, site, name):
     with Visit(chromium, site, name, "light") as visit:
-        sliders = visit.page.locator("article input[type=range]:visible")
+        sliders = visit.page.locator("article .am-pick input[type=range]:visible")
         for slider in sliders.all():
             before = slider.evaluate(PICTURE), slider.get_attribute("aria-valuetext")
             slider.focus()
@@ -283,10 +286,28 @@ def test_sliders_move_by_keyboard(chromium, site, name):
             visit.page.keyboard.press("ArrowLeft" if last else "ArrowRight")
             after = slider.evaluate(PICTURE), slider.get_attribute("aria-valuetext")
             assert after[0] != before[0], "the slider moves, the picture does not"
-            assert after[1] == slider.evaluate(
-                "one => (one.closest('label:has(output)') || one.closest('.am-control'))"
-                ".querySelector('output').textContent"
-            )
+            assert after[1] == slider.evaluate(SAID)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_sliders_of_what_is_computed_move_by_keyboard(chromium, site, name):
+    """Each says its value; one of a figure at least, from end to end, changes what is computed.
+
+    Not all of them: that a hidden word has no influence is what a figure may be there to show.
+    """
+    with Visit(chromium, site, name, "light") as visit:
+        for stage in visit.page.locator("article .am-stage:has(input[type=range]:visible)").all():
+            seen = set()
+            for slider in stage.locator("input[type=range]:visible").all():
+                slider.focus()
+                said = set()
+                for key in ("End", "Home"):  # at its start it leaves the others their room
+                    visit.page.keyboard.press(key)
+                    said.add(slider.get_attribute("aria-valuetext"))
+                    seen.add(slider.evaluate(PICTURE))
+                    assert slider.get_attribute("aria-valuetext") == slider.evaluate(SAID)
+                assert len(said) == 2, "the slider does not move"
+            assert len(seen) > 1, "the sliders move, the picture does not"
 
 
 def test_play_runs_to_the_end_and_pauses(chromium, site):

@@ -83,7 +83,7 @@ AM.tallies = function (names, languages, translate) {
   const EACH = 10;
   const all = Object.fromEntries(languages.map((name) => [name, AM.tally()]));
   const place = element("div");
-  const progress = element("p", { class: "am-progress", role: "status" });
+  const progress = element("p", { class: "am-running", role: "status" });
   const run = element("button", { type: "button" }, SAY.run);
   const clear = element("button", { type: "button" }, SAY.clear);
   const box = element("div", { class: "am-curve" }, element("p", { class: "title" }, SAY.title), element("p", {}, SAY.note),

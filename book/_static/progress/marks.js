@@ -8,7 +8,7 @@ document.addEventListener("DOMContentLoaded", function () {
     const inTable = link.closest(".am-chapters") !== null;
     const mark = document.createElement("span"), words = document.createElement("span");
     mark.className = inTable ? "am-share" : "am-sign";
-    words.className = inTable ? "am-words" : "am-words am-only-heard";
+    words.className = inTable ? "am-counted" : "am-counted am-only-heard";
     if (inTable) {
       mark.append(words);
       link.after(mark);
@@ -32,7 +32,7 @@ document.addEventListener("DOMContentLoaded", function () {
         mark.hidden = done === 0;
         mark.classList.toggle("am-whole", done === all);
         mark.style.setProperty("--share", done / all);
-        mark.querySelector(".am-words").textContent =
+        mark.querySelector(".am-counted").textContent =
           SAY.done.replace("{done}", done).replace("{all}", all);
       });
     });
