@@ -25,4 +25,5 @@ def all_exercises() -> dict[str, Exercise]:
     for module in sorted(one.name for one in pkgutil.iter_modules(__path__)):
         if module.startswith("ch") and module[2:].isdigit():
             importlib.import_module(f"{__name__}.{module}")
-    return dict(REGISTRY)
+    # A chapter that was imported before the others stands first in the registry.
+    return dict(sorted(REGISTRY.items(), key=lambda item: item[0].partition(".")[0]))

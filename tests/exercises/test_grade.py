@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_lib.exercises import __main__ as command_line
-from course_lib.exercises import ch03, grade
+from course_lib.exercises import all_exercises, ch03, grade
 from course_lib.exercises.engine.core import Exercise
 
 START = "import torch\nfrom course_lib.exercises import ch03"
@@ -98,3 +98,8 @@ def test_the_code_of_the_caller_is_not_the_learners(tmp_path, monkeypatch):
     path.write_text(f"{START}\nimport os\nos.environ['MARK'] = 'set'\n{RIGHT}", "utf8")
     assert grade.grade(path).passed == 1
     assert "MARK" not in os.environ and ch03.chance_of_no_mistake.id == "ch03.chance_of_no_mistake"
+
+
+def test_exercises_come_in_the_order_of_the_chapters_whatever_was_imported_first():
+    chapters = [name.partition(".")[0] for name in all_exercises()]
+    assert chapters == sorted(chapters) and len(set(chapters)) == 13
