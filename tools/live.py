@@ -141,7 +141,8 @@ def sources() -> list[Path]:
     """Every file that the scripts are made from."""
     names = [GPT, *(name for models in LAB.values() for name in models.values())]
     kept = [path for name in names for path in CHECKPOINTS.glob(f"{name}.*")]
-    return [*kept, *sorted((ROOT / "course_lib" / "data" / "lab").glob("*.py"))]
+    rooms = ROOT / "course_lib"
+    return [*kept, rooms / "gpt" / "quantized.py", *sorted((rooms / "data" / "lab").glob("*.py"))]
 
 
 def write(folder: Path) -> None:

@@ -16,34 +16,9 @@ from course_lib.figures.plots import emit, frame, grid, plain, require_text
 from course_lib.figures.widgets import named
 
 
-def live_figure(
-    name: str,
-    static: Figure | str,
-    *,
-    alt: str,
-    caption: str,
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    stays: bool = False,
-    **values: object,
-) -> None:
-    """Display a figure that the script `name` takes over.
-
-    Args:
-        name: of the script, without folder and ending.
-        static: the picture of one state: a Matplotlib figure (closed afterwards), SVG text, or
-            HTML such as `widgets.choice_body` gives.
-        alt: what that picture shows, for a reader who cannot see it.
-        caption: one paragraph with light Markdown; begin it with `**Figure 3.1**`.
-        header: names of the columns of the table of numbers.
-        rows: its rows, as texts.
-        stays: whether the picture stays above what is computed, as a schematic drawing does.
-        values: what the script is given; must fit into JSON.
-    """
-    markup, text = live_markup(
-        name, static, alt=alt, caption=caption, header=header, rows=rows, stays=stays, **values
-    )
-    emit(markup, text)
+def live_figure(name: str, static: Figure | str, **given: object) -> None:
+    """Display a figure that the script `name` takes over: what `live_markup` makes of it."""
+    emit(*live_markup(name, static, **given))
 
 
 def live_markup(
@@ -57,7 +32,19 @@ def live_markup(
     stays: bool = False,
     **values: object,
 ) -> tuple[str, str]:
-    """What `live_figure` displays, as HTML and as plain text."""
+    """What `live_figure` displays, as HTML and as plain text.
+
+    Args:
+        name: of the script, without folder and ending.
+        static: the picture of one state: a Matplotlib figure (closed afterwards), SVG text, or
+            HTML such as `widgets.choice_body` gives.
+        alt: what that picture shows, for a reader who cannot see it.
+        caption: one paragraph with light Markdown; begin it with `**Figure 3.1**`.
+        header: names of the columns of the table of numbers.
+        rows: its rows, as texts.
+        stays: whether the picture stays above what is computed, as a schematic drawing does.
+        values: what the script is given; must fit into JSON.
+    """
     alt, caption = require_text(alt, "alt"), require_text(caption, "caption")
     given = html.escape(json.dumps(values, ensure_ascii=False, allow_nan=False))
     numbers = grid([list(map(str, row)) for row in rows], list(header))
