@@ -115,7 +115,7 @@
       const tallies = full ? AM.tallies(SAY.models, languages, translateAll) : null;
       if (tallies) stage.append(tallies.element);
 
-      let sentence = null;  // { words, wanted, outcomes }
+      let sentence = null;  // { language, words, wanted, outcomes }
       let turn = 0;  // a newer sentence makes an older one's computation stop
       let timer = 0;
       let hovered = null, focused = null;
@@ -132,8 +132,13 @@
           if (problem && settled) return complain(problem);
           if (!meaning) return tell(SAY.unfinished(kindsOf(next)));
           tell((words.length > TRAINED ? SAY.beyond : SAY.count)(words.length));
-          return translate(words, meaning);
+          return shown(words) ? undefined : translate(words, meaning);
         }, 300);
+      }
+
+      /* Leaving the text field is no new sentence: what the reader points at stays. */
+      function shown(words) {
+        return sentence && sentence.language === language && sentence.words.join(" ") === words.join(" ");
       }
 
       function kindsOf(next) {
@@ -198,10 +203,11 @@
       async function translate(words, meaning) {
         const mine = turn += 1;
         const lang = CODES[language];
-        const now = { words, wanted: AM.grammar[language](meaning), outcomes: {} };
+        const now = { language, words, wanted: AM.grammar[language](meaning), outcomes: {} };
         sentence = now;
         hovered = focused = null;
         results.hidden = false;
+        results.setAttribute("aria-busy", "true");
         source.replaceChildren(...words.map((word) => element("span", { class: "am-src" }, word,
           element("i", { "aria-hidden": "true" }), element("small", { "aria-hidden": "true" }, "\u00a0"))));
         reference.lang = lang;
@@ -222,6 +228,7 @@
               return more;
             });
           } catch (error) {
+            results.removeAttribute("aria-busy");
             return tell(SAY.cannot(error.message));
           }
           if (mine !== turn) return undefined;
@@ -230,6 +237,7 @@
         summary.textContent = names.map((model) =>
           `${SAY.models[model]}: ${rows[model].box.querySelector(".verdict").textContent}.`).join(" ");
         if (tallies) tallies.count(words, now.wanted, Object.fromEntries(names.map((model) => [model, now.outcomes[model].words])));
+        results.removeAttribute("aria-busy");
         return undefined;
       }
 
