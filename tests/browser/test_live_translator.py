@@ -211,8 +211,8 @@ def test_the_curve_collects(laptop):
         write(laptop, text)
         laptop.page.wait_for_timeout(100)
     assert sum_up.inner_text().startswith("2 sentences")
-    # The page answers while it works, and "Stop" stops it: pressed in the page, at once after the second
-    # ten, since a fast machine is soon through.
+    # The page answers while it works, and "Stop" stops it: pressed in the page, at once after the
+    # second ten, since a fast machine is soon through.
     longest = laptop.get_by_role("button", name="Ten of each length").evaluate(
         """async (button) => {
             const running = button.closest(".am-curve").querySelector(".am-running");
