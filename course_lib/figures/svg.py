@@ -39,7 +39,7 @@ def figure_to_svg(figure: Figure, *, tight: bool = False) -> str:
     with mpl.rc_context(settings), warnings.catch_warnings():
         # The browser draws the text with its own fonts, so a glyph that Matplotlib's font lacks
         # (Korean, for instance) is no reason to warn.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        warnings.filterwarnings("ignore", message="Glyph .* missing from (current )?font")
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=False, **options)
     return buffer.getvalue()
 

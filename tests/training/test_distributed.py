@@ -16,7 +16,7 @@ import torch
 
 from course_lib.data.batching import Batch, StreamBatch
 from course_lib.studies.engine import train_translator
-from course_lib.training import distributed
+from course_lib.training import distributed, sharded
 from course_lib.training.distributed import ALONE, Team, target_tokens
 from course_lib.training.loop import fit
 from course_lib.training.losses import translation_loss
@@ -61,7 +61,7 @@ def finish(process, code=0):
 def ran(tmp_path_factory):
     """The folder in which two processes ran all scenarios that need no interruption."""
     folder = tmp_path_factory.mktemp("two")
-    scenarios = ["plain", "dropout", *TROUBLED, *REFUSED]
+    scenarios = ["plain", "dropout", "sharded", *TROUBLED, *REFUSED]
     finish(start(*SCRIPT, str(folder), *scenarios))
     return folder
 
@@ -186,6 +186,36 @@ def test_each_process_drops_out_other_units_and_all_keep_the_same_weights(ran):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_shared_out_weights_learn_the_same_and_each_process_holds_half(ran):
+    first, second = result(ran, "sharded")
+    if not hasattr(torch.cpu.Stream, "record_event"):
+        assert "needs torch 2.7 or newer" in first["error"]
+        pytest.skip("this torch shards on GPUs only")
+    alone = model()
+    expected = fit(alone, loss_fn, Slow(), 12, lr=1e-2)
+    assert first["losses"] == second["losses"]
+    assert first["losses"] == pytest.approx(expected.losses, abs=1e-5)
+    count = sum(parameter.numel() for parameter in alone.parameters())
+    for held in (first["held"], second["held"]):
+        assert held["weights"] == pytest.approx(count / 2, rel=0.01)
+        assert held["gradients"] == held["weights"] and held["optimizer"] == 2 * held["weights"]
+    assert first["given"] == len(alone.state_dict()) and second["given"] == 0
+    assert first["next random number"] != second["next random number"]
+    stored = safetensors.torch.load_file(ran / "sharded.0.safetensors")
+    for name, parameter in alone.state_dict().items():
+        if name in stored and not name.endswith("key.bias"):  # which no loss depends on
+            torch.testing.assert_close(stored[name], parameter, atol=1e-3, rtol=1e-3)
+
+
+def test_alone_nothing_is_shared_out():
+    net = model()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    sharded.shard(net, net.encoder.layers, ALONE)
+    after = sharded.whole(net)
+    assert type(net).__name__ == "Transformer" and after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
 @pytest.mark.parametrize("scenario", TROUBLED)
 def test_what_happens_to_one_process_stops_both_at_the_same_step(ran, scenario):
     first, second = result(ran, scenario)
@@ -216,18 +246,32 @@ def test_killed_in_one_process_then_finished_equals_never_killed(ran, tmp_path):
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_the_command_of_the_page(tmp_path, capsys):
-    options = ["--steps", "6", "--pairs", "100", "--width", "16"]
-    two, one = tmp_path / "two.json", tmp_path / "one.json"
-    process = start(
-        "-m", "course_lib.studies.engine.train_translator", *options, "--losses", str(two)
-    )
-    train_translator.main([*options, "--losses", str(one)])
-    printed = capsys.readouterr().out
-    out, _ = finish(process)
-    assert "processes: 1, on cpu" in printed and "processes: 2, on cpu" in out
-    assert out.count("test sentences translated") == 1  # rank 0 alone speaks
-    losses = [json.loads(path.read_text())["losses"] for path in (one, two)]
-    assert losses[0] == pytest.approx(losses[1], abs=1e-5) and len(losses[0]) == 6
+def options_of_the_page(*names):
     page = (ROOT / "book" / "when_one_machine_is_not_enough.md").read_text("utf8")
-    assert "torchrun --nproc-per-node 2 -m course_lib.studies.engine.train_translator" in page
+    command = "torchrun --nproc-per-node 2 -m course_lib.studies.engine.train_translator"
+    assert command in page and all(name in page for name in names)
+    return ["--steps", "6", "--pairs", "100", "--width", "16", *names]
+
+
+def test_the_commands_of_the_page(tmp_path, capsys):
+    options = options_of_the_page()
+    two, parts, one = (tmp_path / f"{name}.json" for name in ("two", "parts", "one"))
+    program = ["-m", "course_lib.studies.engine.train_translator"]
+    train_translator.main([*options, "--losses", str(one)])
+    assert "processes: 1, on cpu" in capsys.readouterr().out
+    commands = {two: options}
+    if hasattr(torch.cpu.Stream, "record_event"):
+        commands[parts] = options_of_the_page("--sharded")
+    for path, chosen in commands.items():
+        out, _ = finish(start(*program, *chosen, "--losses", str(path)))
+        assert "processes: 2, on cpu" in out
+        assert out.count("test sentences translated") == 1  # rank 0 alone speaks
+    losses = [json.loads(path.read_text())["losses"] for path in (one, *commands)]
+    assert all(found == pytest.approx(losses[0], abs=1e-5) for found in losses)
+    assert len(losses[0]) == 6
+
+
+def test_parts_of_a_model_keep_no_checkpoint_here(capsys):
+    with pytest.raises(SystemExit):
+        train_translator.main(["--sharded", "--checkpoint", "run.safetensors"])
+    assert "neither with --checkpoint" in capsys.readouterr().err

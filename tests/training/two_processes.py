@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 
 from course_lib.data.batching import PairSampler
-from course_lib.training import distributed
+from course_lib.training import distributed, sharded
 from course_lib.training.checkpoint import save_weights
-from course_lib.training.loop import TrainingDiverged
+from course_lib.training.loop import TrainingDiverged, adam, fit
 from course_lib.training.losses import translation_loss
 from course_lib.training.resumable import TrainingStopped, fit_resumable
 from course_lib.transformer.model import Transformer, TransformerConfig
@@ -65,10 +65,41 @@ def run(scenario, team, folder):
         history = fit_resumable(net, loss_fn, sampler, STEPS, checkpoint=path, every=4, team=team)
     elif scenario in ("diverged", "asked to stop"):
         return troubled(scenario, team, folder)
+    elif scenario == "sharded":
+        return in_parts(team, folder)
     else:
         return refused(scenario, team, folder)
     save_weights(net, folder / f"{scenario}.{team.rank}.safetensors")
     return {"losses": history.losses, "next random number": torch.rand(1).item()}
+
+
+def in_parts(team, folder):
+    """The steps of "plain", each process with a part of every weight."""
+    net = model(seed=team.rank)
+    try:
+        sharded.shard(net, [*net.encoder.layers, *net.decoder.layers], team)
+    except RuntimeError as error:
+        return {"error": str(error)}
+    optimizer = adam(net, 1e-2)
+    loss = partial(team.loss, loss_fn)
+    history = fit(net, loss, Slow(), 12, optimizer=optimizer, progress=False)
+    weights = sharded.whole(net)
+    if team.rank == 0:
+        twin = model(seed=7)
+        twin.load_state_dict(weights)
+        save_weights(twin, folder / "sharded.0.safetensors")
+    kept = [mean for state in optimizer.state.values() for mean in state.values() if mean.dim()]
+    held = {
+        "weights": list(net.parameters()),
+        "gradients": [weight.grad for weight in net.parameters()],
+        "optimizer": kept,
+    }
+    return {
+        "losses": history.losses,
+        "held": {name: sum(one.to_local().numel() for one in of) for name, of in held.items()},
+        "given": len(weights),
+        "next random number": torch.rand(1).item(),
+    }
 
 
 def troubled(scenario, team, folder):
