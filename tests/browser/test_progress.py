@@ -135,8 +135,10 @@ def test_a_saved_file_brings_everything_back_and_loses_nothing(chromium, site, t
         page.once("dialog", lambda dialog: dialog.dismiss())
         page.get_by_role("button", name="Clear everything").click()
         assert page.evaluate(KEPT) == before, "it asked, and the answer was no"
+        page.evaluate("localStorage.setItem('guesses/04_attention', '{}')")
         page.once("dialog", lambda dialog: dialog.accept())
         page.get_by_role("button", name="Clear everything").click()
+        assert page.evaluate("localStorage.getItem('guesses/04_attention')") is None
         assert page.evaluate(KEPT) is None and row(page) == ["0 of 6", "0 of 5"]
         load = page.get_by_label("Load a file")
         load.set_input_files(file)

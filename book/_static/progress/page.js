@@ -12,8 +12,9 @@ document.addEventListener("DOMContentLoaded", function () {
     save: "Save as a file",
     load: "Load a file",
     clear: "Clear everything",
-    sure: "Clear all marks in this browser? Without a saved file they cannot be brought back.",
-    cleared: "All marks are cleared.",
+    sure: "Clear all marks and guesses in this browser? Marks come back from a saved file, guesses " +
+      "do not.",
+    cleared: "All marks and guesses are cleared.",
     loaded: "New marks from the file: {added}. What was marked before stays so.",
     skipped: "Entries of the file that make no sense and were left out: {skipped}.",
     unreadable: "This file holds no progress that can be read here. Nothing was changed.",

@@ -123,10 +123,14 @@ const Progress = (function () {
       return { added, skipped };
     },
 
+    /* All marks, and the guesses of guess.js. */
     clear() {
       unsaved = null;
       trouble = "";
-      try { [KEY, ASIDE].forEach((key) => localStorage.removeItem(key)); } catch { trouble = "off"; }
+      const ours = (key) => [KEY, ASIDE].includes(key) || key.startsWith("guesses/");
+      try {
+        Object.keys(localStorage).filter(ours).forEach((key) => localStorage.removeItem(key));
+      } catch { trouble = "off"; }
       tell();
     },
 
