@@ -44,7 +44,7 @@ AM.ticks = function (from, to, log = false, count = 5) {
 };
 
 /* The numbers along an axis, and how one is written. */
-AM.labelled = function ({ from, to, log, names, ticks, write }) {
+AM.labeled = function ({ from, to, log, names, ticks, write }) {
   if (names) return names.map((name, number) => [number, name]);
   const places = ticks || AM.ticks(from, to, log);
   const decimals = (value) => (String(Number(value.toPrecision(10))).split(".")[1] || "").length;
@@ -58,9 +58,9 @@ AM.labelled = function ({ from, to, log, names, ticks, write }) {
 AM.chart = function ({ alt, width = 520, height = 270, x, y, marks }) {
   const { svg, colors } = AM;
   x = x.names ? { from: -0.6, to: x.names.length - 0.4, ...x } : x;
-  const texts = AM.labelled(y);
+  const texts = AM.labeled(y);
   const left = 14 + 7.2 * Math.max(...texts.map(([, text]) => text.length)) + (y.name ? 20 : 0);
-  const ends = x.names ? [] : AM.labelled(x).filter(([place]) => place === x.to);
+  const ends = x.names ? [] : AM.labeled(x).filter(([place]) => place === x.to);
   const right = Math.max(12, ...ends.map(([, text]) => 4 + 3.6 * text.length));  // room for the last number
   const [top, bottom] = [10, x.name ? 46 : 26];
   const along = (axis, value) => (axis.log
@@ -77,7 +77,7 @@ AM.chart = function ({ alt, width = 520, height = 270, x, y, marks }) {
     axes.append(svg("path", { class: "grid", d: `M${left},${py(value)}H${width - right}` }),
       svg("text", { x: left - 7, y: py(value) + 4, "text-anchor": "end" }, text));
   }
-  for (const [value, text] of AM.labelled(x)) {
+  for (const [value, text] of AM.labeled(x)) {
     if (!x.names) axes.append(svg("path", { class: "grid", d: `M${px(value)},${low}V${high}` }));
     axes.append(svg("text", { x: px(value), y: low + 18, "text-anchor": "middle" }, text));
   }

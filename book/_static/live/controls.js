@@ -1,4 +1,4 @@
-/* What a live figure is set with, and how it answers: labelled controls, a line that says the result
+/* What a live figure is set with, and how it answers: labeled controls, a line that says the result
    (and is read out by a screen reader), and a table of the numbers.
 
        const figure = AM.figure(stage, "Find the rate at which it no longer comes back.");

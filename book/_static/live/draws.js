@@ -34,7 +34,7 @@
     const figure = AM.figure(stage, SAY.invite);
     const all = ways[0].values[0].length;
     const draws = figure.slider({ label: SAY.draws, min: 2, max: all, value: all });
-    const labelled = figure.choice({ label: SAY.labels, options: labels.map((count) => [count, String(count)]), value: labels[labels.length - 1] });
+    const labeled = figure.choice({ label: SAY.labels, options: labels.map((count) => [count, String(count)]), value: labels[labels.length - 1] });
     figure.row();
     const options = ways.map(({ name }) => [name, name]);
     const one = figure.choice({ label: SAY.one, options, value: first });
@@ -56,7 +56,7 @@
         y: { from: 0, to: 0.85, name: SAY.accuracy },
         marks,
       }));
-      const at = labels.indexOf(labelled.value);
+      const at = labels.indexOf(labeled.value);
       const gap = difference(named(one.value).values[at], named(other.value).values[at], draws.value);
       const by = `${signed(gap.mean)} [${signed(gap.low)}, ${signed(gap.high)}]`;
       const verdict = gap.low > 0 ? SAY.ahead : gap.high < 0 ? SAY.behind : SAY.unclear;

@@ -109,7 +109,7 @@ def generate(
         if source not in pairs and _split(meaning, source) == split:
             pairs[source] = _pair(tokens, _GRAMMARS[target](meaning))
             rejected = 0
-            words = rng.randint(*lengths)  # drawn once a pair: rejections must not favour a length
+            words = rng.randint(*lengths)  # drawn once a pair: rejections must not favor a length
         elif (rejected := rejected + 1) > 5_000:
             raise ValueError(
                 f"found only {len(pairs)} different {split} sentences of {words} words; "
@@ -119,6 +119,6 @@ def generate(
 
 
 def detokenize(tokens: tuple[str, ...] | list[str]) -> str:
-    """Tokens as people write them: "l'" and Korean particles join their neighbour."""
+    """Tokens as people write them: "l'" and Korean particles join their neighbor."""
     text = " ".join(tokens)
     return text.replace("' ", "'").replace(" -", "")

@@ -1,7 +1,7 @@
 """What a check says, and how it looks in a notebook, on a page and in a terminal.
 
-The HTML uses the text colour of its surroundings, so it reads in light and in dark, and names each
-outcome in words, so that colour is never the only signal. Nothing is loaded from elsewhere.
+The HTML uses the text color of its surroundings, so it reads in light and in dark, and names each
+outcome in words, so that color is never the only signal. Nothing is loaded from elsewhere.
 """
 
 from __future__ import annotations
