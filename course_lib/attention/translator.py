@@ -77,8 +77,8 @@ class AttentionDecoder(Decoder):
 
     def init_state(self, states: Tensor, last: Tensor, mask: Tensor) -> AttentionState:
         """Encoder states (B, S, D), its last (B, D), mask (B, S) -> state before the first word."""
-        additive = isinstance(self.score, AdditiveScore)
-        keys = self.score.prepare(states) if additive else states  # (B, S, D)
+        score = self.score
+        keys = score.prepare(states) if isinstance(score, AdditiveScore) else states  # (B, S, D)
         return AttentionState(self.first_hidden(last), keys, states, mask.unsqueeze(1))
 
     def forward(self, tokens: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
@@ -91,8 +91,8 @@ class AttentionDecoder(Decoder):
     ) -> tuple[Tensor, Tensor, AttentionState]:
         """As `forward`, with the attention weights (B, T, S) between the two results."""
         check_ids(tokens, self.config.target_vocab, "target")
-        additive = isinstance(self.score, AdditiveScore)
-        score = self.score.from_prepared if additive else self.score
+        score = self.score
+        score = score.from_prepared if isinstance(score, AdditiveScore) else score
         hidden, outputs, rows = state.hidden, [], []
         for embedded in self.dropout(self.embedding(tokens)).split(1, dim=1):  # (B, 1, E) each
             query = hidden[-1].unsqueeze(1)  # (B, 1, D), s_{t-1}
@@ -110,6 +110,7 @@ class AttentionEncoderDecoder(EncoderDecoder):
     """Translation with attention (Bahdanau et al. 2015): `EncoderDecoder` with another decoder."""
 
     decoder_class = AttentionDecoder
+    decoder: AttentionDecoder
 
     def with_weights(self, source: Tensor, target_in: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, and the attention weights: logits (B, T, V), weights (B, T, S).

@@ -18,7 +18,7 @@ vocabularies too.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -64,24 +64,24 @@ class BertConfig:
         check_sizes(self, sizes)
 
     @classmethod
-    def tiny(cls, vocab_size: int, **changes) -> Self:
+    def tiny(cls, vocab_size: int, **changes: Any) -> Self:
         """D = 32, two layers: for tests and toy numbers."""
-        sizes = {"width": 32, "layers": 2, "heads": 2, "hidden": 64, "positions": 64}
-        return replace(cls(vocab_size, **sizes, dropout=0.0), **changes)
+        sizes = cls(vocab_size, width=32, layers=2, heads=2, hidden=64, positions=64)
+        return replace(replace(sizes, dropout=0.0), **changes)
 
     @classmethod
-    def small(cls, vocab_size: int, **changes) -> Self:
+    def small(cls, vocab_size: int, **changes: Any) -> Self:
         """D = 128, four layers: what a laptop pre-trains in minutes."""
-        sizes = {"width": 128, "layers": 4, "heads": 4, "hidden": 512, "positions": 128}
-        return replace(cls(vocab_size, **sizes), **changes)
+        sizes = cls(vocab_size, width=128, layers=4, heads=4, hidden=512, positions=128)
+        return replace(sizes, **changes)
 
     @classmethod
-    def minilm(cls, **changes) -> Self:
+    def minilm(cls, **changes: Any) -> Self:
         """The 6-layer MiniLM of the archive: D = 384, 12 heads."""
         return replace(cls(width=384, layers=6, heads=12, hidden=1536), **changes)
 
     @classmethod
-    def base(cls, **changes) -> Self:
+    def base(cls, **changes: Any) -> Self:
         """BERT base, 110 million parameters."""
         return replace(cls(), **changes)
 
@@ -209,11 +209,11 @@ class Bert(nn.Module):
 
     def _read(
         self, tokens: Tensor, segments: Tensor | None, mask: Tensor | None, need_weights: bool
-    ) -> tuple[Tensor, list[Tensor | None]]:
+    ) -> tuple[Tensor, list[Any]]:
         self._check(tokens, segments, mask)
         allowed = self._allowed(tokens, padding_mask(tokens, PAD) if mask is None else mask)
         x, by_layer = self.embeddings(tokens, segments), []
-        for layer in self.encoder["layer"]:
+        for layer in self.encoder["layer"].children():
             x, weights = layer(x, allowed, need_weights)
             by_layer.append(weights)
         return x, by_layer

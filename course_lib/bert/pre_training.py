@@ -100,9 +100,14 @@ def hide(
 ) -> MaskedBatch:
     """Texts as `WordPiece.text` gives them, padded, with hidden tokens: see `choose`, `corrupt`."""
     tokens, segments = _padded(texts)
-    chosen = choose(tokens, vocabulary.specials, generator, share)
+    chosen = choose(tokens, marks(vocabulary), generator, share)
     seen = corrupt(tokens, chosen, vocabulary, generator, mix)
     return MaskedBatch(seen, segments, chosen, tokens[chosen])
+
+
+def marks(vocabulary: WordPiece) -> list[int]:
+    """The ids that are not text, in order."""
+    return sorted(id for id in vocabulary.specials if id is not None)
 
 
 def _padded(texts: Sequence[Marked]) -> tuple[Tensor, Tensor]:
@@ -258,6 +263,6 @@ def fill_blank(
     ids = torch.tensor([row], device=next(model.parameters()).device)
     with evaluating(model):
         scores = model(ids, None, ids == vocabulary.mask).words[0].float()  # (V,)
-    scores[sorted(vocabulary.specials)] = -torch.inf
+    scores[marks(vocabulary)] = -torch.inf
     best = scores.softmax(-1).topk(count)
     return list(zip(vocabulary.pieces(best.indices), best.values.tolist(), strict=True))

@@ -168,16 +168,18 @@ def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def _entry(place: tuple[str | int, ...], book: Any) -> str:
     """Entry and field of a place in the ledger, in words."""
-    part, name, fields = (*place[:2], place[2:]) if len(place) > 1 else (None, None, place)
-    said = f", source {name!r}" if part == "sources" else ""
-    if part == "claims":
-        entry = book["claims"][name]
-        known = isinstance(entry, dict) and entry.get("id")
-        said = f", claim {known!r}" if known else f", claim number {name + 1} (no id)"
+    said, fields = "", list(place)
+    match place:
+        case ("sources", name, *fields):
+            said = f", source {name!r}"
+        case ("claims", int(number), *fields):
+            entry = book["claims"][number]
+            known = isinstance(entry, dict) and entry.get("id")
+            said = f", claim {known!r}" if known else f", claim number {number + 1} (no id)"
     return said + "".join(f", field {field!r}" for field in fields)
 
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # that in C is five times as fast
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # that in C is five times as fast
 
 
 class _OneOfEachKey(_LOADER):

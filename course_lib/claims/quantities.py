@@ -127,8 +127,8 @@ def number(value: float, sign: str = "") -> str:
     """A number as the ledger shows it: three digits or so, with `sign` "+" always signed."""
     size = abs(value)
     if size >= 1e6:
-        digits, power = f"{value:{sign}.2e}".split("e")
-        return f"{digits} · 10{str(int(power)).translate(_SUPERSCRIPTS)}".replace("-", "−")
+        number, power = f"{value:{sign}.2e}".split("e")
+        return f"{number} · 10{str(int(power)).translate(_SUPERSCRIPTS)}".replace("-", "−")
     digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 or size < 5e-4 else 3
     digits = 0 if size >= 1 and value == int(value) else digits  # a count
     return f"{round(value, digits) + 0.0:{sign},.{digits}f}".replace("-", "−")

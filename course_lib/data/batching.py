@@ -4,9 +4,9 @@ A sampler is a pure function of (seed, step). A killed training run goes on exac
 stopped when it knows the number of its step, and nothing else has to be saved.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -171,10 +171,11 @@ class Shuffled:
         seed: number of the shuffles.
     """
 
-    def __init__(self, examples: Sequence, batch_size: int, seed: int) -> None:
+    def __init__(self, examples: Sized, batch_size: int, seed: int) -> None:
         if len(examples) < 1 or batch_size < 1:
             raise ValueError(f"{len(examples)} examples, batch_size={batch_size}; expected 1 each")
-        self.examples, self.seed = examples, seed
+        self.examples: Any = examples
+        self.seed = seed
         self.batch_size = min(batch_size, len(examples))
 
     def __len__(self) -> int:
@@ -210,7 +211,7 @@ def read_by_length(
     return torch.cat(rows)[torch.tensor(sum(groups, [])).argsort()]
 
 
-def _cut(values: Sequence, size: int) -> list:
+def _cut(values: Any, size: int) -> list[Any]:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 

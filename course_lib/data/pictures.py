@@ -8,6 +8,7 @@ The split is by picture and comes first: no picture is in two parts, whatever is
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -105,14 +106,16 @@ def draw(picture: str, side: int) -> Tensor:
     canvas = Image.new("RGB", (3 * side, 3 * side), "white")
     pen = ImageDraw.Draw(canvas)
     pen.text((side, side), picture, font=_font(side), embedded_color=True)
-    left, top, right, bottom = ImageOps.invert(canvas).getbbox()
+    box = ImageOps.invert(canvas).getbbox()
+    assert box is not None  # a picture leaves some ink
+    left, top, right, bottom = box
     first, above = (left + right - side) // 2, (top + bottom - side) // 2
     cut = canvas.crop((first, above, first + side, above + side))
     return torch.from_numpy(np.array(cut)).permute(2, 0, 1) / 255
 
 
 @cache
-def _font(side: int):
+def _font(side: int) -> Any:
     from PIL import ImageFont
 
     path = archives.fetch("pictures") / FONT

@@ -37,7 +37,7 @@ def task(articles: list[Article], seed: int) -> TextTask[SentencePair]:
         one = pairs[int(hash_fraction(f"{seed} pair {title}") * len(pairs))]
         labeled.append(_pair(one, (SWAPPED, IN_ORDER)[place % 2], title))
     labeled = labeled[: len(labeled) // 2 * 2]  # as many of each label
-    both = (
+    validation, test = (
         [
             _pair(one, label, article.title)
             for article in part
@@ -46,7 +46,7 @@ def task(articles: list[Article], seed: int) -> TextTask[SentencePair]:
         ]
         for part in parts[1:]
     )
-    return TextTask(labeled, *both)
+    return TextTask(labeled, validation, test)
 
 
 def neighbors(text: str) -> list[tuple[str, str]]:
@@ -55,7 +55,8 @@ def neighbors(text: str) -> list[tuple[str, str]]:
     >>> neighbors("It has two small parts. Both of them are quite old. The end.")
     [('It has two small parts.', 'Both of them are quite old.')]
     """
-    found, waiting = [], None
+    found: list[tuple[str, str]] = []
+    waiting: str | None = None
     for sentence in sentences(text):
         usual = WORDS[0] <= len(sentence.split()) <= WORDS[1]
         if usual and waiting is not None:

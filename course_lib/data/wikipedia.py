@@ -76,7 +76,8 @@ def topic_task(articles: list[Article], seed: int) -> TextTask[Article]:
     parts = split(articles)
     drawn = shuffled(parts.train, lambda article: f"{seed} {article.title}")
     labeled = in_turn(drawn, lambda article: article.topic, TOPICS)
-    return TextTask(labeled, *([a for a in part if a.topic in TOPICS] for part in parts[1:]))
+    validation, test = ([a for a in part if a.topic in TOPICS] for part in parts[1:])
+    return TextTask(labeled, validation, test)
 
 
 # A sentence ends at . ! or ? (with a closing quote or bracket) before a space and an opening.

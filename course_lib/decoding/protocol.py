@@ -61,9 +61,11 @@ def beginning(
     """The most steps of each row (B,), on the CPU, and the tokens (B,) to read first."""
     rows = len(source)
     limits = torch.as_tensor(max_length).cpu()
-    if first is None:
-        first = torch.full((rows,), specials.bos, device=source.device)
     wrong = None
+    if first is None:
+        if specials.bos is None:
+            raise ValueError("This vocabulary has no begin token: give the first tokens, first=….")
+        first = torch.full((rows,), specials.bos, device=source.device)
     if rows == 0 or tuple(first.shape) != (rows,):
         wrong = f"source has {rows} rows and first the shape {tuple(first.shape)}"
     elif specials.pad is not None and (first == specials.pad).any():

@@ -19,6 +19,7 @@ from course_lib.decoding.protocol import (
 )
 from course_lib.support.modes import evaluating
 from course_lib.text.words import OURS, Specials
+from course_lib.transformer.model import Transformer
 
 
 def greedy(
@@ -136,12 +137,9 @@ class WithoutCache(nn.Module):
 
     It writes what the model itself writes, and shows what the cache of keys and values saves:
     without it, word t costs a pass over t words. Like the model, it reads the source once.
-
-    Args:
-        model: a `Transformer`.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Transformer) -> None:
         super().__init__()
         self.model = model
 

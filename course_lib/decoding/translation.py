@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -35,8 +35,10 @@ Sentence = str | Sequence[str]  # a text, or its words as the lab gives them
 class SourceAndTarget(Protocol):
     """A sentence and its translation: a verse, or a pair of the lab."""
 
-    source: Sentence
-    target: Sentence
+    @property
+    def source(self) -> Sentence: ...
+    @property
+    def target(self) -> Sentence: ...
 
 
 def tokenizers(pairs: Sequence[lab.Pair]) -> tuple[WordTokenizer, WordTokenizer]:
@@ -51,7 +53,7 @@ def tokenizers(pairs: Sequence[lab.Pair]) -> tuple[WordTokenizer, WordTokenizer]
 class Translator:
     """A model that reads one language and writes another, with the tokenizers of both."""
 
-    model: nn.Module
+    model: Any  # an nn.Module that is `Decodable`
     source: Tokenizer
     target: Tokenizer
 
@@ -84,7 +86,7 @@ class Translator:
                 translated together, and ten more.
             width, length_penalty: of the beam; a width of 1 is greedy search.
         """
-        sources = [getattr(sentence, "source", sentence) for sentence in sentences]
+        sources = [_source(sentence) for sentence in sentences]
         ids = [self.source.encode(_text(source)) for source in sources]
         written: list[Sentence] = [""] * len(ids)
         for indices in batches_by_length(ids, AT_ONCE):
@@ -131,13 +133,18 @@ class Translator:
         return scores.perplexity(nats, tokens)
 
 
-def score(written: Sequence[Sentence], pairs: Sequence[SourceAndTarget]) -> dict[str, float | str]:
+def score(written: Sequence[Sentence], pairs: Sequence[SourceAndTarget]) -> dict[str, Any]:
     """BLEU with its signature, and the share of sentences without a single wrong word."""
     texts = [_plain(sentence) for sentence in written]
     references = [_plain(pair.target) for pair in pairs]
     bleu, signature = scores.bleu(texts, references)
     exact = scores.exact_match(texts, references)
     return {"bleu": bleu, "signature": signature, "exact_match": sum(exact) / len(exact)}
+
+
+def _source(sentence: Any) -> Sentence:
+    """Of a pair its source."""
+    return getattr(sentence, "source", sentence)
 
 
 def _text(sentence: Sentence) -> str:

@@ -44,7 +44,7 @@ class Bucket(NamedTuple):
 
     low: int
     high: int
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple has a method of this name
     mean: float
     interval: Interval
 
@@ -81,7 +81,7 @@ def by_length(
     for low, high, inside in buckets:
         interval = Interval(math.nan, math.nan, math.nan)
         if inside.any():
-            interval = bootstrap_interval(data[inside], seed=seed, confidence=confidence)
+            interval = bootstrap_interval(data[inside].tolist(), seed=seed, confidence=confidence)
         found.append(Bucket(low, high, int(inside.sum()), interval.mean, interval))
     return found
 

@@ -537,9 +537,9 @@ def layers_to_connect(length: int, kernel: int, dilated: bool = False) -> int:
     return layers
 
 
-def _expect_layers(answer: Callable, sizes: Iterator[tuple[int, int]], **how: bool) -> None:
+def _expect_layers(answer: Callable, pairs: Iterator[tuple[int, int]], **how: bool) -> None:
     """The answer is right for each (length, kernel); the first that is not is named."""
-    sizes = list(sizes)
+    sizes = list(pairs)
     found = [answer(length, kernel, **how) for length, kernel in sizes]
     found = [one.item() if isinstance(one, (Tensor, np.generic)) else one for one in found]
     for (length, kernel), layers in zip(sizes, found, strict=True):

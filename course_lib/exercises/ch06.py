@@ -299,7 +299,7 @@ def the_road_is_free():
 
 @pre_norm.case
 def the_sublayer_reads_normalized_numbers(answer):
-    calls = {"sub-layer": [], "norm": []}
+    calls: dict[str, list[Tensor]] = {"sub-layer": [], "norm": []}
 
     def sublayer(given):
         calls["sub-layer"].append(given)

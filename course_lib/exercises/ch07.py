@@ -319,7 +319,7 @@ def process_loss(loss_sum: Tensor, tokens: list[int], rank: int) -> Tensor:
 
 def _averaged(answer: Callable, weight: Tensor, *batches: Tensor) -> Tensor:
     """The gradient (D,) that processes with these batches (N, D) end up with."""
-    gradients = []
+    gradients: list[Tensor] = []
     for rank, batch in enumerate(batches):
         ours = weight.clone().requires_grad_()
         loss_sum = (batch * ours).square().sum()

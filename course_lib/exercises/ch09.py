@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -330,7 +331,7 @@ def single_weights_are_dropped(answer):
         found.requires_grad,
     )
     found.sum().backward()
-    gone = w_state.grad == 0  # a dropped weight gets no gradient in this pass
+    gone: Any = w_state.grad == 0  # a dropped weight gets no gradient in this pass
     lines = [*gone.all(0).tolist(), *gone.all(1).tolist()]
     expect(
         gone.any() and not gone.all() and not any(lines),

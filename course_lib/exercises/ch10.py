@@ -425,8 +425,8 @@ def _read(
     prompt: int, continuation: int, vocabulary: int = 13, size: float = 2.0
 ) -> tuple[Tensor, Tensor, Tensor]:
     logits = size * torch.randn(prompt + continuation, vocabulary)
-    sides = (torch.randint(0, vocabulary, (length,)) for length in (prompt, continuation))
-    return logits, *sides
+    asked, goes_on = (torch.randint(0, vocabulary, (n,)) for n in (prompt, continuation))
+    return logits, asked, goes_on
 
 
 @continuation_nats.case

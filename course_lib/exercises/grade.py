@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 SECONDS, MEGABYTES = 300, 4000
 OUTCOMES = ("PASS", "FAIL", "ERROR", "TODO", "MISSING")
@@ -159,14 +160,14 @@ def work(job: dict) -> None:
     exercises, checked, check = all_exercises(), set(), Exercise.check
     with open(job["said"], "a", buffering=1, encoding="utf8") as said:
 
-        def noted(exercise: Exercise, answer: object):
-            result = check(exercise, answer)
-            mark = Mark(exercise.id, result.outcome.name, " ".join(result.message.split()))
+        def noted(self: Exercise, answer: Any) -> Any:
+            result = check(self, answer)
+            mark = Mark(self.id, result.outcome.name, " ".join(result.message.split()))
             said.write(json.dumps(asdict(mark)) + "\n")
-            checked.add(exercise.id)
+            checked.add(self.id)
             return result
 
-        Exercise.check = noted
+        Exercise.check = noted  # type: ignore[method-assign]
         shell = InteractiveShell.instance()
         _limit_memory(job["megabytes"])
         for source in job["cells"]:

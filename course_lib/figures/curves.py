@@ -72,9 +72,9 @@ class Curves:
             legend: how to place it, with the arguments of Matplotlib; none by default.
             settings: labels, scales and limits, for `axes.set`.
         """
-        places = self.x
+        places: Sequence[Any] = self.x
         if any(isinstance(x, str) for x in places):
-            places, ticks = range(len(places)), dict(enumerate(self.x))
+            places, ticks = range(len(places)), {place: str(x) for place, x in enumerate(self.x)}
         for (name, found), color in zip(self.lines.items(), self.colors, strict=False):
             band(axes, places[: len(found)], found, name, color)
         axes.set(**settings)
@@ -94,7 +94,9 @@ class Curves:
         self.draw(axes, **{"legend": {}, **options})
         return figure
 
-    def said(self, form: str = "{name} {points}", point: str = "{mean:.2f}", sep="; ") -> str:
+    def said(
+        self, form: str = "{name} {points}", point: str = "{mean:.2f}", sep: str = "; "
+    ) -> str:
         """The lines in words.
 
         `form` writes a line: `{name}`, the mean at the `{first}` position and at the `{last}`

@@ -11,7 +11,7 @@ Colors, the large map and its numbers come from `heatmap`.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -169,7 +169,7 @@ def _radio(group: str, number: int, key: str) -> str:
     return f'<input type="radio" class="{group}{number}" name="{key}-{group}"{checked}'
 
 
-def _each(maps: Sequence[Sequence[Alignment]], draw) -> str:
+def _each(maps: Sequence[Sequence[Alignment]], draw: Callable[[Alignment], str]) -> str:
     return "".join(
         f'<div class="one k{k} h{h}">{draw(one)}</div>'
         for k, each in enumerate(maps)

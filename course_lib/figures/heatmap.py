@@ -9,7 +9,7 @@ many.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -169,7 +169,8 @@ def state(example: Alignment, step: int, key: str) -> tuple[str, str]:
     named = [s for s in first if weights[s] >= 0.05] or first[:1]
     gold = [example.source[s] for s, t in sorted(example.gold or ()) if t == step] or ["none"]
 
-    def said(word) -> str:  # as HTML or as text, by what `word` makes of a word
+    # As HTML or as text, by what `word` makes of a word.
+    def said(word: Callable[[str, str], str]) -> str:
         looks = ", ".join(
             f"{word(example.source[s], foreign)} {_percent(weights[s])}%" for s in named
         )

@@ -9,6 +9,7 @@ its numbers as a table, and the caption.
 import html
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -16,7 +17,7 @@ from course_lib.figures.plots import emit, frame, grid, plain, require_text
 from course_lib.figures.widgets import named
 
 
-def live_figure(name: str, static: Figure | str, **given: object) -> None:
+def live_figure(name: str, static: Figure | str, **given: Any) -> None:
     """Display a figure that the script `name` takes over: what `live_markup` makes of it."""
     emit(*live_markup(name, static, **given))
 

@@ -50,7 +50,7 @@ CYCLE = (_BLUE, _ORANGE, _GREEN, _PINK, _GRAY)
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = ("o", "s", "^", "D", "v")
 
-_STYLE: dict[str, Any] = {
+_STYLE: dict[Any, Any] = {
     "figure.figsize": (5.2, 3.2),
     "figure.dpi": 96,
     "figure.facecolor": "none",
@@ -150,12 +150,14 @@ def picture(figure: Figure | str, *, alt: str, key: str = "", tight: bool = Fals
 
     Closes the figure. `key` tells apart pictures that would otherwise be the same.
     """
-    alt, svg = require_text(alt, "alt"), figure
+    alt = require_text(alt, "alt")
     if isinstance(figure, Figure):
         svg = figure_to_svg(figure, tight=tight)
         plt.close(figure)
+    else:
+        svg = figure
     svg = inline(svg, prefix=unique(svg, alt, key), alt=alt)
-    least = int(re.search(r"min-width:(\d+)px", svg)[1])
+    least = int(re.findall(r"min-width:(\d+)px", svg)[0])
     return scrollable(svg, "Wide figure" if least > 366 else "")
 
 
@@ -282,5 +284,5 @@ def band(
     color = COLORS.get(color, color) or CYCLE[count]
     mean, low, high = zip(*intervals, strict=True)
     axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-    line = {"color": color, "linestyle": _DASHES[count], "marker": _MARKERS[count]}
+    line: Any = {"color": color, "linestyle": _DASHES[count], "marker": _MARKERS[count]}
     axes.plot(x, mean, **line, label=label, gid="band")

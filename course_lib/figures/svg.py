@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -35,7 +36,7 @@ def figure_to_svg(figure: Figure, *, tight: bool = False) -> str:
             patch.set_facecolor("none")
     buffer = io.StringIO()
     options = {"bbox_inches": "tight", "pad_inches": 0.05} if tight else {}
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "attention-measured"}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "attention-measured"}
     with mpl.rc_context(settings), warnings.catch_warnings():
         # The browser draws the text with its own fonts, so a glyph that Matplotlib's font lacks
         # (Korean, for instance) is no reason to warn.

@@ -16,6 +16,7 @@ K = D / H head width, F inside the feed-forward network, L layers, V vocabulary.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -166,7 +167,7 @@ class LlamaBody(DecoderBody):
 
     def read(
         self, tokens: Tensor, state: GPTState, *, need_weights: bool = False
-    ) -> tuple[Tensor, GPTState, list[Tensor | None]]:
+    ) -> tuple[Tensor, GPTState, list[Any]]:
         """As `GPTBody.read`."""
         check_ids(tokens, self.config.vocab_size, "tokens")
         x = self.wte(tokens)  # (B, T, D)

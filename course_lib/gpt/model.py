@@ -21,8 +21,9 @@ writing, the prompts of a batch must have one length.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -64,17 +65,17 @@ class GPTConfig:
         check_sizes(self, sizes, ("dropout", "attention_dropout"))
 
     @classmethod
-    def tiny(cls, vocab_size: int, **changes) -> Self:
+    def tiny(cls, vocab_size: int, **changes: Any) -> Self:
         """D = 32, two layers, 16 positions: for tests and toy numbers."""
         return replace(cls(vocab_size, 16, 32, 2, 2), **changes)
 
     @classmethod
-    def course(cls, vocab_size: int, **changes) -> Self:
+    def course(cls, vocab_size: int, **changes: Any) -> Self:
         """Our own: D = 192, 6 layers, 128 positions; 2.7 million parameters and 192 a token."""
         return replace(cls(vocab_size, dropout=0.1), **changes)
 
     @classmethod
-    def gpt1(cls, **changes) -> Self:
+    def gpt1(cls, **changes: Any) -> Self:
         """The sizes of Radford et al. (2018, section 4.1): 12 layers, D = 768, 512 positions.
 
         The sizes only: that model has its LayerNorms after the sums, and none at the end.
@@ -82,7 +83,7 @@ class GPTConfig:
         return replace(cls(40_478, 512, 768, 12, 12, 0.1, 0.1), **changes)
 
     @classmethod
-    def gpt2(cls, **changes) -> Self:
+    def gpt2(cls, **changes: Any) -> Self:
         """GPT-2 small (Radford et al. 2019, table 2): 12 layers, D = 768, 1024 positions."""
         return replace(cls(50_257, 1024, 768, 12, 12, 0.1, 0.1), **changes)
 
@@ -198,6 +199,8 @@ class DecoderBody(nn.Module):
     """
 
     h: nn.ModuleList
+    wte: nn.Embedding
+    read: Callable[..., tuple[Tensor, GPTState, list[Any]]]
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, D), after the last norm."""
@@ -209,7 +212,7 @@ class DecoderBody(nn.Module):
 
     def through(
         self, x: Tensor, state: GPTState, *given: Tensor, need_weights: bool
-    ) -> tuple[Tensor, GPTState, list[Tensor | None]]:
+    ) -> tuple[Tensor, GPTState, list[Any]]:
         """All blocks, one after the other.
 
         Args:
@@ -244,7 +247,7 @@ class GPTBody(DecoderBody):
 
     def read(
         self, tokens: Tensor, state: GPTState, *, need_weights: bool = False
-    ) -> tuple[Tensor, GPTState, list[Tensor | None]]:
+    ) -> tuple[Tensor, GPTState, list[Any]]:
         """The next T tokens: (B, T) -> (B, T, D), the new state, and for each layer the attention
         weights (B, H, T, P + T) or None.
         """
@@ -267,7 +270,7 @@ class GPT(nn.Module):
 
     body_class: type[DecoderBody] = GPTBody
 
-    def __init__(self, config: GPTConfig) -> None:
+    def __init__(self, config: GPTConfig | Any) -> None:  # Any: of another `body_class`
         super().__init__()
         self.config = config
         self.body = self.body_class(config)
@@ -300,8 +303,8 @@ class GPT(nn.Module):
 
     def reorder(self, state: GPTState, index: Tensor) -> GPTState:
         """Rows `index` (B',) of the state, for beam search; a row may appear several times."""
-        past = tuple(None if kept is None else tuple(x[index] for x in kept) for kept in state.past)
-        return GPTState(past, state.length)
+        past = (None if kept is None else (kept[0][index], kept[1][index]) for kept in state.past)
+        return GPTState(tuple(past), state.length)
 
 
 def init_gpt2_(body: GPTBody) -> None:

@@ -10,6 +10,7 @@ Shapes: B batch, T time steps, E width of the input, D width of the state.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class _Cell(nn.Module):
         self.bias_hh = nn.Parameter(torch.empty(rows))
         init_uniform_(self)
 
-    def zero_state(self, inputs: Tensor) -> Hidden:
+    def zero_state(self, inputs: Tensor) -> Any:
         """The state before anything was read: zeros of shape (B, D)."""
         return inputs.new_zeros(inputs.shape[0], self.hidden_size)
 
@@ -123,14 +124,15 @@ def unroll(
         The hidden states h_1 to h_T as one tensor (B, T, D), and the last state (for an LSTM the
         pair (h, c)).
     """
+    hidden: Hidden = cell.zero_state(inputs) if state is None else state
     states = []
     for step in range(inputs.shape[1]):
-        state = cell(inputs[:, step], state)
-        states.append(state[0] if isinstance(state, tuple) else state)
-    return torch.stack(states, dim=1), state  # (B, T, D)
+        hidden = cell(inputs[:, step], hidden)
+        states.append(hidden[0] if isinstance(hidden, tuple) else hidden)
+    return torch.stack(states, dim=1), hidden  # (B, T, D)
 
 
-def init_uniform_(module: nn.Module) -> None:
+def init_uniform_(module: _Cell | nn.RNNBase) -> None:
     """torch's own rule: every weight and bias uniform in ±1/sqrt(D), in place.
 
     Chapter 01 measures how far a gradient travels under this rule.
@@ -140,7 +142,7 @@ def init_uniform_(module: nn.Module) -> None:
         nn.init.uniform_(parameter, -bound, bound)
 
 
-def init_recurrent_(module: nn.Module) -> None:
+def init_recurrent_(module: _Cell | nn.RNNBase) -> None:
     """A start that lets gradients travel further, in place.
 
     State-to-state matrices become orthogonal, gate by gate (Saxe et al. 2014), input matrices
@@ -161,7 +163,7 @@ def init_recurrent_(module: nn.Module) -> None:
         open_forget_gate_(module)
 
 
-def open_forget_gate_(module: nn.Module, bias: float = 1.0) -> None:
+def open_forget_gate_(module: _Cell | nn.RNNBase, bias: float = 1.0) -> None:
     """Let an LSTM keep its memory from the start: forget bias `bias` in total, in place.
 
     (Gers et al. 2000; Jozefowicz et al. 2015, section 5.) Works for `LSTMCell` and `nn.LSTM`.

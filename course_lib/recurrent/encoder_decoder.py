@@ -17,7 +17,7 @@ linear layers, normal(0, 1) for embeddings.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -56,12 +56,12 @@ class Seq2SeqConfig:
             raise ValueError(f"each direction reads with half of width, and {self.width} is odd")
 
     @classmethod
-    def tiny(cls, source_vocab: int, target_vocab: int, **changes) -> Self:
+    def tiny(cls, source_vocab: int, target_vocab: int, **changes: Any) -> Self:
         """D = 32, E = 16: for tests and toy numbers."""
         return replace(cls(source_vocab, target_vocab, width=32, embedding=16), **changes)
 
     @classmethod
-    def lab(cls, source_vocab: int, target_vocab: int, **changes) -> Self:
+    def lab(cls, source_vocab: int, target_vocab: int, **changes: Any) -> Self:
         """D = 128, E = 64: about 250 000 parameters with the vocabulary of the lab."""
         return cls(source_vocab, target_vocab, **changes)
 
@@ -195,7 +195,7 @@ class Decoder(nn.Module):
 class EncoderDecoder(nn.Module):
     """Translation through one fixed vector (Cho et al. 2014; Sutskever et al. 2014)."""
 
-    decoder_class = Decoder  # chapter 04 puts another one here
+    decoder_class: type[Decoder] = Decoder  # chapter 04 puts another one here
 
     def __init__(self, config: Seq2SeqConfig) -> None:
         super().__init__()

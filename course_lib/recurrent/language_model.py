@@ -8,6 +8,7 @@ Shapes: B batch, T time steps, D width, V vocabulary, L layers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -143,7 +144,7 @@ def detach(state: Hidden | None) -> Hidden | None:
     return None if state is None else _map(state, Tensor.detach)
 
 
-def _map(state: Hidden, change) -> Hidden:
+def _map(state: Hidden, change: Callable[[Tensor], Tensor]) -> Hidden:
     if isinstance(state, tuple):
-        return tuple(change(part) for part in state)
+        return change(state[0]), change(state[1])
     return change(state)

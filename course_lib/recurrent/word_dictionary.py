@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+Probabilities = dict[str, dict[str, float]]  # source word → target word → probability
 NOTHING = ""  # the invisible source word that produces target words without a counterpart
 
 
@@ -26,7 +27,7 @@ class WordDictionary:
     most probable translation (ties: the first in the alphabet).
     """
 
-    def __init__(self, probability: dict[str, dict[str, float]]) -> None:
+    def __init__(self, probability: Probabilities) -> None:
         self.probability = probability
         self.table = {
             word: min(options, key=lambda option: (-options[option], option))
@@ -47,20 +48,26 @@ class WordDictionary:
         counted = Counter((tuple(source), tuple(target)) for source, target in pairs)
         if not counted:
             raise ValueError("a dictionary needs at least one sentence pair, got none")
-        table: dict[str, dict[str, float]] | None = None
+        table: Probabilities | None = None
         for _ in range(iterations):
-            shares: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+            shares: Probabilities = defaultdict(lambda: defaultdict(float))
             for (source, target), times in counted.items():
                 _share_out(table, (NOTHING, *source), target, times, shares)
             table = {word: _normalized(options) for word, options in shares.items()}
-        return cls(table)
+        return cls(table or {})
 
     def translate(self, source: Sequence[str]) -> list[str]:
         """Word by word, in the order of the source; unknown words are copied."""
         return [self.table.get(word, word) for word in source]
 
 
-def _share_out(table, source, target, times, shares) -> None:
+def _share_out(
+    table: Probabilities | None,
+    source: Sequence[str],
+    target: Sequence[str],
+    times: int,
+    shares: Probabilities,
+) -> None:
     """E-step for one pair: split each target word over the source words that may explain it."""
     rows = [shares[word] for word in source]
     for word in target:

@@ -128,7 +128,7 @@ class WordPiece(Tokenizer):
         room = longest - 2 - pair
         if room < 1 + pair:
             raise ValueError(f"longest is {longest}, expected at least {3 + 2 * pair}: marks count")
-        one, other = cut_pair(self.encode(first), self.encode(second) if pair else [], room)
+        one, other = cut_pair(self.encode(first), self.encode(second or ""), room)
         ids = [self.cls, *one, self.sep]
         segments = [0] * len(ids) + [1] * (len(other) + 1 if pair else 0)
         return Marked([*ids, *other, self.sep] if pair else ids, segments)

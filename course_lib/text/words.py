@@ -15,6 +15,8 @@ from typing import Any, Literal, NamedTuple, Self
 
 from course_lib.support.files import write_atomically
 
+PAD, BOS, EOS, UNK = range(4)
+
 
 class Specials(NamedTuple):
     """The ids of a vocabulary that are not text; None where it has no such token.
@@ -24,15 +26,14 @@ class Specials(NamedTuple):
     pads, begins, ends or skips takes these ids as an argument.
     """
 
-    pad: int | None = 0
-    bos: int | None = 1  # begin of a text
-    eos: int | None = 2  # end of a text
-    unk: int | None = 3  # unknown
+    pad: int | None = PAD
+    bos: int | None = BOS  # begin of a text
+    eos: int | None = EOS  # end of a text
+    unk: int | None = UNK  # unknown
     mask: int | None = None  # a hidden token
 
 
 OURS = Specials()
-PAD, BOS, EOS, UNK, _ = OURS
 SPECIALS = ("<pad>", "<s>", "</s>", "<unk>")
 
 
@@ -97,8 +98,16 @@ class Vocabulary:
         Unknown is also what happens to spell a special token, such as "<pad>": a sentence must not
         smuggle padding or an end mark into a batch.
         """
-        ids = (self._ids.get(token) for token in tokens)
-        return [self.specials.unk if i is None or i in self.specials else i for i in ids]
+        tokens = list(tokens)
+        ids = [self._ids.get(token) for token in tokens]
+        ids = [self.specials.unk if i is None or i in self.specials else i for i in ids]
+        known = [i for i in ids if i is not None]
+        if len(known) < len(ids):
+            raise ValueError(
+                f"{tokens[ids.index(None)]!r} is no text token of this vocabulary, and it has no "
+                "token for what is unknown."
+            )
+        return known
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The tokens with these ids, special tokens included."""

@@ -106,7 +106,7 @@ class Team:
         mine = {name: tensor[self.rank :: self.size] for name, tensor in tensors.items()}
         if isinstance(batch, Tensor):
             return mine[""]
-        return replace(batch, **mine) if is_dataclass(batch) else batch._replace(**mine)
+        return batch._replace(**mine) if hasattr(batch, "_replace") else replace(batch, **mine)
 
     def signal(self, number: int | None) -> int | None:
         """The signal that some process got, the largest if there are several; None if nobody."""

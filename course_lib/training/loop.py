@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from course_lib.support.progress import progress_bar
 from course_lib.training.schedules import CONSTANT, Schedule
 
-Loss = Callable[[nn.Module, Any], Tensor]  # model, batch -> scalar
+Loss = Callable[[Any, Any], Tensor]  # model, batch -> scalar
 
 
 class Sampler(Protocol):

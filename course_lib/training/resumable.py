@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+from collections.abc import Sized
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,8 @@ def fit_resumable(
     for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
     path = None if checkpoint is None else Path(checkpoint)
-    carries = hasattr(loss_fn, "state_dict")
-    if carries and team.size > 1:
+    carrier: Any = loss_fn if hasattr(loss_fn, "state_dict") else None
+    if carrier is not None and team.size > 1:
         raise ValueError(
             f"{type(loss_fn).__name__} carries a state from step to step, which {team.size} "
             f"processes cannot share; train it in one process"
@@ -90,8 +91,8 @@ def fit_resumable(
         saved = files.read_checkpoint(path)
         history = _history(saved, run, schedule, steps)
         carried = saved.restore(model, optimizer)
-        if carries:
-            loss_fn.load_state_dict(carried)
+        if carrier is not None:
+            carrier.load_state_dict(carried)
     team.spread_randomness(carried)
     replica = team.wrap(model)
     device = parameters(optimizer)[0].device.type
@@ -104,7 +105,7 @@ def fit_resumable(
         check_weights(optimizer, history)
         multipliers = [schedule(step) for step in history.steps]
         info = {"identity": run, "history": history.to_dict(), "multipliers": multipliers}
-        carried = {**(loss_fn.state_dict() if carries else {}), **team.random_states()}
+        carried = {**({} if carrier is None else carrier.state_dict()), **team.random_states()}
         if team.rank == 0:
             files.save_checkpoint(path, model, optimizer, info, carried)
         history.kept = _kept(path, history)
@@ -152,7 +153,7 @@ def _identity(
         "sampler": type(sampler).__name__,
         "sampler seed": getattr(sampler, "seed", None),
         "batch size": getattr(sampler, "batch_size", None),
-        "batches per epoch": len(sampler) if hasattr(sampler, "__len__") else None,
+        "batches per epoch": len(sampler) if isinstance(sampler, Sized) else None,
         "bf16": bf16 or None,
     }
     return json.loads(json.dumps(identity, default=str))  # as it comes back from a file

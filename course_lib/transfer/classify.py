@@ -10,7 +10,7 @@ Shapes: B batch, T tokens of the longest text, D width, C classes, N texts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from torch.nn import functional as F
 from course_lib.data.batching import Shuffled, pad, read_by_length
 from course_lib.support.modes import evaluating
 from course_lib.text.words import PAD
+
+Made = TypeVar("Made", bound=nn.Module)  # the classifier that a function makes
 
 
 class TextBatch(NamedTuple):
@@ -62,9 +64,7 @@ def loss(model: nn.Module, batch: TextBatch) -> Tensor:
     return F.cross_entropy(model(batch.tokens.to(device)), batch.labels.to(device))
 
 
-def start(
-    make: Callable[[], nn.Module], body: nn.Module, seed: int, *, copied: bool = True
-) -> nn.Module:
+def start(make: Callable[[], Made], body: nn.Module, seed: int, *, copied: bool = True) -> Made:
     """A new classifier with a *copy* of the weights of `body`, which itself is never changed.
 
     Not `copied`, it keeps its own: training from scratch. A body with more tokens than `body` has
@@ -78,7 +78,7 @@ def start(
         torch.manual_seed(seed)
         model = make()
     if copied:
-        new = model.body.state_dict()
+        new = model.get_submodule("body").state_dict()
         for name, tensor in body.state_dict().items():
             new[name][: len(tensor)].copy_(tensor)
     return model

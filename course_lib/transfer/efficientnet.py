@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from course_lib.data import archives
 from course_lib.training import checkpoint
-from course_lib.transfer.networks import ImageClassifier
+from course_lib.transfer.networks import Body, ImageClassifier
 
 WEIGHTS = "efficientnet-lite0-57934424.pth"
 # Each stage: blocks, kernel, stride of the first block, expansion, channels out.
@@ -73,8 +73,8 @@ class InvertedResidual(nn.Module):
         return x + y if self.shortcut else y
 
 
-class EfficientNetBody(nn.Module):
-    """Everything but the head: pictures (B, 3, H, W) → features (B, D).
+class EfficientNetBody(Body):
+    """Everything but the head, for pictures (B, 3, H, W).
 
     Args:
         depth: layers that are kept: the stem and so many of `STAGES`; all with the last
@@ -97,16 +97,11 @@ class EfficientNetBody(nn.Module):
         self.width = LAST if depth is None else inputs
 
     def layers(self) -> dict[str, tuple[nn.Module, ...]]:
-        """The layers that may be frozen or copied one by one, bottom to top, by name."""
         return {name: (part,) for name, part in self.named_children()}
 
-    def maps(self, x: Tensor) -> dict[str, Tensor]:
-        """What each layer responds with: name → (B, channels, H, W), bottom to top."""
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        x = images
         return {name: (x := part(x)) for name, part in self.named_children()}
-
-    def forward(self, x: Tensor) -> Tensor:
-        *_, last = self.maps(x).values()
-        return last.mean(dim=(2, 3))  # (B, D)
 
 
 def load(path: str | Path | None = None) -> ImageClassifier:

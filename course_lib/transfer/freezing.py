@@ -7,7 +7,7 @@ parameters count once. Rates, freezing and plans refer to groups by name.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -109,7 +109,7 @@ def tuner(
     model: nn.Module,
     grouped: Groups,
     rates: Rates,
-    kind: type[torch.optim.Optimizer] = torch.optim.Adam,
+    kind: Callable[[Any], torch.optim.Optimizer] = torch.optim.Adam,
 ) -> torch.optim.Optimizer:
     """Freeze the groups without a rate, and return an optimizer for the others."""
     train_only(model, grouped, rates)

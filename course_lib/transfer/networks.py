@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 
 from course_lib.support.modes import evaluating
 from course_lib.training import checkpoint
+
+Some = TypeVar("Some", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,30 @@ class BasicBlock(nn.Module):
         return F.relu(shortcut + self.bn2(self.conv2(y)))
 
 
-class ResNetBody(nn.Module):
-    """Everything but the last layer: images (B, C, H, W) → features (B, D), D the last width."""
+class Body(nn.Module):
+    """What an `ImageClassifier` stands on: images (B, C, H, W) → features (B, D)."""
+
+    width: int  # numbers in a feature vector, D
+
+    def layers(self) -> dict[str, tuple[nn.Module, ...]]:
+        """The layers that may be frozen or copied one by one, bottom to top, by name."""
+        raise NotImplementedError
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """What each layer responds with: name → (B, channels, H, W), bottom to top."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        *_, last = self.maps(images).values()
+        return last.mean(dim=(2, 3))  # (B, D)
+
+
+class ResNetBody(Body):
+    """Everything but the last layer; D is the last width."""
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.width = config, config.widths[-1]
         first, large = config.widths[0], config.large_stem
         size, stride = (7, 2) if large else (3, 1)
         self.conv1 = nn.Conv2d(
@@ -96,13 +117,7 @@ class ResNetBody(nn.Module):
                 inputs = width
             setattr(self, f"layer{stage}", blocks)
 
-    @property
-    def width(self) -> int:
-        """Numbers in a feature vector, D."""
-        return self.config.widths[-1]
-
     def layers(self) -> dict[str, tuple[nn.Module, ...]]:
-        """The layers that may be frozen or copied one by one, bottom to top, by name."""
         found: dict[str, tuple[nn.Module, ...]] = {"stem": (self.conv1, self.bn1, self.maxpool)}
         for stage in range(1, len(self.config.widths) + 1):
             for block in getattr(self, f"layer{stage}"):
@@ -110,29 +125,20 @@ class ResNetBody(nn.Module):
         return found
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
-        """What each layer responds with: name → (B, channels, H, W), bottom to top."""
         found: dict[str, Tensor] = {}
         x = self.maxpool(F.relu(self.bn1(self.conv1(images))))
         for name, (first, *_) in self.layers().items():
             x = found[name] = x if name == "stem" else first(x)
         return found
 
-    def forward(self, images: Tensor) -> Tensor:
-        *_, last = self.maps(images).values()
-        return last.mean(dim=(2, 3))  # (B, D)
-
 
 class ImageClassifier(nn.Module):
-    """Body and head: images (B, C, H, W) → logits (B, classes). The head is one linear layer.
+    """Body and head: images (B, C, H, W) → logits (B, classes). The head is one linear layer."""
 
-    Args:
-        body: images → features (B, D), with D as its `width`.
-    """
-
-    def __init__(self, body: nn.Module, classes: int) -> None:
+    def __init__(self, body: Body, classes: int) -> None:
         super().__init__()
         self.body = body
-        self.head = nn.Linear(int(body.width), classes)
+        self.head = nn.Linear(body.width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.body(images))
@@ -144,7 +150,7 @@ def build(config: ResNetConfig, classes: int, seed: int) -> ImageClassifier:
     return init_he_(model, torch.Generator().manual_seed(seed))
 
 
-def init_he_(module: nn.Module, generator: torch.Generator) -> nn.Module:
+def init_he_(module: Some, generator: torch.Generator) -> Some:
     """Initialize in place: convolutions by He et al. (2015), equation 14; linear layers small.
 
     A convolution with n outputs per input number gets the variance 2 / n, n = kernel² · channels
@@ -164,7 +170,7 @@ def init_he_(module: nn.Module, generator: torch.Generator) -> nn.Module:
     return module
 
 
-def layer_prefixes(body: nn.Module) -> dict[str, tuple[str, ...]]:
+def layer_prefixes(body: Body) -> dict[str, tuple[str, ...]]:
     """Where the layers of an `ImageClassifier` with this body are, bottom to top, head last.
 
     Layer name → beginnings of its parameters' names, as `freezing.groups` wants them.
@@ -177,13 +183,13 @@ def layer_prefixes(body: nn.Module) -> dict[str, tuple[str, ...]]:
     return prefixes | {"head": ("head",)}
 
 
-def loss(model: nn.Module, batch) -> Tensor:
+def loss(model: nn.Module, batch: Any) -> Tensor:
     """Mean cross-entropy in nats; `batch` has `pixels` and `labels`."""
     device = next(model.parameters()).device
     return F.cross_entropy(model(batch.pixels.to(device)), batch.labels.to(device))
 
 
-def accuracy(model: nn.Module, images) -> float:
+def accuracy(model: nn.Module, images: Any) -> float:
     """Share of images named rightly, in evaluation mode."""
     device = next(model.parameters()).device
     with evaluating(model):

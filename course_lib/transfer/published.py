@@ -65,6 +65,6 @@ def copy_tensors(
         our_name: of a name in the file; None: the tensor is left out.
         source, kind: what a message calls the tensors and the model.
     """
-    named = {our_name(name): tensor for name, tensor in tensors.items()}
-    named.pop(None, None)
+    ours = {our_name(name): tensor for name, tensor in tensors.items()}
+    named = {name: tensor for name, tensor in ours.items() if name is not None}
     checkpoint.copy_tensors(named, state, source, kind)

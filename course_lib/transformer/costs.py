@@ -116,5 +116,6 @@ def recurrent_flops(config: Seq2SeqConfig, source: int, target: int) -> dict[str
 
 def training_flops(config: TransformerConfig | Seq2SeqConfig, source: int, target: int) -> int:
     """FLOPs of forward and backward pass over one pair of sentences: three forward passes."""
-    count = recurrent_flops if isinstance(config, Seq2SeqConfig) else forward_flops
-    return 3 * sum(count(config, source, target).values())
+    if isinstance(config, Seq2SeqConfig):
+        return 3 * sum(recurrent_flops(config, source, target).values())
+    return 3 * sum(forward_flops(config, source, target).values())

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
 
@@ -85,22 +85,20 @@ class TransformerConfig:
             )
 
     @classmethod
-    def tiny(cls, source_vocab: int, target_vocab: int, **changes) -> Self:
+    def tiny(cls, source_vocab: int, target_vocab: int, **changes: Any) -> Self:
         """D = 32, two heads: for tests and toy numbers."""
         return replace(cls(source_vocab, target_vocab, 32, 2, hidden=64), **changes)
 
     @classmethod
-    def lab(cls, source_vocab: int, target_vocab: int, **changes) -> Self:
+    def lab(cls, source_vocab: int, target_vocab: int, **changes: Any) -> Self:
         """D = 128, 4 heads, 2 layers: about a million parameters, for the lab."""
         return cls(source_vocab, target_vocab, **changes)
 
     @classmethod
-    def base(cls, source_vocab: int, target_vocab: int, **changes) -> Self:
+    def base(cls, source_vocab: int, target_vocab: int, **changes: Any) -> Self:
         """The base model of the paper (table 3). With one vocabulary add `tie="all"`."""
-        sizes = {"width": 512, "heads": 8, "layers": 6, "hidden": 2048}
-        return replace(
-            cls(source_vocab, target_vocab, **sizes, dropout=0.1, norm="post"), **changes
-        )
+        sizes = cls(source_vocab, target_vocab, width=512, heads=8, layers=6, hidden=2048)
+        return replace(replace(sizes, dropout=0.1, norm="post"), **changes)
 
 
 class EmbedWithPositions(nn.Module):
@@ -160,6 +158,8 @@ class TransformerState(NamedTuple):
 
 class TransformerDecoder(nn.Module):
     """L decoder layers, and one LayerNorm after the last where norms come first."""
+
+    layers: Any  # an nn.ModuleList of `DecoderLayer`
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -242,7 +242,7 @@ class Transformer(nn.Module):
 
     def encode(
         self, source: Tensor, *, need_weights: bool = False
-    ) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+    ) -> tuple[Tensor, Tensor, list[Any]]:
         """(B, S) ids -> states (B, S, D), the mask (B, 1, 1, S) of real words, weights by layer."""
         check_ids(source, self.config.source_vocab, "source")
         source_lengths(source)  # an empty sentence is an error
@@ -264,17 +264,19 @@ class Transformer(nn.Module):
     def reorder(self, state: TransformerState, index: Tensor) -> TransformerState:
         """Rows `index` (B',) of the state, for beam search; a row may appear several times."""
 
-        def rows(kept: KeysValues | None) -> KeysValues | None:
-            return None if kept is None else (kept[0][index], kept[1][index])
+        def rows(kept: KeysValues) -> KeysValues:
+            return kept[0][index], kept[1][index]
 
         return TransformerState(
-            tuple(map(rows, state.past)),
+            tuple(None if kept is None else rows(kept) for kept in state.past),
             tuple(map(rows, state.source)),
             state.source_mask[index],
             state.length,
         )
 
-    def _write(self, tokens: Tensor, state: TransformerState, *, need_weights: bool = False):
+    def _write(
+        self, tokens: Tensor, state: TransformerState, *, need_weights: bool = False
+    ) -> tuple[Tensor, TransformerState, list[Any]]:
         check_ids(tokens, self.config.target_vocab, "target")
         x = self.target_embedding(tokens, state.length)  # (B, T, D)
         x, state, by_layer = self.decoder(x, state, need_weights=need_weights)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from course_lib.text.words import BOS, EOS, PAD
+from course_lib.text.words import BOS, EOS, PAD, Tokenizer
 from course_lib.transfer import classify
 from course_lib.ulmfit.model import AWDBody
 
@@ -92,7 +92,7 @@ def layer_prefixes(body: AWDBody) -> dict[str, tuple[str, ...]]:
     return {"embedding": ("body.embedding",), **layers, "head": ("head",)}
 
 
-def encode(text: str, tokenizer, longest: int) -> list[int]:
+def encode(text: str, tokenizer: Tokenizer, longest: int) -> list[int]:
     """Ids of a text between a begin and an end mark, cut to `longest` tokens of text.
 
     The marks are those that the language model has met: see `streams.join`.

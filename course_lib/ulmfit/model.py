@@ -13,6 +13,7 @@ Shapes: B batch, T time steps, E embedding, D width of the inner layers, V vocab
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -119,6 +120,11 @@ class WeightDropLSTM(nn.LSTM):
     In evaluation mode, or with p = 0, it is `torch.nn.LSTM`, whose parameter names it keeps.
     """
 
+    weight_ih_l0: Tensor
+    weight_hh_l0: Tensor
+    bias_ih_l0: Tensor
+    bias_hh_l0: Tensor
+
     def __init__(self, inputs: int, width: int, p: float) -> None:
         super().__init__(inputs, width, batch_first=True)
         self.p = p
@@ -144,6 +150,8 @@ class AWDBody(nn.Module):
 
     The weights start as `init_awd_` says.
     """
+
+    layers: Any  # an nn.ModuleList of `WeightDropLSTM`
 
     def __init__(self, config: AWDConfig) -> None:
         super().__init__()

@@ -179,6 +179,8 @@ def test_other_vocabularies_have_other_specials(decode):
     never_ends = Specials(pad=1, bos=None, eos=None)
     found = decode(TableModel(twos), rows(1), 3, first=first[1:], specials=never_ends)
     assert found == [[2, 2, 2]]
+    with pytest.raises(ValueError, match="no begin token"):
+        decode(TableModel(twos), rows(1), 3, specials=never_ends)
 
 
 @pytest.mark.parametrize("decode", decoders())

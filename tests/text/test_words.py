@@ -70,6 +70,14 @@ def test_low_ids_of_a_published_vocabulary_are_ordinary_tokens():
     assert tokenizer.specials.pad is None
 
 
+def test_without_a_token_for_the_unknown_nothing_is_unknown():
+    tokenizer = Published(Vocabulary(["the", "cat", "<end>"], Specials(None, None, 2, None)))
+    assert tokenizer.encode("the cat") == [0, 1]
+    for text, word in (("the dog", "dog"), ("cat <end> the", "<end>")):
+        with pytest.raises(ValueError, match=f"'{word}' is no text token"):
+            tokenizer.encode(text)
+
+
 @pytest.mark.parametrize("wrong", [-1, 6])
 def test_what_a_vocabulary_refuses(wrong):
     with pytest.raises(ValueError, match=rf"{wrong} .*0 to 5"):

@@ -20,11 +20,11 @@ def _token(word: str, *tags: Hashable) -> Token:
 def _english_phrase(np: NounPhrase) -> Iterator[Token]:
     determiner = {"a": "some" if np.plural else "a"}.get(np.determiner, np.determiner)
     yield _token(determiner, (np, "determiner"))
-    for position in ("before", "after"):  # as in French: size and age before colour
+    for position in ("before", "after"):  # as in French: size and age before color
         if position in np.adjectives:
             yield _token(np.adjectives[position].english, (np, position))
     yield _token(np.noun.english_plural if np.plural else np.noun.english, (np, "noun"))
-    if np.place:
+    if np.place and np.preposition:
         yield _token(np.preposition.english, (np, "preposition"))
         yield from _english_phrase(np.place)
     if np.relative:
@@ -86,7 +86,7 @@ def _french_phrase(np: NounPhrase, *, negated: bool = False) -> Iterator[Token]:
     yield _token(np.noun.french_plural if np.plural else np.noun.french, (np, "noun"))
     if "after" in np.adjectives:
         yield _token(np.adjectives["after"].french[form], (np, "after"))
-    if np.place:
+    if np.place and np.preposition:
         for word in np.preposition.french:
             yield _token(word, (np, "preposition"))
         yield from _french_phrase(np.place)
@@ -152,7 +152,9 @@ def _contract(tokens: list[Token]) -> list[Token]:
     return out
 
 
-def _particle(tokens: list[Token], after_consonant: str, after_vowel: str, *tags) -> Token:
+def _particle(
+    tokens: list[Token], after_consonant: str, after_vowel: str, *tags: Hashable
+) -> Token:
     """Korean particles look at the last syllable: has it a final consonant (받침)?"""
     last_syllable = ord(tokens[-1][0][-1]) - ord("가")
     return _token(after_consonant if last_syllable % 28 else after_vowel, *tags)
@@ -167,7 +169,7 @@ def _korean_phrase(np: NounPhrase) -> list[Token]:
     tokens: list[Token] = []
     if np.relative:
         tokens += _korean_clause(np.relative, "는", (np.relative, "relative"))
-    if np.place:
+    if np.place and np.preposition:
         tokens += _korean_phrase(np.place)
         if np.preposition.korean:
             tokens.append(_token(np.preposition.korean, (np, "preposition")))
@@ -191,10 +193,10 @@ def _korean_phrase(np: NounPhrase) -> list[Token]:
     return tokens
 
 
-def _korean_subject(clause: Clause) -> list[Token]:
+def _korean_subject(clause: Clause, subject: NounPhrase) -> list[Token]:
     """The topic particle -은/-는 marks what is known: "어떤 소녀" cannot take it."""
-    tokens = _korean_phrase(clause.subject)
-    new = any(np and np.determiner == "a" for np in (clause.subject, clause.subject.partner))
+    tokens = _korean_phrase(subject)
+    new = any(np and np.determiner == "a" for np in (subject, subject.partner))
     particles = ("-이", "-가") if clause.head or new else ("-은", "-는")
     return [*tokens, _particle(tokens, *particles, (clause, "subject marker"))]
 
@@ -212,7 +214,7 @@ def _korean_object(clause: Clause) -> list[Token]:
 
 def _korean_clause(clause: Clause, ending: str, *ending_tags: Hashable) -> list[Token]:
     """`ending`: "는" (relative clause), "고" (and …) or "" (end of the sentence)."""
-    tokens = _korean_subject(clause) if clause.subject else []
+    tokens = _korean_subject(clause, clause.subject) if clause.subject else []
     tokens += _korean_object(clause)
     if clause.adverb:
         tokens.append(_token(clause.adverb.korean, (clause, "adverb")))

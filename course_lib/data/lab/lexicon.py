@@ -20,7 +20,7 @@ class Noun(NamedTuple):
 
 class Adjective(NamedTuple):
     english: str
-    french: tuple[str, str, str, str]  # masculine, feminine, masculine plural, feminine plural
+    french: tuple[str, ...]  # masculine, feminine, masculine plural, feminine plural
     position: str  # "before" or "after" the French noun
     korean: str
     korean_being: str  # of people and animals: 늙은, where a house is 오래된

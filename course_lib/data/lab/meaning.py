@@ -48,7 +48,7 @@ class Clause:
     @property
     def plural(self) -> bool:
         if self.subject is None:
-            return self.head.plural
+            return self.head is not None and self.head.plural
         return self.subject.plural or self.subject.partner is not None
 
 
@@ -114,8 +114,9 @@ class Meaning:
             direct = rng.choice(_verbs("direct"))
             cost = 4 + bool(direct.english_particle)
             yield cost, lambda: self._relative(phrase, depth, gap="object", verb=direct)
-        if clause in self.main and clause.subject.partner is None:
-            yield 3, lambda: setattr(clause.subject, "partner", self._noun_phrase(0))
+        subject = clause.subject
+        if clause in self.main and subject and subject.partner is None:
+            yield 3, lambda: setattr(subject, "partner", self._noun_phrase(0))
         if clause in self.main:
             yield 4, self._main_clause
 

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -55,7 +55,9 @@ class Kept:
     def __init__(self, value: Any) -> None:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             value = getattr(value, "__dict__", None)
-        self.value, self.before, inside = value, None, []
+        self.value = value
+        self.before: Any = None
+        inside: Iterable[Any] = []
         if isinstance(value, Tensor):
             self.before, self.learns = value.detach().clone(), value.requires_grad
         elif isinstance(value, nn.Module):
@@ -209,8 +211,8 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 def described(names: list[str], inputs: tuple) -> str:
     """The inputs of a call in a few words: "`x` of shape (2, 3), `heads` = 4"."""
     words: list[str] = []
-    *inputs, last = (*inputs, {}) if not isinstance(inputs[-1], named) else inputs
-    for name, value in (dict(zip(names, inputs, strict=False)) | last).items():
+    *given, last = (*inputs, {}) if not isinstance(inputs[-1], named) else inputs
+    for name, value in (dict(zip(names, given, strict=False)) | last).items():
         text = ""
         if isinstance(value, Tensor) and (value.numel() > 12 or value.is_floating_point()):
             text = f"of shape {tuple(value.shape)}"

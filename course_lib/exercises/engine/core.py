@@ -447,7 +447,9 @@ def _gradients(call: Callable, inputs: tuple, names: list[str]) -> dict[str, Ten
     if not parts:
         return {}
     weighted = [(one * torch.linspace(0.5, 2, one.numel()).view(one.shape)).sum() for one in parts]
-    slopes = torch.autograd.grad(sum(weighted), list(leaves.values()), materialize_grads=True)
+    slopes = torch.autograd.grad(
+        sum(weighted[1:], weighted[0]), list(leaves.values()), materialize_grads=True
+    )
     return dict(zip(leaves, slopes, strict=True))
 
 
@@ -464,4 +466,6 @@ def _alike(one: Failure | None, other: Failure | None) -> bool:
     """Whether two answers fail in the same statement with the same result, or both pass."""
     if one is None or other is None or one.where != other.where:
         return one is other
-    return not isinstance(one.error, Incorrect) or same(one.error.got, other.error.got)
+    if isinstance(one.error, Incorrect) and isinstance(other.error, Incorrect):
+        return same(one.error.got, other.error.got)
+    return True

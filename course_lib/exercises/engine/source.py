@@ -16,11 +16,11 @@ def printed_source(definition: Any, *, as_value: bool = False) -> str:
     into `name = x`.
     """
     source = textwrap.dedent(inspect.getsource(definition))
-    node = ast.parse(source).body[0]
+    node: Any = ast.parse(source).body[0]
     lines = source.splitlines()
     code = _as_assignment(node, lines) if as_value else lines[node.lineno - 1 :]
     node.decorator_list.clear()  # the names in the decorator are ours, not the learner's
-    imports = _imports_used(node, inspect.getsource(inspect.getmodule(definition)))
+    imports = _imports_used(node, inspect.getsource(sys.modules[definition.__module__]))
     gap = [""] * (1 if as_value else 2) if imports else []
     return "\n".join([*imports, *gap, *code]) + "\n"
 
@@ -33,7 +33,7 @@ def patched(definition: Any, patch: str) -> Any:
     Raises: ValueError where a part does not apply.
     """
     source = textwrap.dedent(inspect.getsource(definition))
-    node = ast.parse(source).body[0]
+    node: Any = ast.parse(source).body[0]
     lines = source.splitlines()
     if ast.get_docstring(node):
         said = node.body[0]

@@ -20,7 +20,7 @@ def show(name: str, caption: str) -> None:
 def load(name: str) -> tuple[str, str]:
     """The SVG of a drawing and its text alternative."""
     svg = _read(f"{name}.svg")
-    return svg, html.unescape(re.search(r'aria-label="([^"]+)"', svg)[1])
+    return svg, html.unescape(re.findall(r'aria-label="([^"]+)"', svg)[0])
 
 
 def papers() -> list[SimpleNamespace]:

@@ -83,7 +83,7 @@ def run(config: Config, seed: int) -> Metrics:
         nats = counted.nats_per_token(words.validation.tolist())
         return {"alone": summary(nats), "words": len(text)}
     torch.manual_seed(seed)
-    cell, vocabulary = config.get("cell", config["model"]), len(words.tokenizer)
+    cell, vocabulary = config.get("cell") or config["model"], len(words.tokenizer)
     sizes = RNNLanguageModelConfig.matched(vocabulary, cell, GRU_WIDTH)
     model = RNNLanguageModel(sizes).to(device())
     batches = StreamSampler(words.train, STREAMS, LENGTH)

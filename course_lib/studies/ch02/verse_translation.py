@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -129,7 +129,7 @@ def run_fixed_vector(config: Config, seed: int) -> Metrics:
     for name, test in tests.items():
         test = test[: config["test"]]
         sentences, references = [p.source for p in test], [p.target for p in test]
-        systems = {
+        systems: dict[str, Any] = {
             "model": translator.translate(sentences, limit=60),
             "dictionary": word_by_word(dictionary, sentences),
             "copy": sentences,
@@ -155,7 +155,7 @@ def quality(config: Config, translator: Translator, read: Material) -> Metrics:
     for name in ("validation", "test"):
         chosen = getattr(read.parts, name)[:: config["every"]]
         sentences, references = [p.source for p in chosen], [p.target for p in chosen]
-        written = translator.translate(sentences, limit=120)
+        written: list[Any] = translator.translate(sentences, limit=120)
         found[name] = {
             "verses": len(chosen),
             "model": bleu(written, references),
@@ -194,7 +194,7 @@ def load_attention(*, folder: Path = artifacts.CHECKPOINTS) -> Translator:
 
 # --- the studies ------------------------------------------------------------------------------
 
-BOOKS = {
+BOOKS: dict[str, Any] = {
     "data": "Bible in Basic English and Louis Segond 1910, training books only",
     "licence": "MIT (weights); both translations are out of copyright",
 }

@@ -225,7 +225,8 @@ def crossover(
     None if the curves of some seed do not cross within the grid.
     """
     found = crossings(record, mode, first, second, **select)
-    return None if None in found else t_interval(found)
+    known = [place for place in found if place is not None]
+    return t_interval(known) if len(known) == len(found) else None
 
 
 def speedup(record: Record, metric: str, size: int, **select: object) -> Interval:

@@ -12,6 +12,7 @@ is not exactly 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -113,7 +114,8 @@ def steps_between_ends(length: int) -> int:
     """
     cell = LSTMCell(WIDTH, WIDTH).double()
     inputs = torch.randn(length, 1, WIDTH, dtype=torch.double, requires_grad=True)
-    state, states = None, []
+    state: Any = None
+    states = []
     for step in range(length):
         state = cell(inputs[step], state)
         states.append(state)

@@ -43,8 +43,9 @@ def meetings(record: Record, mode: str, width: int, threads: int = 1) -> list[fl
 def meeting(record: Record, mode: str, width: int, threads: int = 1) -> str:
     """The mean of `meetings` with its interval, as a table shows it."""
     found = meetings(record, mode, width, threads)
-    if None not in found:
-        return f"{t_interval(found):,.0f}"
+    known = [place for place in found if place is not None]
+    if len(known) == len(found):
+        return f"{t_interval(known):,.0f}"
     factors = [one.mean for one in ratios(record, mode, width, threads).values()] if threads else []
     if factors and min(factors) > 1:
         return f"> {LENGTHS[-1]:,}"

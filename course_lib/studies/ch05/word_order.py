@@ -13,6 +13,8 @@ were never trained.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -73,12 +75,13 @@ class OrderModel(nn.Module):
         self.feed_forward = FeedForward(WIDTH, HIDDEN)
         self.output = nn.Linear(WIDTH, WORDS)
         # Last, so that the same seed gives the other weights the same start.
-        self.positions = {
+        positions_of: dict[str, Callable[[], nn.Module]] = {
             "none": nn.Identity,
             "rotary": nn.Identity,
             "sinusoidal": lambda: SinusoidalPositions(WIDTH),
             "learned": lambda: LearnedPositions(max(TEST_LENGTHS), WIDTH),
-        }[positions]()
+        }
+        self.positions = positions_of[positions]()
 
     def forward(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T) words -> scores of the word before each (B, T, WORDS), weights (B, T, T)."""

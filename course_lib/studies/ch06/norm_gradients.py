@@ -13,6 +13,7 @@ record also holds that size, for the LayerNorm through which the gradient reache
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -26,7 +27,6 @@ from course_lib.transformer.model import Transformer, TransformerConfig
 
 NORMS = ("post", "pre")
 DEPTHS = (2, 4, 6, 12, 24)  # layers on each side
-SIZES = {"width": 64, "heads": 4, "hidden": 128}
 LENGTHS, PAIRS, SENTENCES = (6, 17), 400, 32
 
 
@@ -35,8 +35,8 @@ def build(norm: str, layers: int, seed: int) -> tuple[Transformer, Batch]:
     pairs = lab.generate(PAIRS, seed=seed, lengths=LENGTHS)
 
     def made(source_vocab: int, target_vocab: int) -> Transformer:
-        sizes = SIZES | {"layers": layers, "norm": norm}
-        return Transformer(TransformerConfig(source_vocab, target_vocab, **sizes))
+        sizes = TransformerConfig(source_vocab, target_vocab, width=64, heads=4, hidden=128)
+        return Transformer(replace(sizes, layers=layers, norm=norm))
 
     translator, batches = untrained(made, pairs, seed, SENTENCES)
     return translator.model, batches.batch(0)

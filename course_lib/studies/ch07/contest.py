@@ -24,6 +24,7 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -41,7 +42,7 @@ from course_lib.transformer.model import Transformer, TransformerConfig
 
 TRANSFORMERS = ("sinusoidal", "learned", "rotary")  # the positions of a Transformer
 MODELS = ("fixed", "attention", *TRANSFORMERS)
-TRANSFORMER = {"width": 80, "heads": 4, "layers": 2, "hidden": 160}
+TRANSFORMER: dict[str, Any] = {"width": 80, "heads": 4, "layers": 2, "hidden": 160}
 MAX_LENGTH = 128  # of learned positions
 RANGES = [(4, 9), (10, 15), (16, 21), (22, 27), (28, 30), (31, 40)]  # the last: beyond training
 
@@ -86,8 +87,8 @@ def build(model: str, source_vocab: int, target_vocab: int) -> nn.Module:
         return EncoderDecoder(Seq2SeqConfig.lab(source_vocab, target_vocab))
     if model == "attention":
         return AttentionEncoderDecoder(AttentionConfig.lab(source_vocab, target_vocab))
-    how = {"positions": model, "max_length": MAX_LENGTH}
-    return Transformer(TransformerConfig(source_vocab, target_vocab, **how, **TRANSFORMER))
+    how = TRANSFORMER | {"positions": model, "max_length": MAX_LENGTH}
+    return Transformer(TransformerConfig(source_vocab, target_vocab, **how))
 
 
 def trained(config: Config, seed: int) -> tuple[Translator, Metrics]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,8 @@ LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 192, 256)  # words read before the next 
 SOURCE = 32  # words of the source sentence
 ROUNDS = 15
 VOCABULARY = {"lab": 150, "wide": 8000}
-SIZES = {"lab": TRANSFORMER, "wide": {"width": 512, "heads": 8, "layers": 6, "hidden": 2048}}
+WIDE = {"width": 512, "heads": 8, "layers": 6, "hidden": 2048}
+SIZES: dict[str, dict[str, Any]] = {"lab": TRANSFORMER, "wide": WIDE}
 
 
 def cached(model: Transformer, state: TransformerState, prefix: Tensor) -> Callable[[], Tensor]:

@@ -44,8 +44,8 @@ def build(model: str, size: str, source_vocab: int, target_vocab: int) -> nn.Mod
     """One of `MODELS` in one of `SIZES`, untrained."""
     times = SIZES[size]
     if model == "attention":
-        sizes = {"width": int(128 * times), "embedding": int(64 * times)}
-        return AttentionEncoderDecoder(AttentionConfig.lab(source_vocab, target_vocab, **sizes))
+        narrow = {"width": int(128 * times), "embedding": int(64 * times)}
+        return AttentionEncoderDecoder(AttentionConfig.lab(source_vocab, target_vocab, **narrow))
     sizes = contest.TRANSFORMER.copy()
     sizes |= {"positions": model, "max_length": contest.MAX_LENGTH}
     sizes |= {name: int(sizes[name] * times) for name in ("width", "hidden")}

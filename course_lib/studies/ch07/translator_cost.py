@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -35,7 +36,7 @@ WORDS = 1024  # of the target, in a batch
 LENGTHS = (8, 16, 32, 64, 128, 256)
 ROUNDS = {"small": 9, "large": 3}
 SMALL = {"fixed": "fixed", "attention": "attention", "transformer": "sinusoidal"}
-LARGE = {"width": 512, "embedding": 256}
+LARGE: dict[str, Any] = {"width": 512, "embedding": 256}
 
 
 def build(model: str, size: str) -> nn.Module:
@@ -59,9 +60,9 @@ def run(config: Config, seed: int) -> Metrics:
     """Milliseconds and FLOPs per 1,000 target words, by model and length."""
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    models = {name: build(name, config["size"]).to(device()) for name in SMALL}
+    models: dict[str, Any] = {name: build(name, config["size"]).to(device()) for name in SMALL}
     rounds = config.get("rounds", ROUNDS[config["size"]])
-    how = {"device": device(), "seed": seed, "rounds": (rounds, rounds)}
+    how: dict[str, Any] = {"device": device(), "seed": seed, "rounds": (rounds, rounds)}
     how["clock"] = time.process_time if device() == "cpu" else time.perf_counter
     milliseconds: Metrics = {name: {} for name in models}
     flops: Metrics = {name: {} for name in models}

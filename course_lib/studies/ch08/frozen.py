@@ -24,7 +24,7 @@ from course_lib.studies.engine.core import device
 from course_lib.support.modes import evaluating
 from course_lib.transfer import efficientnet, networks
 from course_lib.transfer.efficientnet import EfficientNetBody
-from course_lib.transfer.networks import ResNetBody, ResNetConfig
+from course_lib.transfer.networks import Body, ResNetBody, ResNetConfig
 
 PARTS = ("train", "validation", "test")
 PIXELS = 96  # along one side of a picture
@@ -67,7 +67,7 @@ def small(images: Tensor, side: int = SIDE, *, gray: bool = True) -> Tensor:
     return ink if ink.shape[-1] == side else F.interpolate(ink, size=side, mode="area")
 
 
-def body(name: str, seed: int) -> nn.Module:
+def body(name: str, seed: int) -> Body:
     """A body by name; the seed is that of random weights."""
     generator = torch.Generator().manual_seed(seed)
     if name == "imagenet":

@@ -14,13 +14,13 @@ from course_lib.data.images import Images
 from course_lib.studies.ch08.vision_transfer import SCRATCH, pretrain, start, tune
 from course_lib.studies.engine.core import Config, Metrics, Study
 from course_lib.transfer import freezing, networks
-from course_lib.transfer.networks import ImageClassifier, ResNetBody
+from course_lib.transfer.networks import Body, ImageClassifier
 
 RATE = SCRATCH["body"]  # one rate for all layers that are trained
 DEPTHS = (0, 1, 2, 3, 4)  # layers of the body that are copied: stem, then three blocks
 
 
-def copy_layers(body: ResNetBody, into: ResNetBody, count: int) -> tuple[str, ...]:
+def copy_layers(body: Body, into: Body, count: int) -> tuple[str, ...]:
     """Copy the first `count` layers, statistics included; return their names."""
     names = tuple(body.layers())[:count]
     for name in names:

@@ -132,7 +132,13 @@ def search(config: Config, seed: int) -> Metrics:
 
 
 def answered(
-    way: str, layer: str, setting: Setting, on: str, labels: int, seed: int, part="validation"
+    way: str,
+    layer: str,
+    setting: Setting,
+    on: str,
+    labels: int,
+    seed: int,
+    part: str = "validation",
 ) -> tuple[Tensor, Tensor]:
     """Logits and true labels of one part."""
     logits = guess(way, layer, setting, on, labels, seed)(part)

@@ -89,14 +89,14 @@ WAYS = {
 MAIN = ("gentle", "cut", "low", "same")
 # Tried with 10 labels a class, each a change of "gentle" or of "cut".
 TRIED = {
-    f"{name} {change}": replace(way, **changed)
+    f"{name} {change}": changed
     for name, way in (("gentle", GENTLE), ("cut", CUT))
     for change, changed in {
-        "layered": {"layered": True, "body": HIGHER},
-        "fitted": {"fitted": True, "head": ()},
-        "longer": {"longer": 4, "like": name},
-        "moving": {"moving": True, "like": name},
-        "160": {"side": 160, "like": name},
+        "layered": replace(way, layered=True, body=HIGHER),
+        "fitted": replace(way, fitted=True, head=()),
+        "longer": replace(way, longer=4, like=name),
+        "moving": replace(way, moving=True, like=name),
+        "160": replace(way, side=160, like=name),
     }.items()
 }
 ALL = WAYS | TRIED

@@ -24,7 +24,7 @@ from course_lib.studies.engine import artifacts
 from course_lib.studies.engine.core import Config, Metrics, Study, device
 from course_lib.training import loop, schedules
 from course_lib.transfer import freezing, networks
-from course_lib.transfer.networks import ImageClassifier, ResNetBody, ResNetConfig
+from course_lib.transfer.networks import Body, ImageClassifier, ResNetConfig
 
 BATCH = 32
 LABELS = (1, 3, 10, 30, 50)  # labeled images of each digit
@@ -77,7 +77,7 @@ def pretrain(source: str, seed: int, *, images: int, steps: int) -> ImageClassif
     return model.eval()
 
 
-def start(body: ResNetBody | None, seed: int) -> ImageClassifier:
+def start(body: Body | None, seed: int) -> ImageClassifier:
     """A new digit classifier, with a copy of the weights of `body` where one is given."""
     model = networks.build(ResNetConfig.lab(), digits.CLASSES, seed).to(device())
     if body is not None:
@@ -134,7 +134,7 @@ def nearest_class(x: Tensor, y: Tensor, asked: Tensor) -> Tensor:
     return y[torch.cdist(asked, x).argmin(1)]
 
 
-def label_curve(body: ResNetBody | None, config: Config, seed: int) -> Metrics:
+def label_curve(body: Body | None, config: Config, seed: int) -> Metrics:
     """Test accuracy of every way to learn, by number of labeled images of each digit."""
     test = digits.load("test")
     ways = WAYS if body is not None else WITHOUT
@@ -153,7 +153,7 @@ def label_curve(body: ResNetBody | None, config: Config, seed: int) -> Metrics:
     return found
 
 
-def ratio_grid(body: ResNetBody, config: Config, seed: int) -> Metrics:
+def ratio_grid(body: Body, config: Config, seed: int) -> Metrics:
     """Test accuracy by rate of the body / rate of the head, after more and more steps."""
     checked = config["checked"]
     return {

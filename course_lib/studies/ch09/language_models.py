@@ -54,8 +54,8 @@ NOISE = 0.3  # of the published dropouts, for a model a tenth the size
 def vocabulary_texts() -> list[str]:
     """All texts that the subwords are learned from, in lower case."""
     articles = wikipedia.split(wikipedia.load()).train
-    texts = [article.text for article in articles] + reviews.task(reviews.load(), 0).unlabeled
-    return [text.lower() for text in texts]
+    unlabeled = reviews.task(reviews.load(), 0).unlabeled
+    return [text.lower() for text in (*(article.text for article in articles), *unlabeled)]
 
 
 @cache

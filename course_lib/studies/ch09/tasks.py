@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import nn
 
 from course_lib.data import reviews, sentence_order, wikipedia
+from course_lib.data.reviews import Review
+from course_lib.data.sentence_order import SentencePair
+from course_lib.data.splits import TextTask
+from course_lib.data.wikipedia import Article
 from course_lib.training import resumable, schedules
 from course_lib.training.loop import Loss
 from course_lib.transfer import classify
-from course_lib.transfer.classify import TextSampler
+from course_lib.transfer.classify import Made, TextSampler
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -32,7 +35,7 @@ class Texts(NamedTuple):
 
     def first(self, count: int | None) -> Texts:
         """The first `count` texts."""
-        return Texts(*(column[:count] for column in self))
+        return Texts(self.written[:count], self.ids[:count], self.labels[:count])
 
 
 def parts(task: str, seed: int, encode: Encode) -> dict[str, Texts]:
@@ -40,6 +43,7 @@ def parts(task: str, seed: int, encode: Encode) -> dict[str, Texts]:
 
     A seed has its own order of the labeled texts; the first n are the labeled set of size n.
     """
+    found: TextTask[Any]
     if task == "order":
         found = sentence_order.task(wikipedia.load(), seed)
     elif task == "topics":
@@ -54,12 +58,13 @@ def parts(task: str, seed: int, encode: Encode) -> dict[str, Texts]:
     return {part: _encoded(map(_row, items), encode) for part, items in chosen.items()}
 
 
-def _row(item: NamedTuple) -> tuple[str, str | None, int]:
+def _row(item: SentencePair | Review | Article) -> tuple[str, str | None, int]:
     """A text, the second text of a pair or None, and the class."""
-    if isinstance(item, sentence_order.SentencePair):
+    if isinstance(item, SentencePair):
         return item.first, item.second, item.label
-    labeled = isinstance(item, reviews.Review)
-    return item.text, None, item.label if labeled else wikipedia.TOPICS.index(item.topic)
+    if isinstance(item, Review):
+        return item.text, None, item.label
+    return item.text, None, wikipedia.TOPICS.index(item.topic)
 
 
 def _encoded(rows: Iterable[tuple[str, str | None, int]], encode: Encode) -> Texts:
@@ -84,14 +89,14 @@ def averaged(guesses: Sequence[int], labels: Sequence[int]) -> float:
 
 
 def fine_tune(
-    model: nn.Module,
+    model: Made,
     few: Texts,
     seed: int,
     steps: int,
     optimizer: torch.optim.Optimizer,
     batch: int,
     loss: Loss = classify.loss,
-) -> nn.Module:
+) -> Made:
     """Tune a whole classifier as GPT and BERT are, in place; products in 16 bits.
 
     The rate rises over a tenth of the steps and falls in a line to zero.

@@ -9,6 +9,7 @@ from course_lib.studies.ch09.tasks import Texts
 from course_lib.studies.engine.core import Config, device
 from course_lib.text.bpe import BPE
 from course_lib.training import resumable, schedules
+from course_lib.training.loop import Sampler
 from course_lib.transfer import classify, freezing
 from course_lib.transfer.classify import TextSampler
 from course_lib.ulmfit import classifier as ulmfit_classifier
@@ -67,7 +68,7 @@ def tune(
         "discriminative": freezing.discriminative,
         "last": freezing.last_layer_only,
     }[way["rates"]](grouped, RATES[way["rates"]] if rate is None else rate)
-    sampler = TextSampler(few.ids, few.labels, BATCH, seed)
+    sampler: Sampler = TextSampler(few.ids, few.labels, BATCH, seed)
     if way["unfreeze"]:
         plan = freezing.gradual_unfreezing(grouped, max(1, steps // (len(grouped) + 1)))
         sampler = freezing.Unfreezing(sampler, model, grouped, plan)

@@ -84,6 +84,7 @@ def run(config: Config, seed: int) -> Metrics:
     majority = {"majority": tasks.MAJORITY[config["task"]]}
     if start == "tfidf":
         return {"accuracy": tasks.tfidf(few, test), **majority}
+    assert isinstance(model.body, GPTBody)
     tuned = tune(
         model.body,
         few,

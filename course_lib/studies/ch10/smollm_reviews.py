@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from course_lib.data import reviews, wikipedia
 from course_lib.data.reviews import FRESH, Review
+from course_lib.data.splits import TextTask
 from course_lib.gpt.model import GPTState
 from course_lib.gpt.smollm import SmolLM2, smollm2
 from course_lib.gpt.windows import token_nats
@@ -173,7 +174,11 @@ def run_asked(config: Config, seed: int) -> Metrics:
 
 
 def both_parts(
-    found: SmolLM2, prompt: Prompt, task: reviews.Task, examples: Sequence[Review], few: int | None
+    found: SmolLM2,
+    prompt: Prompt,
+    task: TextTask[Review],
+    examples: Sequence[Review],
+    few: int | None,
 ) -> Metrics:
     """Validation and test; the middle is the validation's."""
     asked = {
@@ -219,13 +224,13 @@ def run_shown(config: Config, seed: int) -> Metrics:
     return on_states(task, config["labels"], few)
 
 
-def _fewer(task: reviews.Task) -> reviews.Task:
+def _fewer(task: TextTask[Review]) -> TextTask[Review]:
     """A quarter of the validation reviews, half of them fresh: enough for a median."""
     halves = [[one for one in task.validation if one.label == label][:125] for label in (0, 1)]
     return task._replace(validation=halves[0] + halves[1])
 
 
-def on_states(task: reviews.Task, count: int, few: int | None) -> Metrics:
+def on_states(task: TextTask[Review], count: int, few: int | None) -> Metrics:
     """Logistic regression on each layer's states; the layer with the best validation accuracy."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler

@@ -34,6 +34,7 @@ def held_out(model: BertForPreTraining, tokens: WordPiece, count: int | None = N
     The numbers of the two directions answer different questions and do not compare.
     """
     texts = small_bert.pieces(small_bert.articles("validation", count), tokens)
+    sampler: pre_training.NextTokenSampler | pre_training.MaskedSampler
     if model.config.causal:
         sampler = pre_training.NextTokenSampler(texts, 50, seed=0)
     else:

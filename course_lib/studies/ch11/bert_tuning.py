@@ -43,7 +43,11 @@ def subset(texts: Texts, count: int = SUBSET) -> Texts:
         for label in sorted(set(texts.labels))
         for i in [i for i in order if texts.labels[i] == label][: count // 2]
     ]
-    return Texts(*([part[i] for i in chosen] for part in texts))
+    return Texts(
+        [texts.written[i] for i in chosen],
+        [texts.ids[i] for i in chosen],
+        [texts.labels[i] for i in chosen],
+    )
 
 
 def tune(

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.bert import weights as bert_weights
-from course_lib.bert.model import BertForPreTraining, MaskedHead
+from course_lib.bert.model import BertForPreTraining
 from course_lib.bert.pre_training import MaskedSampler, masked_loss
 from course_lib.data import wikipedia
 from course_lib.data.batching import pad
@@ -50,7 +50,7 @@ KEPT = artifacts.KeptWeights(
 class OwnWeights(nn.Module):
     """What a head has of its own: all but the output matrix, which is the body's."""
 
-    def __init__(self, head: MaskedHead) -> None:
+    def __init__(self, head: nn.Module) -> None:
         super().__init__()
         self.transform, self.bias = head.transform, head.bias
 

@@ -41,7 +41,7 @@ def run(config: Config, seed: int) -> Metrics:
     if config["way"] == "features":
         found = tuning.guesses_on_features(body, tokens, few, test)
     else:
-        steps, copied = config.get("steps", STEPS.get(config["labels"])), config["way"] == "tuned"
+        steps, copied = config.get("steps") or STEPS[config["labels"]], config["way"] == "tuned"
         tuned = tuning.tune(body, few, tokens, seed, steps=steps, rate=RATE, copied=copied)
         found = tuning.guesses(tuned, test)
     judged = dict(zip(test.written, found, strict=True))

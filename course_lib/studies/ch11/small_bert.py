@@ -42,8 +42,8 @@ KEPT = artifacts.KeptWeights(
 def vocabulary(size: int = VOCABULARY) -> WordPiece:
     """Pieces learned on training articles and reviews of training films; takes some seconds."""
     articles = wikipedia.split(wikipedia.load()).train
-    known = [article.text for article in articles] + reviews.task(reviews.load(), 0).unlabeled
-    return WordPiece.train(known, size)
+    unlabeled = reviews.task(reviews.load(), 0).unlabeled
+    return WordPiece.train([*(article.text for article in articles), *unlabeled], size)
 
 
 def pieces(texts: list[str], tokens: WordPiece) -> list[Marked]:

@@ -38,8 +38,8 @@ def with_small(config: Config, seed: int) -> float:
     model, tokens, _ = small_bert.load_kept()
     parts = bert_tuning.parts(config["task"], tokens, seed, small_bert.LENGTH)
     few, steps = parts["labeled"].first(config["labels"]), SMALL_STEPS[config["labels"]]
-    how = {"rate": bert_direction.RATE, "batch": bert_direction.BATCH}
-    tuned = bert_tuning.tune(model.bert, few, tokens, seed, steps=steps, **how)
+    rate, batch = bert_direction.RATE, bert_direction.BATCH
+    tuned = bert_tuning.tune(model.bert, few, tokens, seed, steps=steps, rate=rate, batch=batch)
     return bert_tuning.score(tuned, parts["test"])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from course_lib.studies.engine import forms
 from course_lib.studies.engine.core import Config, Metrics, key, plain
@@ -19,11 +19,9 @@ from course_lib.support.files import write_atomically
 if TYPE_CHECKING:
     from torch import nn
 
-    from course_lib.text.bpe import BPE
-    from course_lib.text.wordpiece import WordPiece
-    from course_lib.text.words import WordTokenizer
+    from course_lib.text.words import Tokenizer
 
-Tokenizer: TypeAlias = "BPE | WordTokenizer | WordPiece"
+Kind = TypeVar("Kind", bound="Tokenizer")
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 CARD = Path(__file__).with_name("card.schema.yml")
 
@@ -96,8 +94,8 @@ class KeptWeights:
         return card
 
     def tokenizer(
-        self, kind: type[Tokenizer], side: str = "tokens", *, folder: Path = CHECKPOINTS
-    ) -> Tokenizer:
+        self, kind: type[Kind], side: str = "tokens", *, folder: Path = CHECKPOINTS
+    ) -> Kind:
         """The tokenizer that was kept beside the weights; of a translator the one of a `side`.
 
         Raises:

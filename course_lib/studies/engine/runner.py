@@ -94,7 +94,7 @@ def check(study: Study, *, results: Path = RESULTS, report: Report = print) -> l
     wrong = problems(record, study)
     if not record.complete:
         report(f"{study.name}: partial, {len(record.cells)} of {record.promised} cells")
-    if wrong or study.timing:
+    if wrong or study.timing or record.smoke is None:
         return wrong
     job = Job(record.smoke["config"], record.smoke["seed"], smoke=True)
     environment = _environment("cpu", Path())

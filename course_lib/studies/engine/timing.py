@@ -6,7 +6,7 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import torch
@@ -24,7 +24,7 @@ def synchronize(device: str) -> None:
 
 
 def median_milliseconds(
-    calls: dict[Name, Callable[[], object]],
+    calls: Mapping[Name, Callable[[], object]],
     *,
     device: str,
     seed: int,

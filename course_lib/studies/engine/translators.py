@@ -8,23 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from course_lib.data import lab
-from course_lib.data.batching import Batch, PairSampler
+from course_lib.data.batching import PairSampler
 from course_lib.decoding.translation import Translator, score, tokenizers
 from course_lib.evaluation import scores
-from course_lib.studies.engine.artifacts import CHECKPOINTS, KeptWeights, Tokenizer
+from course_lib.recurrent.encoder_decoder import EncoderDecoder
+from course_lib.studies.engine.artifacts import CHECKPOINTS, KeptWeights
 from course_lib.studies.engine.core import Metrics, device
+from course_lib.text.words import Tokenizer
 from course_lib.training import loop, losses, schedules
 from course_lib.transformer.costs import training_flops
+from course_lib.transformer.model import Transformer
 
 BATCH = 64  # sentences
 TEST_SEED = 1_000_003  # the same test sentences for every training seed
 LENGTHS = (4, 30)  # English words of a training sentence
-LAB = {  # what the card of a translator of the lab says
+LAB: dict[str, Any] = {  # what the card of a translator of the lab says
     "data": "the translation lab, which is generated",
     "licence": "MIT",
     "limits": "Knows the words and the grammar of the lab and nothing else.",
@@ -49,14 +53,14 @@ def fit(
     lr: float,
     *,
     warmup: int = 50,
-    loss: Callable[[nn.Module, Batch], object] = losses.translation_loss,
+    loss: loop.Loss = losses.translation_loss,
 ) -> loop.History:
     """Train a translator in place: Adam, a warm-up, then half a cosine."""
     schedule = schedules.cosine(steps, warmup=warmup)
     return loop.fit(model, loss, batches, steps, lr=lr, schedule=schedule)
 
 
-def flops(model: nn.Module, batches: PairSampler, steps: int) -> int:
+def flops(model: EncoderDecoder | Transformer, batches: PairSampler, steps: int) -> int:
     """What so many steps cost, by `training_flops`, with padding."""
     total = 0
     for step in range(steps):

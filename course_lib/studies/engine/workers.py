@@ -49,7 +49,7 @@ def work(
     """
     pending = deque(jobs)
     idle: list[_Worker] = []
-    busy: dict[Connection, tuple[_Worker, Job, float]] = {}
+    busy: dict[Any, tuple[_Worker, Job, float]] = {}
     try:
         while pending or busy:
             while pending and len(busy) < at_once:
@@ -80,7 +80,7 @@ class _Worker:
 
     def obituary(self) -> str:
         self.process.join()
-        code = self.process.exitcode
+        code = self.process.exitcode or 0
         if code >= 0:
             return f"its process ended with exit code {code}"
         name = signal.strsignal(-code)
