@@ -56,9 +56,11 @@ studies-check: $(READY) ## run the small smoke cell of every study
 bench: $(READY) ## our code against bare torch.nn; writes the page "How fast is it"
 	@OMP_NUM_THREADS=1 $(PY) -m tools.bench; failed=$$?; $(PY) -m tools.bench.page && exit $$failed
 
-check: $(READY) ## ruff: lint and format
+check: $(READY) ## lint and format (ruff), types (mypy), spelling (codespell)
 	@$(VENV)/bin/ruff check $(CHECKED)
 	@$(VENV)/bin/ruff format --check $(CHECKED)
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/codespell
 
 format: $(READY) ## ruff: repair what can be repaired
 	@$(VENV)/bin/ruff check --fix $(CHECKED)

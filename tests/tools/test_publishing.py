@@ -1,7 +1,9 @@
 """What strangers rely on: pinned actions, jobs that exist, a release that fits its version."""
 
+import importlib.util
 import json
 import re
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from tools import drift, outside_links, release, stamp
 from tools.project import ROOT, config
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-JOBS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf8"), re.MULTILINE))
+MAKEFILE = (ROOT / "Makefile").read_text("utf8")
+JOBS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
 TEXTS = [*WORKFLOWS, *ROOT.glob("*.md"), *(ROOT / "book").glob("*.md"), ROOT / "Dockerfile"]
 
 
@@ -30,6 +33,28 @@ def test_a_workflow_pins_what_it_runs_and_may_do_little(path):
 def test_every_job_that_is_named_exists(path):
     named = set(re.findall(r"(?:`|^|run: |&& |RUN )make ([a-z-]+)", path.read_text("utf8"), re.M))
     assert named <= JOBS
+
+
+def test_what_check_runs_is_locked_and_runs_before_a_commit_and_for_each_change():
+    [recipe] = re.findall(r"^check: .*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    programs = set(re.findall(r"\$\(VENV\)/bin/(\S+)", recipe))
+    assert programs == {"ruff", "mypy", "codespell"}
+    asked = set(re.findall(r"^[\w-]+", (ROOT / "requirements.txt").read_text("utf8"), re.MULTILINE))
+    locked = set(re.findall(r"^[\w-]+", (ROOT / "constraints.txt").read_text("utf8"), re.MULTILINE))
+    assert programs <= asked and {name.lower() for name in asked} <= {
+        name.lower() for name in locked
+    }
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf8"))["repos"]
+    assert [hook["entry"] for hook in repository["hooks"]] == ["make check"]
+    assert "\nmake check\n" in (ROOT / ".ci" / "run").read_text("utf8")
+
+
+def test_exceptions_from_the_types_are_of_modules_that_there_are():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["tool"]["mypy"]
+    for exception in settings["overrides"]:
+        names = exception["module"]
+        for name in [names] if isinstance(names, str) else names:
+            assert importlib.util.find_spec(name.removesuffix(".*")), name
 
 
 def test_lowest_versions_are_those_of_the_package():
