@@ -88,7 +88,10 @@ def test_appears_in_one_notebook_with_a_starter_that_is_todo(exercise):
     chapter, name = exercise.id.split(".")
     assert getattr(importlib.import_module(f"course_lib.exercises.{chapter}"), name) is exercise
     found = places(exercise)
-    assert len(found) == 1, f"{exercise.id}.check({name}): {len(found)} notebook cells, not 1"
+    assert len(found) == 1, (
+        f"{exercise.id}.check({name}) stands in {len(found)} notebook cells, not 1: step 5 of "
+        f"course_lib/exercises/engine/core.py says which cells an exercise has"
+    )
     ((notebook, cell),) = found
     assert re.fullmatch(rf"{chapter[2:]}_\w+_exercises\.ipynb", notebook)
     assert "exercise" in cell["metadata"].get("tags", [])

@@ -74,8 +74,9 @@ How to add an exercise to chapter NN
    about how long they take; a test tells the words. In `course_lib/exercises/skills.py` name one
    or two skills that it practices, for the page of all exercises.
 
-`python -m pytest tests/exercises -k chNN` checks all of this. The test that looks for the
-check cell fails until step 5 is done.
+`python -m pytest tests/exercises -k chNN` checks the exercise, and `python -m pytest
+tests/book/test_notebooks.py -k NN_` the words of both pages. The test that looks for the check
+cell fails until step 5 is done. At last `make map`.
 '''
 
 from __future__ import annotations
