@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
 from course_lib.recurrent.cells import Hidden, init_recurrent_
 from course_lib.support.checks import check_ids, check_sizes
 
+Carried = Tensor | tuple[Tensor, ...]  # the state of any recurrent model
 LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
@@ -135,7 +137,7 @@ def init_language_model_(model: RNNLanguageModel) -> None:
     init_recurrent_(model.rnn)
 
 
-def detach(state: Hidden | None) -> Hidden | None:
+def detach(state: Carried | None) -> Carried | None:
     """The same numbers, cut from the graph that computed them.
 
     Truncated backpropagation through time carries the state from one piece of a stream to the
@@ -144,7 +146,7 @@ def detach(state: Hidden | None) -> Hidden | None:
     return None if state is None else _map(state, Tensor.detach)
 
 
-def _map(state: Hidden, change: Callable[[Tensor], Tensor]) -> Hidden:
+def _map(state: Carried, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(state, tuple):
-        return change(state[0]), change(state[1])
+        return tuple(change(part) for part in state)
     return change(state)
