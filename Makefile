@@ -11,7 +11,7 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book test serve lab fetch vendor studies studies-check bench check format \
-        check-determinism offline-check browser pdf colab-test map mutants lock stamp clean \
+        coverage check-determinism offline-check browser pdf colab-test map mutants lock stamp clean \
         drift-newest drift-oldest outside-links release
 
 help: ## list the jobs
@@ -65,6 +65,9 @@ check: $(READY) ## lint and format (ruff), types (mypy), spelling (codespell)
 format: $(READY) ## ruff: repair what can be repaired
 	@$(VENV)/bin/ruff check --fix $(CHECKED)
 	@$(VENV)/bin/ruff format $(CHECKED)
+
+coverage: $(READY) ## which lines of the library do tests and notebooks run? fails below 95%
+	@$(PY) -m tools.covered
 
 check-determinism: $(READY) ## run every notebook again and compare all its outputs
 	@$(PY) -m tools.build determinism

@@ -1,0 +1,59 @@
+"""Lines are counted in workers, in kernels and in what these start."""
+
+import os
+import subprocess
+import sys
+
+import nbformat
+from coverage import Coverage
+from nbformat.v4 import new_code_cell, new_notebook
+
+from tools import covered
+from tools.project import ROOT
+
+LIBRARY = """\
+def one():
+    return 1
+
+
+def two():
+    return 2
+
+
+def three():
+    return 3
+
+
+def nobody():
+    return 4
+"""
+START = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import toy; toy.{}()'])"
+TEST = "import toy\n\n\ndef test_it():\n    assert toy.one() == 1\n"
+
+
+def test_lines_are_counted_in_all_processes(tmp_path):
+    (tmp_path / "toy.py").write_text(LIBRARY, "utf8")
+    (tmp_path / "test_toy.py").write_text(TEST, "utf8")
+    cells = [new_code_cell("import toy\ntoy.two()"), new_code_cell(START.format("three"))]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "toy.ipynb")
+    ours = Coverage(config_file=str(ROOT / "pyproject.toml"))
+    assert ours.get_option("report:fail_under") >= 95
+    settings = tmp_path / "settings.ini"
+    patches = ",".join(ours.get_option("run:patch"))
+    settings.write_text(f"[run]\nsource_pkgs = toy\nparallel = true\npatch = {patches}\n", "utf8")
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("COVERAGE_")}
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(ROOT)])
+    environment["COVERAGE_FILE"] = str(tmp_path / "data")
+    coverage = [sys.executable, "-m", "coverage", "run", f"--rcfile={settings}"]
+    pytest = ["-m", "pytest", "-q", "-n", "2", "--rootdir", "."]
+    subprocess.run(
+        [*coverage, *pytest, *covered.NBVAL, "test_toy.py", "toy.ipynb"],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+    )
+    measured = Coverage(data_file=str(tmp_path / "data"), config_file=str(settings))
+    measured.combine()
+    [row] = covered.rows(measured)
+    assert row.path.endswith("toy.py")
+    assert (row.lines, row.missing, row.which) == (8, 1, "14")
