@@ -9,7 +9,6 @@ from functools import cache
 import pytest
 import torch
 
-from course_lib.bert.model import BertConfig, BertForPreTraining
 from course_lib.data import reviews, sentence_order, wikipedia
 from course_lib.data.splits import TextTask
 from course_lib.gpt.classifier import marks_for
@@ -21,10 +20,8 @@ from course_lib.studies.ch09 import text_tuning as tuning
 from course_lib.studies.ch10 import gpt_models, gpt_tuning
 from course_lib.studies.ch11 import (
     bert_tuning,
-    minilm_fill_mask,
     small_bert,
 )
-from course_lib.studies.ch11.minilm_fill_mask import HiddenWord
 from course_lib.text.bpe import BPE
 from course_lib.text.wordpiece import SPECIALS, WordPiece
 from course_lib.text.words import UNK, WordTokenizer
@@ -260,20 +257,6 @@ def test_a_kept_model_comes_back_with_its_subwords(tmp_path, monkeypatch, small,
             lm.load_kept(lm.REVIEWS, folder=tmp_path)
 
 
-def test_only_what_the_head_has_of_its_own_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_ARTIFACTS", str(tmp_path))
-    head, other = (BertForPreTraining(BertConfig.tiny(60)).cls["predictions"] for _ in range(2))
-    own = minilm_fill_mask.OwnWeights(head)
-    assert not any("decoder" in name for name, _ in own.named_parameters())
-    torch.nn.init.constant_(head.bias, 2.0)
-    kept = minilm_fill_mask.KEPT
-    kept.keep(kept.config, 0, own, {})
-    kept.load(minilm_fill_mask.OwnWeights(other), folder=tmp_path)
-    assert (other.decoder.bias == 2).all()
-    weights = head.transform["dense"].weight
-    assert torch.equal(other.transform["dense"].weight, weights.half().float())
-
-
 # Tuning ----------------------------------------------------------------------------------------
 
 
@@ -315,31 +298,3 @@ def test_tuning_from_scratch_has_the_sizes_but_not_the_weights(monkeypatch, few)
     assert not torch.allclose(scratch.body.embedding.weight, start.embedding.weight, atol=1e-3)
     for one, other in zip(copied.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
-
-
-# Hidden words ----------------------------------------------------------------------------------
-
-
-def test_counting_prefers_what_stood_between_these_neighbors():
-    guess = minilm_fill_mask.counted(["a red house", "a big house", "a big house", "a old tree"])
-    known = ["red", "big", "old", "house"]
-    for asked, best in (
-        (HiddenWord(["a", "?", "house"], 1), "big"),
-        (HiddenWord(["a", "?", "river"], 1), "big"),  # never seen between: the left one decides
-        (HiddenWord(["green", "?", "river"], 1), "house"),
-    ):
-        assert max(zip(guess(asked, known), known, strict=True))[1] == best
-
-
-def test_ranks_and_rarer_words():
-    scores = torch.tensor([[3.0, 2.0, 1.0], [0.0, 2.0, 1.0]])
-    asked = [HiddenWord(["x"], 0), HiddenWord(["x"], 0)]
-    found = minilm_fill_mask.summary(scores, asked, ["x", "y", "z"], frequent=set())
-    assert (found["top1"], found["top5"], found["rare_top1"]) == (0.5, 1.0, 0.5)
-
-
-def test_hidden_words_are_candidates_of_test_articles():
-    known = ["the", "of", "river", "city"]
-    found = minilm_fill_mask.hidden_words(known, 50)
-    assert len(found) == 50 and {one.word for one in found} <= set(known)
-    assert found == minilm_fill_mask.hidden_words(known, 50)

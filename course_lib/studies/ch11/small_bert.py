@@ -1,11 +1,6 @@
-"""The small BERT of chapter 11: its vocabulary, its texts, its pre-training.
+"""The small BERT of chapter 11: its vocabulary, its texts, the kept weights.
 
-Both directions read the same pieces of the same Wikipedia introductions in the same order, with
-models of the same size. Without next-sentence prediction: see the claims of the chapter.
-
-Rate and spread of the first weights were chosen by the training loss on hidden words, seed 100.
-With BERT's own spread, 0.02, a model of our width learns little but how frequent each word is. The
-products of BERT base, with its width of 768, are as large as ours with a spread of 0.05.
+How it is pre-trained stands in `bert_pretraining`.
 """
 
 from __future__ import annotations
@@ -13,24 +8,20 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import torch
-
 from course_lib.bert.model import BertConfig, BertForPreTraining, init_bert_
-from course_lib.bert.pre_training import MaskedSampler, NextTokenSampler, masked_loss
 from course_lib.data import reviews, wikipedia
 from course_lib.studies.engine import artifacts
 from course_lib.studies.engine.core import Config, device
 from course_lib.text.wordpiece import Marked, WordPiece
-from course_lib.training import loop, resumable, schedules
 
 VOCABULARY = 4000
 LENGTH = 64  # tokens of a piece, marks included
 SHORTEST = 8  # tokens of a piece that is worth reading
-BATCH, RATE, WARMUP = 32, 1e-3, 500
-SPREAD = 0.05  # ≈ 0.02 · √(768 / 128)
+SPREAD = 0.05  # of the first weights: ≈ 0.02 · √(768 / 128), BERT's own at the width of BERT base
+STEPS = 10_000
 KEPT = artifacts.KeptWeights(
     name="small_bert",
-    config={"direction": "both", "steps": 4800},
+    config={"direction": "both", "steps": STEPS},
     what="small BERT of English Wikipedia introductions, for chapter 11",
     data="training part of the Wikipedia introductions; pieces also from reviews",
     licence="MIT (weights); the text is Wikipedia's, CC BY-SA 4.0",
@@ -70,44 +61,14 @@ def training_pieces(tokens: WordPiece, config: Config) -> list[Marked]:
 
 
 def build(config: Config, tokens: WordPiece) -> BertForPreTraining:
-    """A new model, or one of the sizes that the cell names."""
+    """A new model of the cell's direction, and of its sizes and spread where it names them."""
     names = ("width", "layers", "heads", "hidden")
     sizes = {name: config[name] for name in names if name in config}
     causal = config["direction"] == "left"
     size = BertConfig.small(len(tokens), positions=LENGTH, dropout=0.0, causal=causal, **sizes)
     model = BertForPreTraining(size)
-    init_bert_(model, SPREAD)
+    init_bert_(model, config.get("spread", SPREAD))
     return model.to(device())
-
-
-def pretrain(
-    model: BertForPreTraining,
-    texts: list[Marked],
-    tokens: WordPiece,
-    seed: int,
-    steps: int,
-    *,
-    checkpoint: Path | None = None,
-) -> loop.History:
-    """Hidden words for a model that sees both sides, the next word for one that does not."""
-    sampler = (
-        NextTokenSampler(texts, BATCH, seed)
-        if model.config.causal
-        else MaskedSampler(texts, tokens, BATCH, seed)
-    )
-    weights = model.parameters()
-    optimizer = torch.optim.AdamW(weights, lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    return resumable.fit_resumable(
-        model,
-        masked_loss,
-        sampler,
-        steps,
-        optimizer=optimizer,
-        schedule=schedules.cosine(steps, warmup=min(WARMUP, steps // 5), floor=0.02),
-        checkpoint=checkpoint,
-        every=100,
-        bf16=True,
-    )
 
 
 def load_kept(

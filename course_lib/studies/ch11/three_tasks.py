@@ -1,23 +1,20 @@
 """Two more tasks for the table of part IV: Wikipedia topics, and which of two sentences is first.
 
-What stands in other records is not repeated here: reviews in `review_labels`, `minilm_reviews`
-and `bert_direction`; topics for TF-IDF and the LSTM in `topic_labels`, for the small BERT in
-`bert_direction`; the GPT's three in `gpt_tuning`.
+What stands in other records is not repeated here: reviews in `review_labels` and `minilm_reviews`,
+topics for TF-IDF and the LSTM in `topic_labels`, the GPT's three in `gpt_tuning`.
 
-"tuned" and "features" are MiniLM as in `minilm_reviews`; "small" is the kept small BERT, tuned;
-"lstm" is the language model of Wikipedia from chapter 09, tuned as there; "tfidf" counts words.
-The small BERT knows 64 positions, so its pairs are cut to 64 tokens; the others read 96.
+"tuned" and "features" are MiniLM as in `minilm_reviews`; "lstm" is the language model of Wikipedia
+from chapter 09, tuned as there; "tfidf" counts words.
 """
 
 from __future__ import annotations
 
 from course_lib.studies.ch09 import language_models as lm
 from course_lib.studies.ch09 import tasks, text_tuning
-from course_lib.studies.ch11 import bert_direction, bert_tuning, minilm_reviews, small_bert
+from course_lib.studies.ch11 import bert_tuning, minilm_reviews
 from course_lib.studies.engine.core import Config, Metrics, Study
 
 STEPS = {("topics", 300): 60, ("order", 500): 100, ("order", 5000): 400}  # of MiniLM
-SMALL_STEPS = {500: 200, 5000: 1000}
 
 
 def with_minilm(config: Config, seed: int) -> float:
@@ -33,16 +30,6 @@ def with_minilm(config: Config, seed: int) -> float:
     return bert_tuning.score(tuned, test)
 
 
-def with_small(config: Config, seed: int) -> float:
-    """The kept small BERT, tuned as in `bert_direction`."""
-    model, tokens, _ = small_bert.load_kept()
-    parts = bert_tuning.parts(config["task"], tokens, seed, small_bert.LENGTH)
-    few, steps = parts["labeled"].first(config["labels"]), SMALL_STEPS[config["labels"]]
-    rate, batch = bert_direction.RATE, bert_direction.BATCH
-    tuned = bert_tuning.tune(model.bert, few, tokens, seed, steps=steps, rate=rate, batch=batch)
-    return bert_tuning.score(tuned, parts["test"])
-
-
 def with_lstm(config: Config, seed: int) -> float:
     """The kept LSTM of Wikipedia, tuned as ULMFiT does; or the baseline on the same texts."""
     model, tokens, _ = lm.load_kept(lm.WIKIPEDIA)
@@ -56,7 +43,6 @@ def with_lstm(config: Config, seed: int) -> float:
 STARTS = {
     "features": with_minilm,
     "tuned": with_minilm,
-    "small": with_small,
     "lstm": with_lstm,
     "tfidf": with_lstm,
 }
@@ -71,14 +57,14 @@ def run(config: Config, seed: int) -> Metrics:
 STUDY = Study(
     name="three_tasks",
     chapter="11",
-    title="Topics and sentence order: MiniLM, the small BERT and the LSTM",
+    title="Topics and sentence order: MiniLM and the LSTM",
     cells=[
         {"start": "features", "task": "topics", "labels": 300},
         {"start": "tuned", "task": "topics", "labels": 300},
         *(
             {"start": start, "task": "order", "labels": count}
             for count in (500, 5000)
-            for start in ("tfidf", "lstm", "small", "features", "tuned")
+            for start in ("tfidf", "lstm", "features", "tuned")
         ),
     ],
     seeds=(0, 1, 2),
