@@ -46,6 +46,12 @@ def environment(folder: Path, which: str, torch_index: str) -> Path:
     python = folder / "bin" / "python"
     install = [str(python), "-m", "pip", "install", "-q"]
     pins = oldest(requirements()) if which == "oldest" else []
+    if not torch_index:
+        print(
+            "torch comes from the package index; on Linux with about 5 GB of CUDA libraries. "
+            "TORCH_INDEX=… names an index of builds for the CPU.",
+            flush=True,
+        )
     if torch_index:  # before all else: from elsewhere it may come with gigabytes of CUDA
         torch = next((pin for pin in pins if pin.startswith("torch==")), "torch")
         subprocess.run([*install, "--index-url", torch_index, torch], check=True)
@@ -60,9 +66,13 @@ def main() -> int:
     parser.add_argument("which", choices=("newest", "oldest"))
     parser.add_argument("--torch-index", default="", help="where torch comes from")
     options = parser.parse_args()
-    python = environment(BUILD / f"drift-{options.which}", options.which, options.torch_index)
-    subprocess.run([str(python), "-m", "pip", "freeze", "--exclude-editable"], check=True)
-    subprocess.run([str(python), "-m", "course_lib.data", "fetch"], cwd=ROOT, check=True)
+    folder = BUILD / f"drift-{options.which}"
+    try:
+        python = environment(folder, options.which, options.torch_index)
+        subprocess.run([str(python), "-m", "pip", "freeze", "--exclude-editable"], check=True)
+        subprocess.run([str(python), "-m", "course_lib.data", "fetch"], cwd=ROOT, check=True)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{options.which}: not installed, nothing was tested; failed: {error.cmd}")
     tests = [str(python), "-m", "pytest", "-q"]
     offline = {**os.environ, "PYTHONPATH": str(ROOT / "tools" / "offline"), "OMP_NUM_THREADS": "1"}
     colab = ["-m", "colab", "tests/tools/test_colab.py", "-k", "already_installed and 00_before"]

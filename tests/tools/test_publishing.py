@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import subprocess
 import tomllib
 import zipfile
 from pathlib import Path
@@ -72,6 +73,25 @@ def test_refusals_and_working_addresses_are_not_broken_ones():
     ]
     found = outside_links.broken([json.dumps(line) for line in lines])
     assert found == ["book/index.md: https://a.example/ (404 Client Error: Not Found)"]
+
+
+def test_without_a_network_no_address_is_called_broken(monkeypatch, capsys):
+    def no_name(*_):
+        raise OSError("no such host")
+
+    monkeypatch.setattr(outside_links.socket, "getaddrinfo", no_name)
+    assert outside_links.main() == 1
+    assert "no network" in capsys.readouterr().err
+
+
+def test_what_cannot_be_installed_is_named(monkeypatch):
+    def fails(*_):
+        raise subprocess.CalledProcessError(1, ["pip", "install", "torch==2.6.*"])
+
+    monkeypatch.setattr(drift, "environment", fails)
+    monkeypatch.setattr(drift.sys, "argv", ["drift", "oldest"])
+    with pytest.raises(SystemExit, match=r"oldest: not installed.*torch==2\.6"):
+        drift.main()
 
 
 def test_the_changelog_has_this_version_and_only_its_part_is_taken():
