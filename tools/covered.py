@@ -1,8 +1,9 @@
 """How much of the library do its tests and the notebooks run? `python -m tools.covered` says it.
 
-Counted are lines, in all processes: pytest's workers, the notebooks' kernels, and what tests and
-kernels start. Settings, also the least share that passes, stand in `[tool.coverage]` of
-pyproject.toml.
+Its tests are the unit tests and the smoke cells of the studies, which `make studies-check` compares
+with the records. Counted are lines, in all processes: pytest's workers, the notebooks' kernels, and
+what tests and kernels start. Settings, also the least share that passes, stand in `[tool.coverage]`
+of pyproject.toml.
 """
 
 import os
@@ -74,11 +75,13 @@ def main() -> None:
     os.environ["COVERAGE_FILE"] = str(FOLDER / "data")
     steps = Steps()
     prepare(steps)
-    run = ["coverage", "run", "-m", "pytest", "-q", *WORKERS]
+    run = ["coverage", "run", "-m"]
     with steps.step("unit tests"):
-        python(*run, "tests", offline=True)
+        python(*run, "pytest", "-q", *WORKERS, "tests", offline=True)
     with steps.step("every notebook"):
-        python(*run, *NBVAL, *map(str, notebooks()), offline=True)
+        python(*run, "pytest", "-q", *WORKERS, *NBVAL, *map(str, notebooks()), offline=True)
+    with steps.step("smoke cells of the studies"):
+        python(*run, "course_lib.studies", "check", offline=True)
     with steps.step("lines that ran") as remark:
         percentage, least = report()
         remark.append(f"{percentage:.1f}% of the library, {least:g}% is asked; {FOLDER / 'html'}")

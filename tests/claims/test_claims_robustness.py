@@ -1,6 +1,7 @@
 """Headline claims again with other seeds: the right cells, a folder of their own, a verdict."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -145,6 +146,46 @@ def test_the_command_lists_claims_and_the_plan_of_the_real_ledger(capsys):
     assert main(["list"]) == 0 and main(["robustness", "--plan"]) == 0
     printed = capsys.readouterr().out
     assert "reproduced" in printed and "together" in printed
+
+
+def test_the_command_runs_other_seeds_and_shows_what_turned(monkeypatch, capsys):
+    real, asked = robustness.compare()[0], []
+    other = "reproduced" if real.by_its_seeds != "reproduced" else "direction only"
+    turned = SimpleNamespace(
+        chapter="00",
+        id="toy",
+        by_its_seeds=real.by_its_seeds,
+        verdict=UNDECIDED,
+        again=SimpleNamespace(by_its_seeds=other),
+    )
+    held = SimpleNamespace(**{**vars(turned), "verdict": other, "again": None})
+    monkeypatch.setattr(robustness, "rerun", lambda names, **how: asked.append((names, how)) or 0)
+    monkeypatch.setattr(robustness, "compare", lambda: [held, turned])
+    assert main(["robustness", "one", "--seeds", "2", "--device", "cpu"]) == 1
+    [(names, how)] = asked
+    assert names == ["one"] and (how["seeds"], how["device"]) == (2, "cpu")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" -> ")[1] for line in lines] == ["not run", other]
+    monkeypatch.setattr(robustness, "compare", lambda: [held])
+    assert main(["robustness"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyError("no headline claim needs one"), 2, "no headline claim needs one\n"),
+        (ValueError("the record is damaged"), 1, "the record is damaged\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_the_command_says_what_went_wrong(monkeypatch, capsys, error, code, said):
+    def fails(*names, **how):
+        raise error
+
+    monkeypatch.setattr(robustness, "rerun", fails)
+    assert main(["robustness", "one"]) == code
+    printed = capsys.readouterr()
+    assert printed.err == said and ("goes on" in printed.out) == (code == 130)
 
 
 def test_other_seeds_are_none_of_the_recorded_ones_nor_that_of_the_tuning():

@@ -4,7 +4,9 @@ pip is a stand-in: a module of that name on the path of the processes that the l
 counts its calls, and `pip(…)` tells it what to do.
 """
 
+import contextlib
 import errno
+import gzip
 import hashlib
 import json
 import multiprocessing
@@ -12,6 +14,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -409,6 +412,23 @@ def test_command_line(home, capsys):
     assert str(home / "cache" / "fake-1.0") in capsys.readouterr().out
     assert command_line.main(["fetch", "nonsense"]) == 1
     assert "no archive is called nonsense; there are: fake" in capsys.readouterr().err
+
+
+def test_the_database_of_verses_becomes_a_file_for_each_translation(tmp_path):
+    database = tmp_path / "bible.db"
+    codes = [*archives.TRANSLATIONS.values(), "unused"]
+    with contextlib.closing(sqlite3.connect(database)) as rows, rows:
+        rows.execute("CREATE TABLE bible (bbName, bNumber, cNumber, vNumber, vText)")
+        verses = [(code, 1, 2, verse, f"{code} {verse}") for verse in (2, 1) for code in codes]
+        rows.executemany("INSERT INTO bible VALUES (?, ?, ?, ?, ?)", verses)
+    archives.split_translations(tmp_path)
+    written = {
+        path.name: gzip.decompress(path.read_bytes()).decode() for path in tmp_path.iterdir()
+    }
+    assert written == {
+        f"{language}.tsv.gz": f"1\t2\t1\t{code} 1\n1\t2\t2\t{code} 2\n"
+        for language, code in archives.TRANSLATIONS.items()
+    }
 
 
 @pytest.mark.parametrize("name", archives.ARCHIVES)

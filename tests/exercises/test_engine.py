@@ -263,6 +263,15 @@ def test_result_escapes_what_a_learner_writes(softmax):
     assert "<script>" not in result._repr_html_() and "<script>" in repr(result)
 
 
+def test_hints_and_solution_are_text_on_a_page_and_source_that_runs(softmax):
+    hint, solution = softmax.hint(1), softmax.solution()
+    assert repr(hint) == str(hint) and hint._repr_html_().startswith("<p>")
+    assert repr(solution) == str(solution) and 'class="highlight"' in solution._repr_html_()
+    exec(solution, namespace := {})
+    assert softmax.check(namespace[softmax.name]).outcome is Outcome.PASS
+    assert "hint(1)" in repr(softmax.help()) and "<details>" in softmax.help()._repr_html_()
+
+
 def test_hints_that_do_not_exist(softmax):
     for wrong in (0, -1, 99, "2", None):
         assert "has the hints 1 to 3" in softmax.hint(wrong)

@@ -18,7 +18,7 @@ from torch import nn
 
 from course_lib import studies
 from course_lib.studies import __main__ as command_line
-from course_lib.studies.engine import artifacts, core, forms, record, runner
+from course_lib.studies.engine import artifacts, core, environment, forms, record, runner
 from tests.studies import toy_study
 from tests.studies.toy_study import run_inline, study
 
@@ -481,3 +481,16 @@ def test_kept_weights_are_those_of_their_card(path):
     card = forms.read(path.with_suffix(".json"), artifacts.CARD, "")
     assert hashlib.sha256(path.read_bytes()).hexdigest() == card["sha256"]
     assert card["name"] == path.stem and path.stat().st_size < 16e6
+
+
+@pytest.mark.parametrize("there", [[], ["cuda"], ["mps"]])
+def test_the_device_is_one_that_is_there(monkeypatch, there):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in there)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in there)
+    assert environment.resolve_device("auto") == ("cuda" if "cuda" in there else "cpu")
+    for name in ("cpu", *there):
+        assert environment.resolve_device(name) == name
+    with pytest.raises(
+        ValueError, match="'abacus'; this machine has: " + ", ".join(["cpu", *there])
+    ):
+        environment.resolve_device("abacus")
