@@ -11,7 +11,7 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book test serve lab fetch vendor studies studies-check bench check format \
-        coverage check-determinism offline-check browser pdf colab-test map mutants lock stamp clean \
+        coverage check-determinism offline-check browser pdf colab-test map messages mutants lock stamp clean \
         drift-newest drift-oldest outside-links release
 
 help: ## list the jobs
@@ -83,6 +83,9 @@ pdf: $(READY) ## print the built pages into one PDF (needs Chromium)
 
 colab-test: $(READY) ## open every notebook as Colab does, in fresh environments (SOME=3 for three)
 	@COLAB_SOME="$(SOME)" $(PY) -m pytest -q -m colab $(if $(SOME),-k already_installed) tests/tools/test_colab.py
+
+messages: $(READY) ## take changed English texts into the Korean catalogs of locale/ko
+	@$(PY) -m tools.translations update
 
 map: $(READY) ## write course_lib/README.md, the map of the library
 	@$(PY) -m tools.map

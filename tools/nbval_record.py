@@ -113,6 +113,13 @@ def used_files(process_id: int) -> list[str]:
     return sorted(set(path.read_text("utf8").splitlines()))
 
 
+def said(process_id: int) -> list[list]:
+    """The sentences that the kernel made, with their templates (course_lib/figures/words.py)."""
+    path = Path(os.environ["COURSE_USED"]) / f"{process_id}.said"
+    lines = path.read_text("utf8").splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines]
+
+
 def write_record(notebook_file, recording: Recording, files: dict[str, str]) -> None:
     """Write the executed copy and its record, unless a cell is missing."""
     cells = [cell for cell in notebook_file.nb.cells if cell.cell_type == "code"]
@@ -129,6 +136,7 @@ def write_record(notebook_file, recording: Recording, files: dict[str, str]) -> 
     record = {
         "key": notebook_key(notebook_file.nb, uses, files),
         "uses": uses,
+        "said": said(process),
         "seconds": round(time.perf_counter() - recording.start, 1),
         "megabytes": round(peak_memory(process) / 2**20),
     }

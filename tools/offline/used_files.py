@@ -37,6 +37,7 @@ def record() -> None:
     folder = os.environ.get("COURSE_USED")
     if folder and any("ipykernel" in argument for argument in sys.orig_argv):
         os.environ["COURSE_USED_FILE"] = os.path.join(folder, f"{os.getpid()}.txt")
+        os.environ["COURSE_SAID_FILE"] = os.path.join(folder, f"{os.getpid()}.said")
     path = os.environ.get("COURSE_USED_FILE")
     if not path:
         return

@@ -1,0 +1,194 @@
+"""What a cell shows, in another language.
+
+Cells are written in English: literal texts, and templates that `say` fills. A `Translation` takes
+what they show, HTML or Markdown, and puts in the other language's text for each text of a reader: a
+caption, the cell of a table, a label in a drawing, an alternative text. A text is found by its
+English words, or, if `say` made it, by its template; what stands in the slots is translated in the
+same way. Code, numbers, and whatever is marked `translate="no"` or has a `lang` of its own stay.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+
+from course_lib.figures.plots import markdown_light
+from course_lib.figures.words import Said
+
+# A comment or a tag; what a tag's attributes hold in quotation marks may be anything.
+TOKEN = re.compile(r"""(<!--.*?-->|</?[a-zA-Z](?:"[^"]*"|'[^']*'|[^>"'])*>)""", re.DOTALL)
+NAME = re.compile(r"</?([a-zA-Z][\w-]*)")
+MARKS = {"strong": "**", "em": "*", "code": "`"}
+INLINE = {*MARKS, "a", "b", "i", "sub", "sup", "kbd"}
+VOID = {"br", "img", "input", "hr", "meta", "link", "wbr"}
+KEPT = {"script", "style", "pre", "math"}
+SHOWN = re.compile(r'(\s(?:alt|title|aria-label|aria-valuetext|placeholder|data-label)=")([^"]*)"')
+GIVEN = re.compile(r'(\sdata-values=")([^"]*)"')
+# Marked as no text of ours, or as another language than the page's own.
+FOREIGN = re.compile(r'\stranslate="no"|(?<!<html)\slang="')
+# Two letters of the Latin alphabet in a row: anything less is no word of English.
+WORD = re.compile(r"[A-Za-z]{2}")
+
+
+def key(text: str) -> str:
+    """The words of a text, however they are marked and broken into lines."""
+    text = re.sub(r"\]\([^)\s]*\)|[*`\[\]]", "", html.unescape(TOKEN.sub("", text)))
+    return " ".join(text.split())
+
+
+class Translation:
+    """Texts of one page in another language.
+
+    Args:
+        messages: the text of the other language by the English text or template.
+        said: what `say` made: the sentence, its template, and what fills the slots.
+
+    Attributes:
+        missing: the English texts that were asked for and have no translation, in order, once each.
+    """
+
+    def __init__(self, messages: Mapping[str, str], said: Mapping[str, Said]) -> None:
+        self.messages = {key(english): other for english, other in messages.items() if other}
+        self.said = {key(text): one for text, one in said.items()}
+        self.missing: dict[str, None] = {}
+
+    def text(self, english: str) -> str:
+        """Light Markdown in the other language; the English itself where there is none."""
+        found = self._found(english)
+        if found is None and WORD.search(re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]*>", "", english)):
+            one = self.said.get(key(english))
+            self.missing[one.template if one else english] = None
+        return english if found is None else found
+
+    def _found(self, english: str) -> str | None:
+        words = key(english)
+        if words in self.messages:
+            return self.messages[words]
+        if (one := self.said.get(words)) is None:
+            return None
+        # The template is looked up for the slots too: what fills them may have to be translated.
+        template = self.messages.get(key(one.template))
+        slots = {slot: self.value(text) for slot, text in one.slots.items()}
+        if template is None:
+            return None
+        for slot, text in slots.items():
+            template = template.replace(slot, text)
+        return template.replace("{{", "{").replace("}}", "}")
+
+    def value(self, english: str) -> str:
+        """What fills a slot: a name, a sentence, or a list of these."""
+        if not WORD.search(english):
+            return english
+        if (found := self._found(english)) is not None:
+            return found
+        for mark in ("\n\n", "\n", "; ", ", ", ". ", ": ", " "):
+            parts = english.split(mark)
+            if len(parts) > 1:
+                done = [self.value(part) if mark != " " else part for part in parts]
+                if done != parts:
+                    return mark.join(done)
+        return english
+
+    def markdown(self, text: str) -> str:
+        """A Markdown output: one text."""
+        return self.text(text)
+
+    def html(self, markup: str) -> str:
+        """HTML, text by text."""
+        done: list[str] = []
+        run: list[str] = []
+        closed: list[str] = []  # the elements around that are kept as they are
+        for token in TOKEN.split(markup):
+            found = NAME.match(token)
+            if not found:
+                (done if closed else run).append(token)
+                continue
+            name = found[1].lower()
+            if closed:
+                done.append(token)
+                if name == closed[-1]:
+                    if token.startswith("</"):
+                        closed.pop()
+                    elif not token.endswith("/>"):
+                        closed.append(name)
+                continue
+            if name in KEPT or FOREIGN.search(token):
+                done += [self._run(run), token]
+                run = []
+                if not token.endswith("/>") and name not in VOID:
+                    closed.append(name)
+            elif name in INLINE:
+                run.append(token)
+            else:
+                done += [self._run(run), self._tag(token)]
+                run = []
+        return "".join([*done, self._run(run)])
+
+    def _run(self, tokens: list[str]) -> str:
+        """Text between two blocks, with marks, links and small tags inside."""
+        markup = "".join(tokens)
+        words = markup.strip()
+        if not words or not WORD.search(TOKEN.sub("", words)):
+            return markup
+        english = light(words)
+        other = self.text(english)
+        if other == english:
+            return markup
+        before, after = markup.split(words, 1)
+        return before + dark(other) + after
+
+    def _tag(self, tag: str) -> str:
+        """The attributes that a reader sees or hears, and the names that a live figure is given."""
+
+        def seen(found: re.Match[str]) -> str:
+            return f'{found[1]}{html.escape(self.text(html.unescape(found[2])))}"'
+
+        def given(found: re.Match[str]) -> str:
+            values = self._names(json.loads(html.unescape(found[2])))
+            return f'{found[1]}{html.escape(json.dumps(values, ensure_ascii=False))}"'
+
+        return GIVEN.sub(given, SHOWN.sub(seen, tag))
+
+    def _names(self, value: object) -> object:
+        """Names among the values of a live figure; its other texts are data."""
+        if isinstance(value, dict):
+            return {name: self._names(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self._names(one) for one in value]
+        if isinstance(value, str):
+            found = self._found(value)
+            return value if found is None else found
+        return value
+
+
+def light(markup: str) -> str:
+    """The light Markdown of a line of HTML: what `plots.markdown_light` made it from."""
+    parts: list[str] = []
+    links: list[str] = []
+    for token in TOKEN.split(markup):
+        found = NAME.match(token)
+        name = found[1].lower() if found else ""
+        if name in MARKS:
+            parts.append(MARKS[name])
+        elif name == "a" and token.startswith("</"):
+            parts.append(f"]({links.pop()})" if links else "")
+        elif name == "a":
+            links.append((re.search(r'href="([^"]*)"', token) or ["", ""])[1])
+            parts.append("[")
+        else:
+            parts.append(token if found else html.unescape(token))
+    return " ".join("".join(parts).split())
+
+
+def dark(text: str) -> str:
+    """HTML of light Markdown; the tags in it stay tags."""
+    tags: list[str] = []
+
+    def keep(found: re.Match[str]) -> str:
+        tags.append(found[0])
+        return f"\ue000{len(tags) - 1}\ue001"
+
+    markup = markdown_light(re.sub(r"</?[a-zA-Z][^>]*>", keep, text))
+    return re.sub("\ue000(\\d+)\ue001", lambda found: tags[int(found[1])], markup)
