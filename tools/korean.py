@@ -156,6 +156,7 @@ WORDS = {
         "Colab": True,
         "MiniLM": True,
         "FLOP": True,
+        "TFLOP": True,
         "Wikipedia": False,
     },
     **{"OpenMoji": False, "ImageNet": True, "ELMo": False, "SGD": False, "token": True},

@@ -1,7 +1,7 @@
 """Pre-training the small BERT: a search, then three seeds at full length.
 
-40 % of the tokens are hidden behind `[MASK]`, and the model is asked for those: with BERT's 15 % a
-step asks for less, and Wettig et al. (2023) find 40 % better for large models. "bert_search" tries
+40% of the tokens are hidden behind `[MASK]`, and the model is asked for those: with BERT's 15% a
+step asks for less, and Wettig et al. (2023) find 40% better for large models. "bert_search" tries
 three rates in short runs of their own schedule, seed 100; "bert_pretraining" takes the one with the
 lowest validation loss, and runs it at full length with three other seeds.
 
@@ -51,7 +51,7 @@ def sampler(texts: list[Marked], tokens: WordPiece, seed: int, *, causal: bool) 
 def questions(
     texts: list[Marked], tokens: WordPiece, seed: int = 0, *, causal: bool
 ) -> list[pre_training.MaskedBatch]:
-    """What is asked of held-out texts: every next token, or 15 % of them, hidden by `[MASK]`."""
+    """What is asked of held-out texts: every next token, or 15% of them, hidden by `[MASK]`."""
     asked: Asking
     if causal:
         asked = pre_training.NextTokenSampler(texts, 50, seed)
