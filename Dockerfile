@@ -8,10 +8,14 @@
 # The data are fetched while the image is built, so that it works without a network afterwards.
 FROM python:3.12-slim-bookworm
 
+# Debian keeps only the newest version of a package, so none can be pinned. The folder is made here,
+# because not every builder makes a WORKDIR for the user.
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends chromium git make nodejs npm \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --create-home reader
+ && useradd --create-home reader \
+ && install --directory --owner=reader /home/reader/attention-measured
 USER reader
 WORKDIR /home/reader/attention-measured
 
