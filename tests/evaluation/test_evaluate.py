@@ -1,6 +1,8 @@
 """BLEU, exact match, alignments, intervals, perplexity."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -116,6 +118,11 @@ def test_bootstrap_takes_truth_values_and_grows_with_confidence():
     assert narrow.mean == 0.75
     assert wide.low < narrow.low < 0.75 < narrow.high < wide.high
     assert bootstrap_interval([True] * 5, seed=0) == (1.0, 1.0, 1.0)
+
+
+def test_intervals_do_not_pay_for_all_of_scipy():
+    code = "import sys, course_lib.evaluation.intervals; assert 'scipy.stats' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_t_interval_equals_scipy_and_the_table():

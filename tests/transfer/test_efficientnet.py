@@ -52,6 +52,18 @@ def test_sizes(model):
     assert list(shapes) == ["stem", *(f"stage{n}" for n in range(1, 8)), "last"]
 
 
+def test_the_order_in_memory_is_the_fast_one_and_changes_no_number():
+    body = EfficientNetBody(depth=3).eval()
+    x = images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        for (name, part), found in zip(
+            body.named_children(), body.maps(images).values(), strict=True
+        ):
+            x = part(x)  # channel by channel in memory, as the images came
+            assert found.is_contiguous(memory_format=torch.channels_last), name
+            torch.testing.assert_close(found, x, atol=1e-5, rtol=1e-4)
+
+
 def test_the_first_stages_are_a_body_of_their_own(model):
     cut = EfficientNetBody(depth=6).eval()
     state = model.body.state_dict()
