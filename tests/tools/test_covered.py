@@ -1,4 +1,4 @@
-"""Lines are counted in workers, in kernels and in what these start."""
+"""Lines are counted in workers, in kernels, and in what these start and end."""
 
 import os
 import subprocess
@@ -27,20 +27,29 @@ def three():
 def nobody():
     return 4
 """
-START = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import toy; toy.{}()'])"
+START = """\
+import subprocess, sys
+source = "import time, toy; print(toy.three(), flush=True); time.sleep(60)"
+started = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE)
+started.stdout.readline()
+started.terminate()
+started.wait()
+"""
 TEST = "import toy\n\n\ndef test_it():\n    assert toy.one() == 1\n"
 
 
 def test_lines_are_counted_in_all_processes(tmp_path):
     (tmp_path / "toy.py").write_text(LIBRARY, "utf8")
     (tmp_path / "test_toy.py").write_text(TEST, "utf8")
-    cells = [new_code_cell("import toy\ntoy.two()"), new_code_cell(START.format("three"))]
+    cells = [new_code_cell("import toy\ntoy.two()"), new_code_cell(START)]
     nbformat.write(new_notebook(cells=cells), tmp_path / "toy.ipynb")
     ours = Coverage(config_file=str(ROOT / "pyproject.toml"))
     assert ours.get_option("report:fail_under") >= 95
     settings = tmp_path / "settings.ini"
-    patches = ",".join(ours.get_option("run:patch"))
-    settings.write_text(f"[run]\nsource_pkgs = toy\nparallel = true\npatch = {patches}\n", "utf8")
+    same = {name: ours.get_option(f"run:{name}") for name in ("parallel", "sigterm")}
+    same |= {"patch": ",".join(ours.get_option("run:patch")), "source_pkgs": "toy"}
+    lines = ["[run]", *(f"{name} = {value}" for name, value in same.items())]
+    settings.write_text("\n".join(lines), "utf8")
     environment = {name: v for name, v in os.environ.items() if not name.startswith("COVERAGE_")}
     environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(ROOT)])
     environment["COVERAGE_FILE"] = str(tmp_path / "data")
