@@ -100,7 +100,7 @@ class EfficientNetBody(Body):
         return {name: (part,) for name, part in self.named_children()}
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
-        x = images.contiguous(memory_format=torch.channels_last)  # half the time on a CPU
+        x = images.contiguous(memory_format=torch.channels_last)  # a third faster on a CPU
         return {name: (x := part(x)) for name, part in self.named_children()}
 
 
