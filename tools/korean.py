@@ -135,10 +135,8 @@ def register(korean: str) -> list[str]:
         found.append(f"a particle in two forms: {BOTH.search(text)[0]}")
     if ORDERS.search(text):
         found.append(f"{ORDERS.search(text)[0]}: instructions end in -세요")
-    for one in PLAIN.findall(quoted):
-        found.append(f"해라체: {one}다" if not one.endswith("다") else f"해라체: {one}")
-    for one in POLITE.findall(quoted):
-        found.append(f"해요체: {one}")
+    found += [f"해라체: {one}" for one in PLAIN.findall(quoted)]
+    found += [f"해요체: {one}" for one in POLITE.findall(quoted)]
     return found
 
 
@@ -147,20 +145,12 @@ AFTER_CONSONANT = {"은": True, "는": False, "을": True, "를": False, "과": 
 DIGITS = dict(zip("0123456789", (1, 1, 0, 1, 0, 0, 1, 1, 1, 0), strict=True))
 LETTERS = {letter: letter in "LMNR" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 LIQUID = set("178LR")
-WORDS = {
-    **{"ULMFiT": True, "BLEU": False, "chrF": False, "BERT": False, "GPT": False, "Adam": True},
-    **{"AdamW": False, "PyTorch": False, "Transformer": False, "ReLU": False, "GELU": False},
-    **{
-        "WordPiece": False,
-        "Python": True,
-        "Colab": True,
-        "MiniLM": True,
-        "FLOP": True,
-        "TFLOP": True,
-        "Wikipedia": False,
-    },
-    **{"OpenMoji": False, "ImageNet": True, "ELMo": False, "SGD": False, "token": True},
-}
+# Latin words as they are read: ending in a consonant, and in a vowel.
+CLOSED = "ULMFiT Adam Python Colab MiniLM FLOP TFLOP ImageNet token".split()
+OPEN = (
+    "BLEU chrF BERT GPT AdamW PyTorch Transformer ReLU GELU WordPiece Wikipedia OpenMoji ELMo SGD "
+).split()
+WORDS = {**dict.fromkeys(CLOSED, True), **dict.fromkeys(OPEN, False)}
 ATTACHED = re.compile(
     rf"([A-Za-z][A-Za-z0-9.-]*|\d[\d.,]*|%)\)?(은|는|을|를|과|와|으로|로)(?![{HANGUL}])"
 )

@@ -83,6 +83,7 @@ def extracted() -> dict[str, Catalog]:
         for path in notebooks()
     }
     found = {}
+    BUILD.mkdir(exist_ok=True)  # a fresh clone has none
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         app = Sphinx(ROOT, None, folder, f"{folder}/.doctrees", "gettext", settings, status=None)
         app.build()
@@ -101,11 +102,6 @@ def extracted() -> dict[str, Catalog]:
 
 def catalog_path(page: str) -> Path:
     return MESSAGES / f"{page}.po"
-
-
-def outputs_path(page: str) -> Path:
-    """The catalog of what a notebook's cells show."""
-    return MESSAGES / "outputs" / f"{page}.po"
 
 
 def finished() -> list[str]:
