@@ -21,6 +21,7 @@ from tools.project import BUILD, ROOT
 
 # What the tests and notebooks need beyond the library and its optional part `test`.
 AROUND = ("jupyter-book<2", "jupyter-cache", "ipykernel", "nbclient", "playwright", "pypdf", "ruff")
+MINUTES = 30  # for one step of the installation; it takes two to ten
 
 
 def oldest(requirements: list[str]) -> list[str]:
@@ -40,25 +41,38 @@ def requirements() -> list[str]:
 
 
 def environment(folder: Path, which: str, torch_index: str) -> Path:
-    """A new environment with the newest or oldest versions; its interpreter."""
+    """A new environment with the newest or oldest versions; its interpreter.
+
+    Raises:
+        CalledProcessError: pip could not install it.
+        TimeoutExpired: a step of the installation took more than MINUTES.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    install = [str(python), "-m", "pip", "install", "-q"]
+
+    def install(*arguments: str) -> None:
+        pip = [str(python), "-m", "pip", "install", "-q", "--log", str(log(folder))]
+        subprocess.run([*pip, *arguments], check=True, timeout=60 * MINUTES)
+
     pins = oldest(requirements()) if which == "oldest" else []
-    if not torch_index:
+    if torch_index:  # before all else: from elsewhere it may come with gigabytes of CUDA
+        torch = next((pin for pin in pins if pin.startswith("torch==")), "torch")
+        install("--index-url", torch_index, torch)
+    else:
         print(
-            "torch comes from the package index; on Linux with about 5 GB of CUDA libraries. "
+            "torch comes from the package index; on Linux with CUDA libraries, 6 GB on the disk. "
             "TORCH_INDEX=… names an index of builds for the CPU.",
             flush=True,
         )
-    if torch_index:  # before all else: from elsewhere it may come with gigabytes of CUDA
-        torch = next((pin for pin in pins if pin.startswith("torch==")), "torch")
-        subprocess.run([*install, "--index-url", torch_index, torch], check=True)
-    subprocess.run([*install, *requirements(), *AROUND, *pins, "setuptools", "wheel"], check=True)
-    library = [*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)]
-    subprocess.run(library, check=True)
+    install(*requirements(), *AROUND, *pins, "setuptools", "wheel")
+    install("--no-deps", "--no-build-isolation", "-e", str(ROOT))
     return python
+
+
+def log(folder: Path) -> Path:
+    """Where pip tells in full what it does for an environment."""
+    return folder / "pip.log"
 
 
 def main() -> int:
@@ -73,6 +87,13 @@ def main() -> int:
         subprocess.run([str(python), "-m", "course_lib.data", "fetch"], cwd=ROOT, check=True)
     except subprocess.CalledProcessError as error:
         sys.exit(f"{options.which}: not installed, nothing was tested; failed: {error.cmd}")
+    except subprocess.TimeoutExpired:
+        told = log(folder).read_text("utf8", "replace").splitlines()[-5:]
+        sys.exit(
+            f"{options.which}: the installation did not end within {MINUTES} minutes, nothing was "
+            "tested. With TORCH_INDEX=… torch comes without CUDA. pip was here (all of it: "
+            f"{log(folder).relative_to(ROOT)}):\n" + "\n".join(told)
+        )
     tests = [str(python), "-m", "pytest", "-q"]
     offline = {**os.environ, "PYTHONPATH": str(ROOT / "tools" / "offline"), "OMP_NUM_THREADS": "1"}
     colab = ["-m", "colab", "tests/tools/test_colab.py", "-k", "already_installed and 00_before"]

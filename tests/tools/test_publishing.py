@@ -94,6 +94,27 @@ def test_what_cannot_be_installed_is_named(monkeypatch):
         drift.main()
 
 
+def test_an_installation_that_does_not_end_is_ended_and_says_where_it_was(monkeypatch, tmp_path):
+    folder = tmp_path / "drift-newest"
+
+    def hangs(command, timeout=None, **_):
+        assert timeout == 60 * drift.MINUTES
+        drift.log(folder).write_text("first\nlooking at multiple versions of numpy\n", "utf8")
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(drift, "BUILD", tmp_path)
+    monkeypatch.setattr(drift, "ROOT", tmp_path)
+    monkeypatch.setattr(drift.subprocess, "run", hangs)
+    monkeypatch.setattr(drift.venv, "create", lambda path, with_pip: path.mkdir())
+    monkeypatch.setattr(drift, "requirements", lambda: ["torch>=2.6"])
+    monkeypatch.setattr(drift.sys, "argv", ["drift", "newest"])
+    with pytest.raises(SystemExit, match=r"did not end within 30 minutes.*TORCH_INDEX") as error:
+        drift.main()
+    assert str(error.value).endswith(
+        "drift-newest/pip.log):\nfirst\nlooking at multiple versions of numpy"
+    )
+
+
 def test_the_changelog_has_this_version_and_only_its_part_is_taken():
     text = (ROOT / "CHANGELOG.md").read_text("utf8")
     assert release.changes(text, release.version())
