@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tools import drift, outside_links, release, stamp
-from tools.project import ROOT, config
+from tools.project import ROOT, config, files_below
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 MAKEFILE = (ROOT / "Makefile").read_text("utf8")
@@ -126,6 +126,12 @@ def test_versions_agree():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf8"))
     assert citation["version"] == release.version()
     assert citation["repository-code"] == config()["repository"]["url"]
+
+
+def test_every_kind_of_file_of_the_library_goes_into_the_wheel():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["tool"]["setuptools"]
+    patterns = {*project["package-data"]["*"], "*.py"}
+    assert {f"*{path.suffix}" for path in files_below(ROOT / "course_lib")} <= patterns
 
 
 def test_what_a_wheel_carries_is_listed_by_kind(tmp_path):
