@@ -1,10 +1,13 @@
-"""The Korean messages: what the pages say in English, and what `locale/ko` says for it.
+"""The Korean messages: what the book says in English, and what the catalogs say for it.
 
-    python -m tools.translations update     take the English text as it is now into locale/ko
+    python -m tools.translations update     take the English text as it is now into the catalogs
     python -m tools.translations check      what is missing, stale or against the rules
 
-A catalog (gettext, `.po`) for each page holds its paragraphs, headings, list items and table cells,
-as Sphinx takes them from the page's Markdown. After a change in English, `update` marks the Korean
+A catalog (gettext, `.po`) in `locale/ko` for each page holds its paragraphs, headings, list items
+and table cells, as Sphinx takes them from the page's Markdown. What code says has its catalogs in
+`course_lib/locale/ko`, which a learner's own notebook reads, too: for what the cells of a notebook
+show, for what several of them show, for the checkers of the exercises, for the pages' scripts. They
+are taken from the executed notebooks. After a change in English, `update` marks the Korean
 message as fuzzy: read both, mend the Korean one, and take the mark away. A page that is named in
 `locale/ko/finished.txt` must be whole: each message translated, none fuzzy, none stale. Rules of
 the Korean text itself are in `tools/korean.py`; where one is wrong for a message, the comment

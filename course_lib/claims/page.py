@@ -17,6 +17,7 @@ from pathlib import Path
 from course_lib.claims.ledger import KINDS, UNDECIDED, VERDICTS, Claim, load
 from course_lib.claims.quantities import number
 from course_lib.figures.plots import COLORS, emit, markdown_light, plain, require_text
+from course_lib.figures.words import say
 
 LEDGER_PAGE = "12_what_we_measured"
 _COLOR = {
@@ -157,10 +158,10 @@ def _row(claim: Claim, place: int, whole: bool, first: bool) -> str:
         f'<br><span class="am-small">{html.escape(note)}</span>' for note in _notes(claim)
     )
     cells = {
-        "Published": f"{html.escape(claim.published)} "
-        + markdown_light(f"[{claim.citation}]({claim.url}), {claim.where}"),
+        "Published": f"<span>{html.escape(claim.published)}</span> "
+        f"<span>{markdown_light(f'[{claim.citation}]({claim.url}), {claim.where}')}</span>",
         "Measured here": f"{html.escape(claim.a.text)}<br>{html.escape(claim.b.text)}"
-        f'<br><span class="am-small">{_seeds(claim)}</span>',
+        f'<br><span class="am-small">{markdown_light(_seeds(claim))}</span>',
         "Verdict": f"<strong>{claim.verdict}</strong>{interval_plot(claim)}"
         f'<span class="am-number">{said}</span>{notes}',
     }
@@ -184,7 +185,9 @@ def _row(claim: Claim, place: int, whole: bool, first: bool) -> str:
 
 def _notes(claim: Claim) -> list[str]:
     """What stands below a verdict: the kind, the other seeds, the reason, the history."""
-    kind = f"{claim.kind.capitalize()}{': ' * bool(claim.because)}{claim.because}"
+    kind = claim.kind.capitalize()
+    if claim.because:
+        kind = say("{kind}: {because}", kind=kind, because=claim.because)
     return [kind, *other_seeds(claim), *reason(claim), *filter(None, [claim.history])]
 
 
@@ -192,23 +195,38 @@ def other_seeds(claim: Claim) -> list[str]:
     """The verdicts by both sets of seeds, where they differ."""
     if claim.verdict != UNDECIDED or not claim.again:
         return []
-    both = (f"{c.by_its_seeds} with the seeds {_range(c.seeds)}" for c in (claim, claim.again))
-    return [f"{', '.join(both)}.".capitalize()]
+    return [
+        say(
+            "With the seeds {seeds}: {verdict}. With the seeds {others}: {other_verdict}.",
+            seeds=_range(claim.seeds),
+            verdict=claim.by_its_seeds,
+            others=_range(claim.again.seeds),
+            other_verdict=claim.again.by_its_seeds,
+        )
+    ]
 
 
 def _range(seeds: Sequence[int]) -> str:
-    return f"{seeds[0]} to {seeds[-1]}"
+    return f"{seeds[0]}–{seeds[-1]}"
 
 
 def reason(claim: Claim) -> list[str]:
     """Why a claim did not reproduce, with the measurement that says so."""
-    shown = [f"the claim “{x}”" if isinstance(x, str) else x.text for x in claim.shown_by]
-    return [claim.why + f" [{'; '.join(shown)}]" * bool(shown)] if claim.why else []
+    shown = [
+        say("the claim “{claim}”", claim=x) if isinstance(x, str) else x.text
+        for x in claim.shown_by
+    ]
+    if claim.why and shown:
+        return [say("{why} [{shown}]", why=claim.why, shown="; ".join(shown))]
+    return [claim.why] if claim.why else []
 
 
 def _seeds(claim: Claim) -> str:
-    margin = "" if claim.margin is None else f"; equal: within {number(claim.margin)}"
-    return f"{len(claim.seeds)} seeds, study {claim.study}{margin}"
+    told = {"count": len(claim.seeds), "study": claim.study}
+    if claim.margin is None:
+        return say("{count} seeds, study `{study}`", **told)
+    template = "{count} seeds, study `{study}`; equal: within {margin}"
+    return say(template, **told, margin=number(claim.margin))
 
 
 def _controls(claims: Sequence[Claim]) -> str:

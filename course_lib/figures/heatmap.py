@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from course_lib.figures.plots import require_text, scrollable, unique
+from course_lib.figures.words import say
 
 LEVELS = 20  # steps of color between weight 0 and weight 1
 DARK = {0.0: (27, 30, 37), 0.35: (128, 62, 12), 0.65: (226, 118, 24), 1.0: (255, 246, 222)}
@@ -151,9 +152,10 @@ def grid(example: Alignment, key: str, rows: str, columns: str) -> str:
             for s, weight in enumerate(example.weights[t].tolist())
         )
         body += f"<div>{_word(word, own, 'class=r ')}{cells}</div>"
-    alt = (
-        f"Heat map: {len(example.target)} rows ({rows}), {len(example.source)} columns ({columns})"
-    )
+    alt = say(
+        "Heat map: {height} rows ({rows}), {width} columns ({columns})",
+        height=len(example.target), rows=rows, width=len(example.source), columns=columns,
+    )  # fmt: skip
     return scrollable(
         f'<div class="am-look am-map {key}" role="img" aria-label="{html.escape(alt)}" '
         f'style="grid-template-columns:auto repeat({len(example.source)},auto)">'
@@ -206,16 +208,20 @@ def numbers(example: Alignment, rows: str, columns: str) -> str:
             for s, weight in enumerate(example.weights[t].tolist())
         )
         body += f'<tr><th scope="row" lang={own}>{html.escape(word)}</th>{cells}</tr>'
-    gold = "" if example.gold is None else " * marks a gold link."
+    each = say(
+        "One row for each {rows}, one column for each {columns}.", rows=rows, columns=columns
+    )
+    gold = "" if example.gold is None else " <span>* marks a gold link.</span>"
     table = scrollable(
         f'<table class="am-numbers"><thead><tr><td></td>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>",
         "Attention table",
     )
     return (
-        f"<details><summary>The numbers: {html.escape(example.name)}</summary>"
-        f'<p style="margin:.3em 0;white-space:normal">One row for each {html.escape(rows)}, one '
-        f"column for each {html.escape(columns)}.{gold}</p>{table}</details>"
+        "<details><summary><span>The numbers</span>: "
+        f"<span>{html.escape(example.name)}</span></summary>"
+        f'<p style="margin:.3em 0;white-space:normal"><span>{html.escape(each)}</span>{gold}</p>'
+        f"{table}</details>"
     )
 
 

@@ -3,8 +3,10 @@
 Cells are written in English: literal texts, and templates that `say` fills. A `Translation` takes
 what they show, HTML or Markdown, and puts in the other language's text for each text of a reader: a
 caption, the cell of a table, a label in a drawing, an alternative text. A text is found by its
-English words, or, if `say` made it, by its template; what stands in the slots is translated in the
-same way. Code, numbers, and whatever is marked `translate="no"` or has a `lang` of its own stay.
+English words; or, if `say` made it, by its template; or by what is left when its numbers are taken
+out, `{1} of {2} sentences`. What stands in the slots of a template is translated in the same way. A
+link keeps its own target; a message only counts them, `[Cho](1)`. Code, numbers, and whatever is
+marked `translate="no"` or has a `lang` of its own stay.
 """
 
 from __future__ import annotations
@@ -26,8 +28,11 @@ VOID = {"br", "img", "input", "hr", "meta", "link", "wbr"}
 KEPT = {"script", "style", "pre", "math"}
 SHOWN = re.compile(r'(\s(?:alt|title|aria-label|aria-valuetext|placeholder|data-label)=")([^"]*)"')
 GIVEN = re.compile(r'(\sdata-values=")([^"]*)"')
+NAMES = re.compile(r'(\sdata-names=")([^"]*)"')  # of a slider's places, one after another
 # Marked as no text of ours, or as another language than the page's own.
-FOREIGN = re.compile(r'\stranslate="no"|(?<!<html)\slang="')
+FOREIGN = re.compile(r'\stranslate="no"|(?<!<html)\slang=')
+TARGET = re.compile(r"(?<=\]\()[^)\s]+(?=\))")
+NUMBER = re.compile(r"(?<![\w{.])[+−-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w}])")
 # Two letters of the Latin alphabet in a row: anything less is no word of English.
 WORD = re.compile(r"[A-Za-z]{2}")
 
@@ -36,6 +41,25 @@ def key(text: str) -> str:
     """The words of a text, however they are marked and broken into lines."""
     text = re.sub(r"\]\([^)\s]*\)|[*`\[\]]", "", html.unescape(TOKEN.sub("", text)))
     return " ".join(text.split())
+
+
+def counted(text: str) -> str:
+    """A text as its message has it: each link leads to its own number."""
+    numbers = iter(range(1, len(TARGET.findall(text)) + 1))
+    return TARGET.sub(lambda _: str(next(numbers)), text)
+
+
+def masked(text: str) -> tuple[str, list[str]]:
+    """A text with `{1}`, `{2}` … for its numbers, but not for those in code, and the numbers."""
+    parts = re.split(r"(`[^`]*`|(?<=\]\()[^)\s]+(?=\)))", text)
+    found: list[str] = []
+
+    def mask(number: re.Match[str]) -> str:
+        found.append(number[0])
+        return f"{{{len(found)}}}"
+
+    parts[::2] = [NUMBER.sub(mask, part) for part in parts[::2]]
+    return "".join(parts), found
 
 
 class Translation:
@@ -57,22 +81,40 @@ class Translation:
     def text(self, english: str) -> str:
         """Light Markdown in the other language; the English itself where there is none."""
         found = self._found(english)
-        if found is None and WORD.search(re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]*>", "", english)):
+        if found is None:
+            self._miss(english)
+        return english if found is None else found
+
+    def _miss(self, english: str) -> None:
+        if WORD.search(re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]*>", "", english)):
             one = self.said.get(key(english))
             self.missing[one.template if one else english] = None
-        return english if found is None else found
 
     def _found(self, english: str) -> str | None:
         words = key(english)
         if words in self.messages:
-            return self.messages[words]
-        if (one := self.said.get(words)) is None:
+            return self._linked(self.messages[words], english)
+        if one := self.said.get(words):
+            return self._filled(one)
+        shape, numbers = masked(english)
+        other = self.messages.get(key(shape)) if numbers else None
+        if other is None:
             return None
+        filled = re.sub(r"\{(\d+)\}", lambda found: numbers[int(found[1]) - 1], other)
+        return self._linked(filled, english)
+
+    def _linked(self, other: str, english: str) -> str:
+        """The targets of the English text in the place of their numbers."""
+        targets = TARGET.findall(english)
+        return TARGET.sub(lambda found: targets[int(found[0]) - 1], other) if targets else other
+
+    def _filled(self, one: Said) -> str | None:
         # The template is looked up for the slots too: what fills them may have to be translated.
         template = self.messages.get(key(one.template))
         slots = {slot: self.value(text) for slot, text in one.slots.items()}
         if template is None:
             return None
+        template = self._linked(template, one.template)
         for slot, text in slots.items():
             template = template.replace(slot, text)
         return template.replace("{{", "{").replace("}}", "}")
@@ -81,14 +123,15 @@ class Translation:
         """What fills a slot: a name, a sentence, or a list of these."""
         if not WORD.search(english):
             return english
+        if "</" in english:
+            return self.html(english)
         if (found := self._found(english)) is not None:
             return found
-        for mark in ("\n\n", "\n", "; ", ", ", ". ", ": ", " "):
+        for mark in ("\n\n", "\n", "; ", ", ", ". ", ": "):
             parts = english.split(mark)
             if len(parts) > 1:
-                done = [self.value(part) if mark != " " else part for part in parts]
-                if done != parts:
-                    return mark.join(done)
+                return mark.join(self.value(part) for part in parts)
+        self._miss(english)
         return english
 
     def markdown(self, text: str) -> str:
@@ -129,7 +172,8 @@ class Translation:
     def _run(self, tokens: list[str]) -> str:
         """Text between two blocks, with marks, links and small tags inside."""
         markup = "".join(tokens)
-        words = markup.strip()
+        # A mark that opens before the text or closes after it is around more than this text.
+        words = re.sub(r"^(?:\s|</\w+>)+|(?:\s|<\w[^>]*(?<!/)>)+$", "", markup)
         if not words or not WORD.search(TOKEN.sub("", words)):
             return markup
         english = light(words)
@@ -149,7 +193,11 @@ class Translation:
             values = self._names(json.loads(html.unescape(found[2])))
             return f'{found[1]}{html.escape(json.dumps(values, ensure_ascii=False))}"'
 
-        return GIVEN.sub(given, SHOWN.sub(seen, tag))
+        def names(found: re.Match[str]) -> str:
+            texts = map(self.value, html.unescape(found[2]).split("|"))
+            return f'{found[1]}{html.escape("|".join(texts))}"'
+
+        return NAMES.sub(names, GIVEN.sub(given, SHOWN.sub(seen, tag)))
 
     def _names(self, value: object) -> object:
         """Names among the values of a live figure; its other texts are data."""

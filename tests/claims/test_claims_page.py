@@ -71,7 +71,7 @@ def test_what_other_seeds_say_and_what_shows_a_reason_stand_in_the_row(displayed
     for claim in loaded:
         if claim.verdict == UNDECIDED:
             for one in (claim, claim.again):
-                found = f"{one.by_its_seeds} with the seeds {one.seeds[0]} to {one.seeds[-1]}"
+                found = f"with the seeds {one.seeds[0]}–{one.seeds[-1]}: {one.by_its_seeds}"
                 assert found.lower() in row(markup, claim).lower()
         for shown in claim.shown_by:
             text = shown if isinstance(shown, str) else shown.text

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from course_lib.figures.language import Translation, dark, key, light
+from course_lib.figures.language import Translation, dark, key, light, masked
 from course_lib.figures.plots import markdown_light
 from course_lib.figures.words import Said, slots
 
@@ -15,7 +15,8 @@ MESSAGES = {
     "**Table 1** Accuracy of `a`.": "**표 1** `a`의 정확도입니다.",
     "{x} words: {y:.2f}": "{x}단어에서 {y:.2f}",
     "By length: {points}.": "길이별로 {points}입니다.",
-    "of [Cho](https://x.org)": "[Cho](https://x.org)의",
+    "of [Cho](1)": "[Cho](1)의",
+    "{1} of {2} sentences": "문장 {2}개 중 {1}개",
 }
 
 
@@ -48,6 +49,26 @@ def test_what_fills_the_slots_is_translated_too(translation):
 def test_links_keep_their_targets(translation):
     found = translation.html('<td>of <a href="https://x.org">Cho</a></td>')
     assert found == '<td><a href="https://x.org">Cho</a>의</td>'
+
+
+def test_a_text_without_a_message_of_its_own_is_found_by_what_is_left_without_its_numbers(
+    translation,
+):
+    assert translation.html("<p>1,234 of 2.5 sentences</p>") == "<p>문장 2.5개 중 1,234개</p>"
+    shape = "Table {1}: GPT-{2} has {3}, `x[1]` and [y](1908.1.html)"
+    assert masked("Table 3.1: GPT-2 has −1.5e-3, `x[1]` and [y](1908.1.html)") == (
+        shape,
+        ["3.1", "2", "−1.5e-3"],
+    )
+
+
+def test_a_mark_around_several_texts_stays_where_it_is(translation):
+    markup = "<p><strong><span lang=fr>words</span></strong> words</p>"
+    assert translation.html(markup) == "<p><strong><span lang=fr>words</span></strong> 단어</p>"
+
+
+def test_the_places_of_a_slider(translation):
+    assert translation.html('<input data-names="words|chat">') == '<input data-names="단어|chat">'
 
 
 def test_what_is_no_text_of_ours_stays(translation):
