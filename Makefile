@@ -10,7 +10,7 @@ CHECKED := course_lib tests tools notebooks
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test serve lab fetch vendor studies studies-check bench check format \
+.PHONY: help setup book book-ko test serve lab fetch vendor studies studies-check bench check format \
         coverage check-determinism offline-check browser pdf colab-test map messages mutants lock stamp clean \
         drift-newest drift-oldest outside-links release
 
@@ -31,6 +31,9 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 
 book: $(READY) ## fetch the data, execute each notebook once, build _build/html
 	@$(PY) -m tools.build book
+
+book-ko: $(READY) ## build the Korean pages again, beside the English ones that are there
+	@$(PY) -m tools.build korean
 
 test: $(READY) ## unit tests, notebook hygiene, every notebook executed
 	@$(PY) -m tools.build test

@@ -1,4 +1,4 @@
-"""The jobs behind the Makefile: `python -m tools.build book|test|determinism|offline|browser`.
+"""The jobs behind the Makefile: `python -m tools.build JOB`.
 
 One execution of the notebooks serves the tests and the book. nbval runs them, the recorder
 (tools/nbval_record.py) keeps their outputs, and the pages are built from these. `book` runs a
@@ -21,13 +21,13 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from tools import linkcheck, live, network, vendor
+from tools import catalogs, edition, linkcheck, live, network, vendor
+from tools.edition import ENGLISH, KOREAN, Edition
 from tools.project import (
     BUILD,
     EXECUTED,
     HTML,
     ROOT,
-    config,
     digest,
     files_below,
     fingerprints,
@@ -36,9 +36,8 @@ from tools.project import (
     record_path,
 )
 
-CACHE = BUILD / ".jupyter_cache"
 PAGES_KEY = BUILD / ".pages-key"
-LOG = BUILD / "book.log"
+KOREAN_KEY = BUILD / ".korean-pages-key"
 RECORDS = ROOT / "course_lib" / "studies" / "results"
 EXERCISES = ROOT / "course_lib" / "exercises"
 LEDGER = ROOT / "course_lib" / "claims" / "claims.yml"
@@ -131,42 +130,52 @@ def pages_key() -> str:
     paths = files_below(ROOT / "book", EXECUTED, RECORDS, LEDGER.parent, EXERCISES)
     paths += [*notebooks(), *live.sources()]
     single = ["_config.yml", "_toc.yml", "constraints.txt", "tools/bench/notebooks.json"]
-    tools = "build exercise_index glossary lab_words live pages policy project".split()
+    tools = "build edition exercise_index glossary lab_words live pages policy project".split()
     single += [f"tools/{name}.py" for name in tools]
     return digest([*paths, *(ROOT / name for name in single)])
 
 
-def effective_config() -> Path:
-    """_config.yml with the paths of the vendored scripts where they were fetched."""
-    settings = config()
+def korean_key() -> str:
+    """Key of everything the Korean pages are built from."""
+    paths = files_below(ROOT / "locale", catalogs.SPOKEN)
+    paths += [ROOT / "tools" / f"{name}.py" for name in ("catalogs", "outputs")]
+    paths += [ROOT / "course_lib" / "figures" / "language.py"]
+    return f"{pages_key()} {digest(paths)}"
+
+
+def effective_config(chosen: Edition) -> Path:
+    """The settings of an edition, with the paths of the vendored scripts if they were fetched."""
+    settings = edition.settings(chosen)
     if vendor.vendored():
         settings["sphinx"]["config"].update(VENDORED)
-    path = BUILD / "_config.yml"
+    path = BUILD / f"_config.{chosen.language}.yml"
     path.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), "utf8")
     return path
 
 
-def fill_cache() -> None:
-    """Give Jupyter Book the recorded outputs as its execution cache, from scratch."""
+def fill_cache(place: Path, executed: Path) -> None:
+    """Give Jupyter Book recorded outputs as its execution cache at `place`, from scratch."""
     from jupyter_cache import get_cache
 
-    shutil.rmtree(CACHE, ignore_errors=True)
-    cache = get_cache(CACHE)
+    shutil.rmtree(place, ignore_errors=True)
+    cache = get_cache(place)
     for path in notebooks():
         cache.cache_notebook_file(
-            EXECUTED / path.relative_to(ROOT), uri=str(path), check_validity=False, overwrite=True
+            executed / path.relative_to(ROOT), uri=str(path), check_validity=False, overwrite=True
         )
 
 
-def build_pages() -> None:
-    """Build _build/html from pages and recorded outputs; a warning is an error."""
-    PAGES_KEY.unlink(missing_ok=True)
-    key = pages_key()
-    fill_cache()
-    shutil.rmtree(HTML, ignore_errors=True)
+def build_pages(chosen: Edition = ENGLISH) -> None:
+    """Build the pages of an edition from texts and recorded outputs; a warning is an error."""
+    stamp, key = (PAGES_KEY, pages_key) if chosen is ENGLISH else (KOREAN_KEY, korean_key)
+    stamp.unlink(missing_ok=True)
+    now = key()
+    fill_cache(chosen.cache, edition.executed(chosen))
+    shutil.rmtree(chosen.html, ignore_errors=True)
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", ".", "--all", "-W", "-n"]
-    command += ["--keep-going", "--config", str(effective_config())]
+    command += ["--keep-going", "--config", str(effective_config(chosen))]
+    command += ["--path-output", str(chosen.build)]
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -176,7 +185,8 @@ def build_pages() -> None:
         text=True,
     )
     log = re.sub(r"\x1b\[[\d;]*m", "", done.stdout)  # the colors
-    LOG.write_text(log, "utf8")
+    path = BUILD / f"book.{chosen.language}.log"
+    path.write_text(log, "utf8")
     if "Executing notebook" in log:
         print("The book executed a notebook itself: the recorded outputs do not fit.")
         done.returncode = done.returncode or 1
@@ -184,9 +194,17 @@ def build_pages() -> None:
         marks = ("WARNING", "ERROR", "Error", "Executing notebook")
         shown = [line for line in log.splitlines() if any(mark in line for mark in marks)]
         print("\n".join(shown or log.splitlines()[-30:]))
-        print(f"The whole log is {LOG.relative_to(ROOT)}.")
+        print(f"The whole log is {path.relative_to(ROOT)}.")
         raise subprocess.CalledProcessError(done.returncode, command)
-    PAGES_KEY.write_text(key, "utf8")
+    if chosen is not ENGLISH:
+        shutil.move(chosen.build / "_build" / "html", chosen.html)
+    stamp.write_text(now, "utf8")
+
+
+def built(chosen: Edition) -> bool:
+    """Whether the pages of an edition are there, and made from what there is now."""
+    stamp, key = (PAGES_KEY, pages_key) if chosen is ENGLISH else (KOREAN_KEY, korean_key)
+    return chosen.html.is_dir() and stamp.is_file() and stamp.read_text("utf8") == key()
 
 
 def book(steps: Steps) -> None:
@@ -199,15 +217,29 @@ def book(steps: Steps) -> None:
         remark.append(f"{len(stale)} executed, {len(notebooks()) - len(stale)} unchanged")
     if steps.failed:
         steps.report()
-    with steps.step("pages") as remark:
-        if HTML.is_dir() and PAGES_KEY.is_file() and PAGES_KEY.read_text("utf8") == pages_key():
-            remark.append("unchanged")
-        else:
-            build_pages()
-    if steps.failed:
-        steps.report()
+    pages(steps, ENGLISH, KOREAN)
+
+
+def korean(steps: Steps) -> None:
+    """Build the Korean pages from the last run of the notebooks."""
+    if not built(ENGLISH):
+        sys.exit("the English pages are missing or out of date; run `make book` first")
+    pages(steps, KOREAN)
+
+
+def pages(steps: Steps, *editions: Edition) -> None:
+    """Build the pages of these editions where they are not up to date; check all links."""
+    for chosen in editions:
+        with steps.step("pages" if chosen is ENGLISH else "pages in Korean") as remark:
+            if built(chosen):
+                remark.append("unchanged")
+            else:
+                build_pages(chosen)
+        if steps.failed:
+            steps.report()
     with steps.step("links") as remark:
-        problems = linkcheck.broken_links(HTML) or linkcheck.missing_pages(HTML)
+        problems = linkcheck.broken_links(HTML)
+        problems += linkcheck.missing_pages(ENGLISH.html) + linkcheck.missing_pages(KOREAN.html)
         if problems:
             print("\n".join(problems))
             raise subprocess.CalledProcessError(1, "linkcheck")
@@ -225,6 +257,8 @@ def test(steps: Steps) -> None:
     with steps.step("every notebook") as remark:
         execute(notebooks())
         remark.append(seconds_and_memory(notebooks()))
+    with steps.step("Korean of what cells show"):
+        python("tools.translations", "check")
     steps.report()
 
 
@@ -266,7 +300,7 @@ def offline(steps: Steps) -> None:
 
 def browser(steps: Steps) -> None:
     """Check the built pages in Chromium."""
-    if not PAGES_KEY.is_file() or PAGES_KEY.read_text("utf8") != pages_key():
+    if not (built(ENGLISH) and built(KOREAN)):
         sys.exit("the built pages are missing or out of date; run `make book` first")
     paths = ["tests/book/test_book.py", "tests/browser"]
     with steps.step("built pages"):
@@ -276,7 +310,7 @@ def browser(steps: Steps) -> None:
 
 
 def main() -> None:
-    jobs = {job.__name__: job for job in (book, test, determinism, offline, browser)}
+    jobs = {job.__name__: job for job in (book, korean, test, determinism, offline, browser)}
     parser = argparse.ArgumentParser(prog="tools.build", description=__doc__.split("\n")[0])
     parser.add_argument("job", choices=jobs)
     job = jobs[parser.parse_args().job]

@@ -3,61 +3,32 @@
     python -m tools.translations update     take the English text as it is now into the catalogs
     python -m tools.translations check      what is missing, stale or against the rules
 
-A catalog (gettext, `.po`) in `locale/ko` for each page holds its paragraphs, headings, list items
-and table cells, as Sphinx takes them from the page's Markdown. What code says has its catalogs in
-`course_lib/locale/ko`, which a learner's own notebook reads, too: for what the cells of a notebook
-show, for what several of them show, for the checkers of the exercises, for the pages' scripts. They
-are taken from the executed notebooks. After a change in English, `update` marks the Korean
-message as fuzzy: read both, mend the Korean one, and take the mark away. A page that is named in
-`locale/ko/finished.txt` must be whole: each message translated, none fuzzy, none stale. Rules of
-the Korean text itself are in `tools/korean.py`; where one is wrong for a message, the comment
-`# allow numbers are new` above it names the beginning of what the rule says.
+A catalog in `locale/ko` for each page holds its paragraphs, headings, list items and table cells,
+as Sphinx takes them from the page's Markdown. What code says has its catalogs in
+`course_lib/locale/ko`, which a learner's own notebook reads, too: what the cells of a notebook show
+(taken from the executed notebooks, so `make book` or `make test` goes before), the checkers of the
+exercises, the pages' scripts, and what directives write into pages. After a change in English,
+`update` marks the Korean message as fuzzy: read both, mend the Korean one, and take the mark away.
+A page that is named in `locale/ko/finished.txt`, or any page once there is no such list, must be
+whole: each message translated, none fuzzy, none stale. Rules of the Korean text itself are in
+`tools/korean.py`; where one is wrong for a message, the comment `# allow numbers are new` above it
+names the beginning of what the rule says.
 """
 
 import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po, write_po
+from babel.messages.catalog import Catalog, Message
 
-from tools import korean
+from tools import catalogs, korean, outputs
+from tools.catalogs import SPOKEN, read, write
 from tools.project import BUILD, ROOT, notebooks, toc_files
 
-LOCALE = ROOT / "locale" / "ko"
-MESSAGES = LOCALE / "LC_MESSAGES"
-FINISHED = LOCALE / "finished.txt"
-
-
-# Without dates and names: they would change with every update, and git has them.
-HEADER = """msgid ""
-msgstr ""
-"Project-Id-Version: Attention, Measured\\n"
-"Language: ko\\n"
-"MIME-Version: 1.0\\n"
-"Content-Type: text/plain; charset=UTF-8\\n"
-"Content-Transfer-Encoding: 8bit\\n"
-"Plural-Forms: nplurals=1; plural=0;\\n"
-
-"""
-
-
-def read(path: Path) -> Catalog:
-    """A catalog; an empty one where there is no file."""
-    if not path.is_file():
-        return Catalog(locale="ko")
-    with path.open("rb") as file:
-        return read_po(file, locale="ko")
-
-
-def write(path: Path, catalog: Catalog) -> None:
-    """Save a catalog so that a changed sentence changes as few lines as possible."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(HEADER.encode())
-        write_po(file, catalog, width=None, omit_header=True, ignore_obsolete=True)
+RAW = "pages"  # the catalog of what directives write into pages
 
 
 def where(path: Path, line: int, cells: dict[Path, list[str]]) -> str:
@@ -70,8 +41,8 @@ def where(path: Path, line: int, cells: dict[Path, list[str]]) -> str:
     return f"{path.as_posix()}:{line}"
 
 
-def extracted() -> dict[str, Catalog]:
-    """The English messages of every page as it is now, by the page's name."""
+def extracted() -> tuple[dict[str, Catalog], Catalog]:
+    """The English messages of every page as it is now, by its name; and those of directives."""
     from jupyter_book.config import get_final_config
     from sphinx.application import Sphinx
 
@@ -85,7 +56,7 @@ def extracted() -> dict[str, Catalog]:
         path.relative_to(ROOT): [cell["id"] for cell in json.loads(path.read_text("utf8"))["cells"]]
         for path in notebooks()
     }
-    found = {}
+    found, raw = {}, Catalog(locale="ko")
     BUILD.mkdir(exist_ok=True)  # a fresh clone has none
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         app = Sphinx(ROOT, None, folder, f"{folder}/.doctrees", "gettext", settings, status=None)
@@ -100,42 +71,81 @@ def extracted() -> dict[str, Catalog]:
                     ]
                     catalog.add(message.id, locations=[(place, None) for place in places])
             found[page] = catalog
-    return found
+            for text in app.raw_texts.get(page, []):
+                raw.add(text, locations=[(f"{page}.md", None)])
+    return found, raw
 
 
-def catalog_path(page: str) -> Path:
-    return MESSAGES / f"{page}.po"
+def said_by_code(raw: Catalog) -> dict[str, Catalog]:
+    """The English messages of what code says, by the name of their catalog.
+
+    Raises:
+        outputs.NotExecuted: the outputs of a notebook are not at hand.
+    """
+    found = {RAW: raw}
+    elsewhere = {message.id for catalog in found.values() for message in catalog}
+    return found | outputs.catalogs(elsewhere)
 
 
-def finished() -> list[str]:
-    """The pages whose Korean must be whole."""
-    return FINISHED.read_text("utf8").split() if FINISHED.is_file() else []
+def renew(path: Path, english: Catalog, known: dict[str, Message]) -> None:
+    """Take the English text into a catalog; Korean that fits it stays, or comes from `known`."""
+    catalog = read(path)
+    catalog.update(english, update_header_comment=False)
+    catalog.obsolete.clear()
+    for message in catalog:
+        if message.id and (message.fuzzy or not message.string) and message.id in known:
+            message.string = known[message.id].string
+            message.user_comments = known[message.id].user_comments
+            message.flags.discard("fuzzy")
+    write(path, catalog)
 
 
 def update() -> None:
-    """Take the English text as it is now into the catalogs; Korean that fits it stays."""
-    for page, english in extracted().items():
-        catalog = read(catalog_path(page))
-        catalog.update(english, update_header_comment=False)
-        catalog.obsolete.clear()
-        write(catalog_path(page), catalog)
+    """Take the English text as it is now into the catalogs."""
+    pages, raw = extracted()
+    for page, english in pages.items():
+        renew(catalogs.of_page(page), english, {})
+    # A text that a second page shows moves from one catalog to another.
+    old = sorted(SPOKEN.glob("*.po"))
+    known = {
+        message.id: message
+        for path in old
+        for message in read(path)
+        if message.id and message.string and not message.fuzzy
+    }
+    spoken = said_by_code(raw)
+    for name, english in spoken.items():
+        renew(SPOKEN / f"{name}.po", english, known)
+    for path in old:
+        if path.stem not in spoken:
+            path.unlink()
 
 
-def problems_of(page: str, english: Catalog, catalog: Catalog) -> list[str]:
-    """What is wrong with the Korean of one page; `english` is the page as it is now."""
-    whole = page in finished()
+def problems_of(
+    english: Catalog, catalog: Catalog, whole: Iterable[str] | None = None
+) -> list[str]:
+    """What is wrong with the Korean of one catalog.
+
+    Args:
+        english: the messages as they are now.
+        catalog: what there is of them in Korean.
+        whole: the pages that must be whole; all if None.
+    """
     said = {message.id: message for message in catalog if message.id}
     found = []
     for message in english:
         if not message.id:
             continue
-        place = ", ".join(name for name, _ in message.locations)
+        places = [name for name, _ in message.locations]
+        place = ", ".join(places)
+        pages = {name.partition("#")[0].partition(":")[0].rpartition(".")[0] for name in places}
+        must = whole is None or bool(pages & set(whole))
         mine = said.get(message.id)
         if mine is None or not mine.string:
-            if whole:
+            if must:
                 found.append(f"{place}: no Korean for “{message.id[:80]}”")
         elif mine.fuzzy:
-            if whole:
+            if must:
                 found.append(f"{place}: the English has changed: “{message.id[:80]}”")
         else:
             allowed = tuple(
@@ -143,27 +153,38 @@ def problems_of(page: str, english: Catalog, catalog: Catalog) -> list[str]:
                 for comment in mine.user_comments
                 if comment.startswith("allow ")
             )
-            wrong = korean.problems(message.id, mine.string)
+            # Data stay as they are: a word of an example, the name of a file.
+            wrong = korean.problems(message.id, mine.string) if mine.string != mine.id else []
             found += [f"{place}: {what}" for what in wrong if not what.startswith(allowed)]
     return found
 
 
-def check() -> list[str]:
-    """What is wrong with the Korean of all pages."""
+def check(*, spoken: bool = True) -> list[str]:
+    """What is wrong with the Korean; without `spoken`, with the prose alone."""
+    pages, raw = extracted()
+    whole = catalogs.finished()
     found = []
-    for page, english in extracted().items():
-        if catalog_path(page).is_file():
-            found += problems_of(page, english, read(catalog_path(page)))
+    for page, english in pages.items():
+        found += problems_of(english, read(catalogs.of_page(page)), whole)
+    for name, english in (said_by_code(raw) if spoken else {}).items():
+        found += problems_of(english, read(SPOKEN / f"{name}.po"), whole)
     return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.translations")
     parser.add_argument("job", choices=("update", "check"))
-    if parser.parse_args().job == "update":
-        update()
-        return 0
-    found = check()
+    parser.add_argument(
+        "--prose", action="store_true", help="check only what needs no executed notebooks"
+    )
+    options = parser.parse_args()
+    try:
+        if options.job == "update":
+            update()
+            return 0
+        found = check(spoken=not options.prose)
+    except outputs.NotExecuted as error:
+        sys.exit(str(error))
     print("\n".join(found))
     return bool(found)
 

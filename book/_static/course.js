@@ -128,4 +128,12 @@ document.addEventListener("DOMContentLoaded", function () {
       return whole.call(Search, page.documentElement.outerHTML, anchor);
     };
   }
+
+  /* The other edition opens at the section that is being read; its sections have the same names. */
+  all(".am-edition").forEach(function (link) {
+    link.addEventListener("click", function () {
+      const read = all("article section[id]").filter((one) => one.getBoundingClientRect().top < 120);
+      link.hash = read.length > 1 ? read[read.length - 1].id : "";
+    });
+  });
 });

@@ -100,14 +100,13 @@ def test_two_workers_and_one_execution_cache(small, monkeypatch):
     assert not [path for path in (small / "_build").rglob(".*") if path.is_file()], "left-overs"
 
     executed = small / "_build" / "executed"
-    monkeypatch.setattr(build, "CACHE", small / "_build" / ".jupyter_cache")
-    monkeypatch.setattr(build, "EXECUTED", executed)
+    place = small / "_build" / ".jupyter_cache"
     monkeypatch.setattr(build, "ROOT", small)
     monkeypatch.setattr(build, "notebooks", lambda: sorted((small / "notebooks").glob("*.ipynb")))
-    build.fill_cache()
+    build.fill_cache(place, executed)
     from jupyter_cache import get_cache
 
-    cache = get_cache(build.CACHE)
+    cache = get_cache(place)
     for number, name in enumerate(names):
         match = cache.match_cache_file(small / "notebooks" / name)
         merged = cache.get_cache_bundle(match.pk).nb

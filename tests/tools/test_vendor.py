@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tools import build, vendor
+from tools.edition import ENGLISH
 from tools.project import ROOT
 
 FAKE_NPM = """#!{python}
@@ -101,9 +102,9 @@ def test_effective_config_differs_from_the_file_only_by_the_vendored_scripts(tmp
     written = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
     monkeypatch.setattr(build, "BUILD", tmp_path)
     monkeypatch.setattr(vendor, "vendored", lambda: False)
-    assert yaml.safe_load(build.effective_config().read_text("utf8")) == written
+    assert yaml.safe_load(build.effective_config(ENGLISH).read_text("utf8")) == written
     monkeypatch.setattr(vendor, "vendored", lambda: True)
-    settings = yaml.safe_load(build.effective_config().read_text("utf8"))
+    settings = yaml.safe_load(build.effective_config(ENGLISH).read_text("utf8"))
     for name in build.VENDORED:
         settings["sphinx"]["config"].pop(name)
     assert settings == written

@@ -1,0 +1,149 @@
+"""The editions of the book: the same pages in English and in Korean.
+
+The Korean pages stand in `ko/` beside the English ones, under the same names, with the same
+anchors. They are built from the same notebooks and the same run of them: prose comes from the
+catalogs of `locale/ko`, what the cells show is put into Korean text by text (`tools.outputs`).
+
+As a Sphinx extension this module translates what directives write into a page, and tells each page
+where its twin is.
+"""
+
+import posixpath
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from course_lib.figures.language import Translation, counted, key
+from course_lib.figures.words import SAID
+from tools import catalogs, outputs
+from tools.project import BUILD, EXECUTED, HTML, ROOT, config, notebooks, toc_files
+
+
+class Edition(NamedTuple):
+    """One language of the book.
+
+    `build` is where its parts are made, `cache` Jupyter Book's copy of the recorded outputs.
+    """
+
+    language: str
+    build: Path
+    cache: Path
+    html: Path
+
+
+ENGLISH = Edition("en", ROOT, BUILD / ".jupyter_cache", HTML)
+KOREAN = Edition("ko", BUILD / "ko", BUILD / "ko" / ".jupyter_cache", HTML / "ko")
+PLACE = "ko"  # the folder of the Korean pages beside the English ones
+# What _config.yml says in English.
+IN_KOREAN = {
+    "title": "어텐션을 재다",
+    "author": "‘어텐션을 재다’ 저자들",
+    "extra_footer": (
+        "<p>코드: MIT 라이선스. 글과 그림: CC BY 4.0. "
+        "자료의 출처는 ‘자료와 라이선스’에 있습니다.</p>"
+    ),
+    "nb_code_prompt_show": "코드",
+    "nb_code_prompt_hide": "코드",
+}
+
+
+def settings(edition: Edition) -> dict:
+    """_config.yml for an edition."""
+    found = config()
+    if edition is KOREAN:
+        found |= {name: IN_KOREAN[name] for name in ("title", "author")}
+        found["html"]["extra_footer"] = IN_KOREAN["extra_footer"]
+        if base := found["html"].get("baseurl"):
+            found["html"]["baseurl"] = f"{base}{PLACE}/"
+        found["execute"]["cache"] = str(edition.cache)
+        found["sphinx"]["config"] |= {
+            "language": "ko",
+            "locale_dirs": [str(ROOT / "locale")],
+            "gettext_compact": False,
+            **{name: text for name, text in IN_KOREAN.items() if name.startswith("nb_")},
+        }
+    return found
+
+
+def executed(edition: Edition) -> Path:
+    """The folder with the executed notebooks of an edition; the Korean ones are written here."""
+    if edition is ENGLISH:
+        return EXECUTED
+    folder = edition.build / "executed"
+    shutil.rmtree(folder, ignore_errors=True)
+    for path in notebooks():
+        name = path.relative_to(ROOT)
+        copy, said = outputs.executed(path)
+        translation = Translation(messages(), said)
+        for cell in copy.cells:
+            outputs.translate(translation, cell)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(copy, folder / name)
+    return folder
+
+
+@cache
+def messages() -> dict[str, str]:
+    """Everything that code says, in Korean."""
+    return catalogs.spoken()
+
+
+# As a Sphinx extension
+
+UNFINISHED = "이 페이지는 아직 다 옮기지 못했습니다. 옮기지 못한 곳은 영어로 나옵니다."
+
+
+def translate_raw(app: Sphinx, doctree: nodes.document) -> None:
+    """The HTML that directives have written into a page of text, in the page's language."""
+    if not app.env.docname.startswith("book/"):
+        return
+    korean = app.config.language == "ko"
+    translation = Translation(messages() if korean else {}, SAID)
+    for raw in list(doctree.findall(nodes.raw)):
+        if raw.get("format") == "html":
+            markup = translation.html(raw.astext())
+            if korean:
+                raw.replace_self(nodes.raw("", markup, format="html"))
+    # A literal of the page's own Markdown stays whole.
+    templates = {one.template for one in SAID.values()}
+    written = key(Path(app.env.doc2path(app.env.docname)).read_text("utf8"))
+    app.raw_texts[app.env.docname] = [
+        counted(text) if key(text) in written else outputs.message_of(text, templates)
+        for text in translation.missing
+    ]
+
+
+def tell_unfinished(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """On a Korean page whose Korean is not whole: that some of it is still in English."""
+    if app.config.language == "ko" and not catalogs.whole(docname):
+        note = nodes.note("", nodes.paragraph("", UNFINISHED))
+        title = doctree.next_node(nodes.title)
+        title.parent.insert(title.parent.index(title) + 1, note)
+
+
+def name_twin(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """The address of the same page in the other language, and of both for search engines."""
+    korean = app.config.language == "ko"
+    if pagename in toc_files() or pagename in ("search", "genindex"):
+        other = f"../{pagename}.html" if korean else f"{PLACE}/{pagename}.html"
+        language, name = ("en", "English") if korean else ("ko", "한국어")
+        address = posixpath.relpath(other, posixpath.dirname(pagename) or ".")
+        context["twin"] = {"address": address, "language": language, "name": name}
+    if (base := config()["html"].get("baseurl")) and pagename in toc_files():
+        context["editions"] = [
+            ("en", f"{base}{pagename}.html"),
+            ("ko", f"{base}{PLACE}/{pagename}.html"),
+        ]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.raw_texts = {}
+    app.connect("doctree-read", translate_raw, priority=900)
+    app.connect("doctree-resolved", tell_unfinished)
+    app.connect("html-page-context", name_twin)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
