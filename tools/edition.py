@@ -99,23 +99,30 @@ UNFINISHED = "이 페이지는 아직 다 옮기지 못했습니다. 옮기지 �
 
 
 def translate_raw(app: Sphinx, doctree: nodes.document) -> None:
-    """The HTML that directives have written into a page of text, in the page's language."""
-    if not app.env.docname.startswith("book/"):
-        return
+    """HTML that stands in a page, or that directives write into it, in the page's language."""
     korean = app.config.language == "ko"
     translation = Translation(messages() if korean else {}, SAID)
     for raw in list(doctree.findall(nodes.raw)):
-        if raw.get("format") == "html":
+        # What is part of a paragraph is part of its message; outputs have been seen to.
+        if raw.get("format") == "html" and not inside(raw):
             markup = translation.html(raw.astext())
             if korean:
                 raw.replace_self(nodes.raw("", markup, format="html"))
     # A literal of the page's own Markdown stays whole.
     templates = {one.template for one in SAID.values()}
-    written = key(Path(app.env.doc2path(app.env.docname)).read_text("utf8"))
+    written = key(Path(app.env.doc2path(app.env.docname)).read_text("utf8").replace('\\"', '"'))
     app.raw_texts[app.env.docname] = [
         counted(text) if key(text) in written else outputs.message_of(text, templates)
         for text in translation.missing
     ]
+
+
+def inside(node: nodes.Node) -> bool:
+    """Whether a node is part of a paragraph, or of what a cell shows."""
+    while node := node.parent:
+        if isinstance(node, nodes.TextElement) or "cell_output" in node.get("classes", []):
+            return True
+    return False
 
 
 def tell_unfinished(app: Sphinx, doctree: nodes.document, docname: str) -> None:

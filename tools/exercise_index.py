@@ -157,9 +157,10 @@ def add_anchors(app: Sphinx, doctree: nodes.document) -> None:
     if not re.fullmatch(r"notebooks/\w+_exercises", app.env.docname):
         return
     for section in doctree.findall(nodes.section):
-        found = re.match(r"(Exercise|Question) (\d+)\.(\d+)", section[0].astext())
-        if found and (anchor := "-".join(found.groups()).lower()) not in section["ids"]:
-            section["ids"].append(anchor)
+        # The name that the English title gives is the same in every language.
+        found = re.match(r"(exercise|question)-\d+-\d+", section["ids"][0])
+        if found and found[0] not in section["ids"]:
+            section["ids"].append(found[0])
 
 
 def add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
 
-from tools import catalogs, korean, outputs
+from tools import catalogs, korean, korean_notebooks, outputs
 from tools.catalogs import SPOKEN, read, write
 from tools.project import BUILD, ROOT, notebooks, toc_files
 
@@ -71,8 +71,9 @@ def extracted() -> tuple[dict[str, Catalog], Catalog]:
                     ]
                     catalog.add(message.id, locations=[(place, None) for place in places])
             found[page] = catalog
+            ending = ".ipynb" if (ROOT / f"{page}.ipynb").is_file() else ".md"
             for text in app.raw_texts.get(page, []):
-                raw.add(text, locations=[(f"{page}.md", None)])
+                raw.add(text, locations=[(page + ending, None)])
     return found, raw
 
 
@@ -119,6 +120,7 @@ def update() -> None:
     for path in old:
         if path.stem not in spoken:
             path.unlink()
+    korean_notebooks.main()
 
 
 def problems_of(

@@ -15,9 +15,13 @@ import html
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 from course_lib.figures.plots import markdown_light
-from course_lib.figures.words import Said
+from course_lib.figures.words import SAID, Said
 
 # A comment or a tag; what a tag's attributes hold in quotation marks may be anything.
 TOKEN = re.compile(r"""(<!--.*?-->|</?[a-zA-Z](?:"[^"]*"|'[^']*'|[^>"'])*>)""", re.DOTALL)
@@ -67,7 +71,7 @@ class Translation:
 
     Args:
         messages: the text of the other language by the English text or template.
-        said: what `say` made: the sentence, its template, and what fills the slots.
+        said: what `say` made: the sentence, its template, and what fills the slots; it may grow.
 
     Attributes:
         missing: the English texts that were asked for and have no translation, in order, once each.
@@ -75,7 +79,7 @@ class Translation:
 
     def __init__(self, messages: Mapping[str, str], said: Mapping[str, Said]) -> None:
         self.messages = {key(english): other for english, other in messages.items() if other}
-        self.said = {key(text): one for text, one in said.items()}
+        self._said, self._by_words, self._read = said, dict[str, Said](), 0
         self.missing: dict[str, None] = {}
 
     def text(self, english: str) -> str:
@@ -87,14 +91,21 @@ class Translation:
 
     def _miss(self, english: str) -> None:
         if WORD.search(re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]*>", "", english)):
-            one = self.said.get(key(english))
+            one = self._made(key(english))
             self.missing[one.template if one else english] = None
+
+    def _made(self, words: str) -> Said | None:
+        """How `say` made a text; it may have said more since this was asked the last time."""
+        for text, one in islice(self._said.items(), self._read, None):
+            self._by_words[key(text)] = one
+        self._read = len(self._said)
+        return self._by_words.get(words)
 
     def _found(self, english: str) -> str | None:
         words = key(english)
         if words in self.messages:
             return self._linked(self.messages[words], english)
-        if one := self.said.get(words):
+        if one := self._made(words):
             return self._filled(one)
         shape, numbers = masked(english)
         other = self.messages.get(key(shape)) if numbers else None
@@ -240,3 +251,59 @@ def dark(text: str) -> str:
 
     markup = markdown_light(re.sub(r"</?[a-zA-Z][^>]*>", keep, text))
     return re.sub("\ue000(\\d+)\ue001", lambda found: tags[int(found[1])], markup)
+
+
+CATALOGS = Path(__file__).parent.parent / "locale"
+
+
+@cache
+def messages(language: str) -> dict[str, str]:
+    """Everything that the library and the notebooks say, in another language.
+
+    Args:
+        language: its code, such as "ko".
+
+    Raises:
+        ValueError: there is no such language.
+    """
+    from babel.messages.pofile import read_po
+
+    found: dict[str, str] = {}
+    paths = sorted((CATALOGS / language).glob("*.po"))
+    if not paths:
+        known = sorted(path.name for path in CATALOGS.iterdir())
+        raise ValueError(f"the course does not speak {language!r}, only English and {known}")
+    for path in paths:
+        with path.open("rb") as file:
+            catalog = read_po(file, locale=language)
+        for one in catalog:
+            if isinstance(one.id, str) and isinstance(one.string, str) and not one.fuzzy:
+                found[one.id] = one.string
+    return found
+
+
+def speak(language: str) -> None:
+    """From now on this notebook shows what cells display in another language."""
+    from IPython import get_ipython
+
+    shell, translation = get_ipython(), Translation(messages(language), SAID)
+    if shell is None:
+        return
+    ways = {"text/html": translation.html, "text/markdown": translation.markdown}
+
+    def translated(data: dict[str, Any]) -> dict[str, Any]:
+        done = {
+            kind: way(data[kind]) for kind, way in ways.items() if isinstance(data.get(kind), str)
+        }
+        return {**data, **done}
+
+    publish, compute = shell.display_pub.publish, shell.displayhook.compute_format_data
+
+    def published(data: dict[str, Any], *more: Any, **named: Any) -> None:
+        publish(translated(data), *more, **named)
+
+    def computed(result: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, about = compute(result)
+        return translated(data), about
+
+    shell.display_pub.publish, shell.displayhook.compute_format_data = published, computed

@@ -2,10 +2,14 @@
 
 import html
 import json
+import os
 
+import nbformat
 import pytest
+from jupyter_client import KernelManager
+from nbclient import NotebookClient
 
-from course_lib.figures.language import Translation, dark, key, light, masked
+from course_lib.figures.language import Translation, dark, key, light, masked, messages
 from course_lib.figures.plots import markdown_light
 from course_lib.figures.words import Said, slots
 
@@ -113,3 +117,31 @@ def test_slots_are_written_as_the_template_writes_them():
     values = {"at": {"4-6": 0.5}, "n": 2000, "name": "a"}
     found = slots("{at[4-6]:.0%} of {n:,} {name!r}", values)
     assert found == {"{at[4-6]:.0%}": "50%", "{n:,}": "2,000", "{name!r}": "'a'"}
+
+
+def test_what_is_said_later_is_found_too():
+    late: dict[str, Said] = {}
+    translation = Translation({"{n} words": "{n}단어"}, late)
+    assert translation.html("<p>3 words</p>") == "<p>3 words</p>"
+    late.update([said("{n} words", n=3)])
+    assert translation.html("<p>3 words</p>") == "<p>3단어</p>"
+
+
+def test_an_unknown_language_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match="'fr', only English and .*'ko'"):
+        messages("fr")
+
+
+def test_a_notebook_shows_what_it_displays_in_korean():
+    code = [
+        "from IPython.display import HTML, display",
+        "import course_lib\ndisplay(HTML('<td>loss</td>'))",
+        """HTML('<td translate="no">loss</td><td>loss</td>')""",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in code])
+    manager = KernelManager(kernel_name="python3")
+    client = NotebookClient(notebook, km=manager, timeout=60)
+    client.execute(env={**os.environ, "COURSE_LANG": "ko"})
+    first, second = (cell.outputs[0]["data"]["text/html"] for cell in notebook.cells[1:])
+    assert first == "<td>손실</td>"
+    assert second == '<td translate="no">loss</td><td>손실</td>'
