@@ -24,6 +24,7 @@ from urllib.parse import urljoin
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
 
 from tools import live, policy
 from tools.project import (
@@ -263,7 +264,10 @@ def live_scripts(body: str) -> list[str]:
     return [f"live/{name}.js" for name in dict.fromkeys([*SHARED, *needed])] if names else []
 
 
-PREDICT = "<strong>Predict.</strong>"
+# Boxes by the bold words that open them in English: course.css dresses them by these classes, and
+# guess.js looks for the boxes that ask for a prediction.
+BOXES = {"Predict.": "predict", "Note.": "note", "What breaks.": "breaks"}
+PREDICT = re.compile(r'<blockquote class="[^"]*\bpredict\b')
 # The tag of a cell that answers the question before it, and, with a name behind it, the question of
 # that name; see guess.js.
 ANSWER = re.compile(r"answer(-[a-z]+)?")
@@ -290,6 +294,19 @@ def name_answers(app: Sphinx, doctree: nodes.document) -> None:
         node["classes"] = [re.sub("^tag-answer", "tag_answer", name) for name in names]
 
 
+class MarkBoxes(SphinxTransform):
+    """Give each box its class, before another language takes the place of the words."""
+
+    default_priority = 5  # the translation has 20
+
+    def apply(self, **kwargs: object) -> None:
+        for quote in self.document.findall(nodes.block_quote):
+            bold = next(quote.findall(nodes.strong), None)
+            kind = bold and BOXES.get(bold.astext().strip())
+            if kind and quote.astext().startswith(bold.astext()):
+                quote["classes"].append(kind)
+
+
 def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
     """The page's description and preview; MathJax only where there is mathematics."""
     title = re.sub(r"<[^>]+>", "", html.unescape(context.get("title") or ""))
@@ -313,9 +330,9 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
         style = script.replace(".js", ".css")
         if script != "live/live.js" and (ROOT / "book" / "_static" / style).is_file():
             app.add_css_file(style)
-    if PREDICT in body:
+    if PREDICT.search(body):
         app.add_css_file("guess.css")
-        app.add_js_file("guess.js", priority=900)  # after course.js, which marks the boxes
+        app.add_js_file("guess.js", priority=900)  # as the last
     context["page_has_code"] = "hide above-input" in body
     if not MATH.search(body):
         context["script_files"] = [
@@ -436,6 +453,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("story-figure", StoryFigure)
     app.add_directive("translator-figure", TranslatorFigure)
     app.add_directive("colab-button", ColabButton)
+    app.add_js_file("say.js", priority=100)  # before all scripts that say something with it
+    app.add_transform(MarkBoxes)
     app.connect("source-read", frame_answers)
     app.connect("doctree-read", name_answers)
     app.connect("html-page-context", dress, priority=900)

@@ -2,19 +2,16 @@
 document.addEventListener("DOMContentLoaded", function () {
   const root = document.documentElement;
   const all = (selector) => [...document.querySelectorAll(selector)];
-
-  /* Blockquotes that open with a known bold word: course.css dresses them. */
-  const kinds = { "predict.": "predict", "note.": "note", "what breaks.": "breaks" };
-  all("article blockquote").forEach(function (quote) {
-    const first = quote.querySelector("p > strong:first-child");
-    const kind = first && kinds[first.textContent.trim().toLowerCase()];
-    if (kind) quote.classList.add(kind);
+  const SAY = Say.texts({
+    more: "More of {chapter}",
+    wider: "⟷ wider than the page: scroll sideways",
+    wide: "Wide content, scrolls sideways",
   });
 
   /* The menu opens what stands under a chapter with an arrow that has no text. */
   all(".toctree-toggle").forEach(function (arrow) {
     const chapter = arrow.closest("li").querySelector("a").textContent.trim();
-    arrow.parentElement.setAttribute("aria-label", `More of ${chapter}`);
+    arrow.parentElement.setAttribute("aria-label", Say.fill(SAY.more, { chapter }));
   });
 
   /* Folded code: each cell has a tab, named by its visible text; one switch opens them all. */
@@ -73,14 +70,12 @@ document.addEventListener("DOMContentLoaded", function () {
       const sign = document.createElement("div");
       sign.className = "am-cue";
       sign.setAttribute("aria-hidden", "true");
-      sign.textContent = "⟷ wider than the page: scroll sideways";
+      sign.textContent = SAY.wider;
       box.after(sign);
     }
     box.tabIndex = 0;
     if (!box.hasAttribute("role")) box.setAttribute("role", "group");
-    if (!box.hasAttribute("aria-label")) {
-      box.setAttribute("aria-label", "Wide content, scrolls sideways");
-    }
+    if (!box.hasAttribute("aria-label")) box.setAttribute("aria-label", SAY.wide);
   }
   const watch = new ResizeObserver(function (seen) {
     seen.filter((one) => one.target.isConnected)  // a live figure draws anew

@@ -13,7 +13,7 @@
    everything is there. */
 "use strict";
 (function () {
-  const SAY = {
+  const SAY = Say.texts({
     yours: "Your guess",
     compare: "Compare",
     show: "Show me",
@@ -32,8 +32,8 @@
     compared: "The answer is on the page now.",
     off: "This browser keeps nothing for this site, so your guess lasts as long as this page.",
     hidden: "The answer is held back again.",
-  };
-  const fill = (template, values) => template.replace(/\{(\w+)\}/g, (slot, name) => values[name]);
+  });
+  const { fill } = Say;
   const element = function (tag, about = {}, ...inside) {
     const made = Object.assign(document.createElement(tag), about);
     made.append(...inside);
@@ -79,18 +79,22 @@
     if (isNumber) input.inputMode = "decimal";
     const set = element("label", {}, element("span", { textContent: label }), input);
     if (unit) set.append(unit);
+    /* What was typed, without the unit if that was typed, too. */
+    function typed() {
+      const text = input.value.trim();
+      return unit && text.endsWith(unit) ? text.slice(0, -unit.length).trim() : text;
+    }
     function value() {
-      let typed = input.value.trim();
-      if (unit && typed.endsWith(unit)) typed = typed.slice(0, -unit.length).trim();
-      if (!unit || !typed) return typed.replace(/\.$/, "");
-      return fill(unit === "%" ? SAY.percent : SAY.unit, { number: typed, unit });
+      const number = typed();
+      if (!unit || !number) return number.replace(/\.$/, "");
+      return fill(unit === "%" ? SAY.percent : SAY.unit, { number, unit });
     }
     return {
       set,
       first: input,
       clear: () => { input.value = ""; },
       value,
-      problem: () => (isNumber && value() && !/\d/.test(value()) ? SAY.noNumber : ""),
+      problem: () => (isNumber && typed() && !/\d/.test(typed()) ? SAY.noNumber : ""),
     };
   }
 

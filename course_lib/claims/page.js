@@ -6,6 +6,9 @@
   const controls = box.querySelector(".am-controls");
   const filters = Array.from(controls.querySelectorAll("select"));
   const status = controls.querySelector("[role=status]");
+  // In the book they may be in another language, by book/_static/say.js.
+  const texts = typeof Say === "undefined" ? (given) => given : Say.texts;
+  const SAY = texts({ counted: "{shown} of {all} claims" });
 
   function apply() {
     let shown = 0;
@@ -16,7 +19,7 @@
       row.classList.toggle("am-off", !fits);
       shown += fits;
     });
-    status.textContent = shown + " of " + rows.length + " claims";
+    status.textContent = SAY.counted.replace("{shown}", shown).replace("{all}", rows.length);
   }
 
   function sort(header, direction) {

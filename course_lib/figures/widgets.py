@@ -157,12 +157,14 @@ _SAY = (
     "const t=this.dataset.names.split('|')[this.value];"
     "this.parentNode.nextElementSibling.textContent=t;this.setAttribute('aria-valuetext',t)"
 )
-# Moves the slider beside it to its end, from the start if it is there already; again: pauses.
+# Moves the slider beside it to its end, from the start if it is there already; again: pauses. The
+# button's data-label is what it is called next, so that the script itself holds no words.
 _PLAY = (
     "const b=this,r=b.nextElementSibling.querySelector('input'),"
     "go=v=>{r.value=v;r.dispatchEvent(new Event('input'))},"
-    "end=()=>{clearInterval(b.t);b.t=0;b.textContent='▶';b.ariaLabel='Play'};"
-    "if(b.t)return end();if(+r.value==+r.max)go(0);b.textContent='❚❚';b.ariaLabel='Pause';"
+    "turn=t=>{b.textContent=t;[b.ariaLabel,b.dataset.label]=[b.dataset.label,b.ariaLabel]},"
+    "end=()=>{clearInterval(b.t);b.t=0;turn('▶')};"
+    "if(b.t)return end();if(+r.value==+r.max)go(0);turn('❚❚');"
     "b.t=setInterval(()=>{go(+r.value+1);if(+r.value==+r.max)end()},%d)"
 )
 _PRESS = (
@@ -174,7 +176,10 @@ _PRESS = (
 def _slider(label: str, names: list[str], start: int = 0, interval: int = 700) -> str:
     joined = html.escape("|".join(name.replace("|", "¦") for name in names))
     said, last = html.escape(names[start]), len(names) - 1
-    play = f'<button type="button" class="am-play" aria-label="Play" onclick="{_PLAY % interval}">'
+    play = (
+        '<button type="button" class="am-play" aria-label="Play" data-label="Pause" '
+        f'onclick="{_PLAY % interval}">'
+    )
     return (
         f"{play}▶</button> <label>{html.escape(label)} "
         f'<input type="range" min="0" max="{last}" value="{start}" '

@@ -64,6 +64,7 @@ def page(chromium):
     page = chromium.new_page()
     page.set_content("<title>The grammar</title>")
     static = ROOT / "book" / "_static" / "live"
+    page.add_script_tag(content=(static.parent / "say.js").read_text("utf8"))
     page.add_script_tag(content=(static / f"{SCRIPTS[0]}.js").read_text("utf8"))
     page.add_script_tag(content=lexicon_script())
     for name in SCRIPTS[1:]:

@@ -101,6 +101,20 @@ def test_a_number_is_compared_and_remembered(reader):
     assert not seen(answer(page, NUMBER))
 
 
+def test_a_unit_with_a_number_in_it_is_no_number(reader):
+    page = reader("notebooks/02_encoder_decoder.html")
+    one = page.locator("blockquote.predict", has=page.locator("[data-number='of 500']"))
+    first, second = one.get_by_role("textbox").all()[:2]
+    first.fill("many of 500")
+    page.keyboard.press("Enter")
+    assert one.locator(".am-status").inner_text() == "A number is asked for here."
+    first.fill("490 of 500")
+    second.fill("7")
+    page.keyboard.press("Enter")
+    said = one.locator(".am-guessed-said").inner_text()
+    assert said == "You guessed: The network: 490 of 500; The dictionary: 7 of 500."
+
+
 def test_choices_by_keyboard_alone(reader):
     page = reader(f"{PAGE}.html")
     box(page, TEXT).locator("input").last.focus()  # "Never hold answers back" of the box before

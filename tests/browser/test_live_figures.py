@@ -60,6 +60,7 @@ def scripts(chromium):
     """Call a function of a live figure's script, on an empty page."""
     page = chromium.new_page()
     page.set_content("<!doctype html><p>empty</p>")
+    page.add_script_tag(path=LIVE.parent / "say.js")
     loaded = set()
 
     def call(name: str, function: str, *arguments: object) -> object:

@@ -70,6 +70,7 @@ def stage(chromium, site):
         f"{site}empty.html", lambda route: route.fulfill(body=EMPTY, content_type="text/html")
     )
     page.goto(f"{site}empty.html")
+    page.add_script_tag(url=f"{site}_static/say.js")
     for part in PARTS:
         page.add_script_tag(url=f"{site}_static/live/{part}.js")
     yield page

@@ -68,6 +68,7 @@ def scripts(chromium, site):
     page = chromium.new_page()
     page.route("**/empty.html", lambda route: route.fulfill(body=EMPTY, content_type="text/html"))
     page.goto(f"{site}empty.html")
+    page.add_script_tag(url=f"{site}_static/say.js")
     for part in (*SHARED, *PARTS["writer"], "writer"):
         page.add_script_tag(url=f"{site}_static/live/{part}.js")
     page.evaluate("""async () => {

@@ -2,6 +2,8 @@ import json
 from types import SimpleNamespace
 
 from docutils import nodes
+from docutils.utils import new_document
+from sphinx.transforms.i18n import Locale
 
 from tools import pages
 
@@ -31,3 +33,18 @@ def test_markdown_cells_that_answer_get_the_classes_of_code_cells():
     document += nodes.container(classes=["tag-answer", "tag-answer-length", "am-other"])
     pages.name_answers(app, document)
     assert document[0]["classes"] == ["tag_answer", "tag_answer-length", "am-other"]
+
+
+def test_a_box_has_its_class_by_the_word_that_opens_it():
+    """Before a translation, so that the class does not depend on the language."""
+    opened = ("Predict.", "Note.", "What breaks.", "Something else.")
+    document = new_document("page")
+    for word in opened:
+        document += nodes.block_quote("", nodes.paragraph("", "", nodes.strong("", word)))
+    document += nodes.block_quote("", nodes.paragraph("", "Say it: ", nodes.strong("", "Note.")))
+    pages.MarkBoxes(document).apply()
+    kinds = [quote["classes"] for quote in document.findall(nodes.block_quote)]
+    assert kinds == [["predict"], ["note"], ["breaks"], [], []]
+    assert pages.MarkBoxes.default_priority < Locale.default_priority
+    assert pages.PREDICT.search('<blockquote class="predict"><div><p>')
+    assert not pages.PREDICT.search("<p><strong>Predict.</strong> How many? <blockquote>")

@@ -1,20 +1,20 @@
 /* Chapter 7: how much weight a position of a decoder gives to the place where its own answer stands. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Take away the mask, or the shift, and let the head look at the answer: which score do you have to raise each time?",
     masked: "causal mask",
     shifted: "target shifted by one place",
     own: "Score of the own place",
     right: "Score of the place to its right",
     looks: "reads → is asked for",
-    row: (reads, asks) => `${reads} → ${asks}`,
-    column: (reads) => `at ${reads}`,
+    row: "{reads} → {asks}",
+    column: "at {reads}",
     alt: "Attention weights: a row for each position, a column for each word that is read.",
-    hidden: (share) => `On average a position gives ${share} of its weight to the place of its answer: it has to predict.`,
-    seen: (share) => `On average a position gives ${share} of its weight to the place of its answer: it can read it off.`,
+    hidden: "On average a position gives {share} of its weight to the place of its answer: it has to predict.",
+    seen: "On average a position gives {share} of its weight to the place of its answer: it can read it off.",
     header: ["position", "reads", "is asked for", "weight on the place of its answer"],
-  };
+  });
 
   /* Softmax of each row over the places that may be seen; all scores are 0 but the two that are set. */
   function weights(count, own, right, masked) {
@@ -49,11 +49,11 @@
       const looks = weights(read.length, own.value, right.value, masked.value);
       figure.draw(AM.heat({
         alt: SAY.alt, said: SAY.looks, most: 1, write: (value) => AM.number(value, 2), values: looks,
-        rows: read.map((word, position) => SAY.row(word, asked[position])), columns: read.map(SAY.column),
+        rows: read.map((word, position) => Say.fill(SAY.row, { reads: word, asks: asked[position] })), columns: read.map((reads) => Say.fill(SAY.column, { reads })),
       }));
       const found = onAnswer(looks, shifted.value);
       const share = found.reduce((a, b) => a + b) / found.length;
-      figure.say((share > 0 ? SAY.seen : SAY.hidden)(AM.number(share, 2)));
+      figure.say(Say.fill(share > 0 ? SAY.seen : SAY.hidden, { share: AM.number(share, 2) }));
       figure.table(SAY.header, read.map((word, position) => [position, word, asked[position], AM.number(found[position], 3)]));
     };
     figure.update();

@@ -1,18 +1,17 @@
 /* Chapter 4: one query, three keys: scores, weights, and the context that they mix. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Turn the query until “sleeps” has most of the weight. Then make it three times as long in the same direction: what changes, what does not?",
     query: "Query", first: "first number", second: "second number",
     scale: "divide the scores by √2", allowed: "may be seen:",
     none: "At least one word must be allowed to be seen.",
-    alt: (context) => `The plane with three keys, the query as an arrow, and the context at ${context}.`,
-    result: (word, weight, context) => `“${word}” has the largest weight, ${weight}. The context is ${context}.`,
-    pair: (a, b) => `(${a}, ${b})`,
+    alt: "The plane with three keys, the query as an arrow, and the context at {context}.",
+    result: "“{word}” has the largest weight, {weight}. The context is {context}.",
     keys: "keys, which are the values too", asks: "query", context: "context",
     header: ["word", "state", "score", "weight"],
     weight: "weight",
-  };
+  });
 
   /* Softmax of the scores of what may be seen, and the weighted mean of the values. */
   function attend(query, keys, values, { scaled = false, allowed = keys.map(() => true) } = {}) {
@@ -41,12 +40,12 @@
       const allowed = seen.map((one) => one.value);
       if (!allowed.includes(true)) { figure.say(SAY.none); return; }
       const { scores, weights, context } = attend(q, states, states, { scaled: scaled.value, allowed });
-      const pair = (vector, digits = 2) => SAY.pair(...vector.map((value) => AM.number(value, digits)));
+      const pair = (vector, digits = 2) => `(${vector.map((value) => AM.number(value, digits)).join(", ")})`;
       const room = stage.clientWidth > 620 ? Math.min(330, stage.clientWidth / 2 - 24) : figure.width;
       const best = weights.indexOf(Math.max(...weights));
       figure.draw(
         AM.chart({
-          alt: SAY.alt(pair(context)), width: room, height: 300,
+          alt: Say.fill(SAY.alt, { context: pair(context) }), width: room, height: 300,
           x: { from: -3, to: 3, ticks: [-2, 0, 2] }, y: { from: -3, to: 3, ticks: [-2, 0, 2] },
           marks: [
             { line: [[0, 0], q], color: "ink", name: SAY.asks },
@@ -61,7 +60,7 @@
           marks: [{ bars: weights, labels: weights.map((one) => AM.number(one, 2)), color: "attention" }],
         }),
       );
-      figure.say(SAY.result(words[best], AM.number(weights[best], 2), pair(context)));
+      figure.say(Say.fill(SAY.result, { word: words[best], weight: AM.number(weights[best], 2), context: pair(context) }));
       figure.table(SAY.header, words.map((word, i) => [word, pair(states[i], 0), allowed[i] ? AM.number(scores[i], 2) : "–", AM.number(weights[i], 3)]));
     };
     figure.update();

@@ -1,17 +1,17 @@
 /* Chapter 2: BLEU of one sentence against one reference, as sacreBLEU computes it. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Change one word in the middle, then one at the end: which costs more? Then leave out words, from the end: which number stops you?",
     written: "Written", reference: "Reference",
-    alt: (listed) => `Bars, in percent: ${listed}.`,
-    runs: (n) => (n === 1 ? "1 word" : `${n} words`),
+    alt: "Bars, in percent: {listed}.",
+    run: "1 word", runs: "{n} words",
     mean: "mean", score: "BLEU",
-    result: (mean, penalty, score) => `The geometric mean of the shares is ${mean}. Times a brevity penalty of ${penalty}, that is BLEU ${score}.`,
+    result: "The geometric mean of the shares is {mean}. Times a brevity penalty of {penalty}, that is BLEU {score}.",
     smoothed: "No run of some length is in the reference. A share of 0 would make the score 0, so sacreBLEU counts half a hit for the first such length, a quarter for the next.",
     short: "There is no run of four words to count: BLEU is 0.",
     header: ["runs of", "written", "of these in the reference", "share"],
-  };
+  });
 
   /* The words as sacreBLEU splits them (its tokenizer “13a”): punctuation stands alone. */
   function split(text) {
@@ -64,14 +64,14 @@
       const names = ["p₁", "p₂", "p₃", "p₄", SAY.mean, "B", SAY.score];
       const said = bars.map((value, i) => AM.number(i === 6 ? score : 100 * value, i === 6 ? 1 : 0));
       figure.draw(AM.chart({
-        alt: SAY.alt(names.map((name, i) => `${name} ${said[i]}`).join(", ")), width: figure.width, height: 220,
+        alt: Say.fill(SAY.alt, { listed: names.map((name, i) => `${name} ${said[i]}`).join(", ") }), width: figure.width, height: 220,
         x: { names }, y: { from: 0, to: 1.12, ticks: [0, 0.5, 1], write: (value) => `${100 * value}%` },
         marks: [{ bars, labels: said, color: "blue", colors: { 4: "green", 5: "green", 6: "orange" } }],
       }));
       const smoothed = mean > 0 && right.includes(0);
-      figure.say([SAY.result(AM.number(mean, 3), AM.number(penalty, 3), AM.number(score, 1)),
+      figure.say([Say.fill(SAY.result, { mean: AM.number(mean, 3), penalty: AM.number(penalty, 3), score: AM.number(score, 1) }),
         smoothed ? SAY.smoothed : total[3] === 0 ? SAY.short : ""].join(" ").trim());
-      figure.table(SAY.header, shares.map((share, i) => [SAY.runs(i + 1), total[i], right[i], AM.number(share, 3)]));
+      figure.table(SAY.header, shares.map((share, i) => [i === 0 ? SAY.run : Say.fill(SAY.runs, { n: i + 1 }), total[i], right[i], AM.number(share, 3)]));
     };
     figure.update();
   }, { split, bleu });

@@ -1,7 +1,7 @@
 /* Chapter 10: how much memory the keys and values of a text take, beside the weights of the model. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "The cache of SmolLM2 may take one gigabyte. How many texts of full length can be written side by side? Make room for twice as many without shortening one.",
     layers: "Layers",
     heads: "Heads with keys of their own",
@@ -13,10 +13,10 @@
     size: "megabytes",
     cache: "cache",
     weights: "weights of SmolLM2",
-    alt: (size, tokens, weights) => `The cache grows in a straight line to ${size} MB at ${tokens} tokens; the weights take ${weights} MB.`,
-    result: (one, size, share) => `A token costs ${one} kB in each text. The cache takes ${size} MB; that is ${share} times what the 135 million weights of SmolLM2 take in as many bits.`,
+    alt: "The cache grows in a straight line to {size} MB at {tokens} tokens; the weights take {weights} MB.",
+    result: "A token costs {one} kB in each text. The cache takes {size} MB; that is {share} times what the 135 million weights of SmolLM2 take in as many bits.",
     header: ["tokens of a text", "cache (MB)", "share of the weights"],
-  };
+  });
   const CONTEXTS = [128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072];
 
   /* Bytes of keys and values: two vectors for each token, layer and head that has its own. */
@@ -42,7 +42,7 @@
       const most = 1.1 * Math.max(size(chosen.tokens), model);
       const write = (value) => AM.number(value, value < 10 ? 2 : 0);
       figure.draw(AM.chart({
-        alt: SAY.alt(write(size(chosen.tokens)), AM.number(chosen.tokens), write(model)), width: figure.width, height: 250,
+        alt: Say.fill(SAY.alt, { size: write(size(chosen.tokens)), tokens: AM.number(chosen.tokens), weights: write(model) }), width: figure.width, height: 250,
         x: { from: 0, to: chosen.tokens, name: SAY.axis, ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => share * chosen.tokens) },
         y: { from: 0, to: most, name: SAY.size },
         marks: [
@@ -51,7 +51,7 @@
         ],
       }));
       const one = bytes({ ...chosen, tokens: 1, texts: 1 }) / 1e3;
-      figure.say(SAY.result(AM.number(one, 1), write(size(chosen.tokens)), AM.number(size(chosen.tokens) / model, 2)));
+      figure.say(Say.fill(SAY.result, { one: AM.number(one, 1), size: write(size(chosen.tokens)), share: AM.number(size(chosen.tokens) / model, 2) }));
       const counts = CONTEXTS.filter((count) => count <= chosen.tokens);
       figure.table(SAY.header, counts.map((count) => [AM.number(count), write(size(count)), AM.number(size(count) / model, 3)]));
     };

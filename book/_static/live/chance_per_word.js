@@ -1,16 +1,16 @@
 /* Chapter 3: what a chance per word makes of a sentence, beside what was measured. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Find the chance per word whose curve follows the measured one. Why is there none?",
     chance: "Chance that a word is right",
     length: "Words in the sentence",
-    alt: (p, n, whole, measured) => `Two falling curves. At ${n} words: ${whole} with a chance of ${p} per word, ${measured} measured.`,
-    result: (p, n, whole, measured, needed) => `With ${p} per word, ${n} words are right with probability ${whole}. Measured: ${measured}. For that a word would have to be right with ${needed}.`,
+    alt: "Two falling curves. At {n} words: {whole} with a chance of {p} per word, {measured} measured.",
+    result: "With {p} per word, {n} words are right with probability {whole}. Measured: {measured}. For that a word would have to be right with {needed}.",
     words: "source words", share: "without a mistake",
     computed: "chance per word, to the power of n", measured: "measured",
     header: ["words n", "measured", "your chance to the power of n", "chance per word that would give the measured share"],
-  };
+  });
 
   /* Every one of n words is right, each on its own. */
   const whole = (chance, n) => chance ** n;
@@ -26,9 +26,9 @@
       const p = chance.value, n = length.value, at = lengths.indexOf(n);
       const curve = Array.from({ length: 28 }, (_, i) => [i + 3, whole(p, i + 3)]);
       const write = (value) => AM.number(value, 2);
-      const said = [AM.number(p, 3), n, write(whole(p, n)), write(means[at])];
+      const said = { p: AM.number(p, 3), n, whole: write(whole(p, n)), measured: write(means[at]) };
       figure.draw(AM.chart({
-        alt: SAY.alt(...said), width: figure.width, height: 270,
+        alt: Say.fill(SAY.alt, said), width: figure.width, height: 270,
         x: { from: 3, to: 30, name: SAY.words }, y: { from: 0, to: 1.03, name: SAY.share, ticks: [0, 0.25, 0.5, 0.75, 1] },
         marks: [
           { band: lengths.map((x, i) => [x, lows[i], highs[i]]), color: "fixed" },
@@ -38,7 +38,7 @@
           { points: [[n, whole(p, n)]], color: "orange", size: 5 },
         ],
       }));
-      figure.say(SAY.result(...said, AM.number(perWord(means[at], n), 3)));
+      figure.say(Say.fill(SAY.result, { ...said, needed: AM.number(perWord(means[at], n), 3) }));
       figure.table(SAY.header, lengths.map((x, i) => [x, AM.number(means[i], 3), AM.number(whole(p, x), 3), AM.number(perWord(means[i], x), 3)]));
     };
     figure.update();

@@ -29,6 +29,9 @@ AM.svg = function (name, attributes = {}, ...children) {
   return made;
 };
 
+/* How many letters wide a text is, about: a Korean one takes the room of two. */
+AM.wide = (text) => [...text].reduce((sum, letter) => sum + (letter >= "\u1100" && letter.length === 1 ? 2 : 1), 0);
+
 /* Round numbers between two ends, about `count` of them; powers of ten on a logarithmic axis. */
 AM.ticks = function (from, to, log = false, count = 5) {
   if (log) {
@@ -59,9 +62,9 @@ AM.chart = function ({ alt, width = 520, height = 270, x, y, marks }) {
   const { svg, colors } = AM;
   x = x.names ? { from: -0.6, to: x.names.length - 0.4, ...x } : x;
   const texts = AM.labeled(y);
-  const left = 14 + 7.2 * Math.max(...texts.map(([, text]) => text.length)) + (y.name ? 20 : 0);
+  const left = 14 + 7.2 * Math.max(...texts.map(([, text]) => AM.wide(text))) + (y.name ? 20 : 0);
   const ends = x.names ? [] : AM.labeled(x).filter(([place]) => place === x.to);
-  const right = Math.max(12, ...ends.map(([, text]) => 4 + 3.6 * text.length));  // room for the last number
+  const right = Math.max(12, ...ends.map(([, text]) => 4 + 3.6 * AM.wide(text)));  // room for the last number
   const [top, bottom] = [10, x.name ? 46 : 26];
   const along = (axis, value) => (axis.log
     ? Math.log(Math.max(value, 1e-300) / axis.from) / Math.log(axis.to / axis.from)

@@ -1,18 +1,17 @@
 /* What a live figure is set with, and how it answers: labeled controls, a line that says the result
    (and is read out by a screen reader), and a table of the numbers.
 
-       const figure = AM.figure(stage, "Find the rate at which it no longer comes back.");
-       const rate = figure.slider({ label: "Learning rate", of: [0.1, 0.2, 0.4], value: 0.1 });
+       const figure = AM.figure(stage, SAY.invite);         // all texts: say.js
+       const rate = figure.slider({ label: SAY.rate, of: [0.1, 0.2, 0.4], value: 0.1 });
        figure.update = function () {
          figure.draw(AM.chart({ … }));                 // see chart.js
-         figure.say(`It ends at ${AM.number(end(rate.value), 2)}.`);
-         figure.table(["step", "loss"], rows);
+         figure.say(Say.fill(SAY.result, { loss: AM.number(end(rate.value), 2) }));
+         figure.table(SAY.header, rows);
        };
        figure.update();
 
    Each control has a `value`, and calls `figure.update` when the reader changes it. */
 "use strict";
-AM.words = { numbers: "Numbers of this figure" };
 
 /* A number as a page writes it: digits after the point, a minus sign, thousands apart. */
 AM.number = function (value, digits = 0) {
@@ -42,10 +41,11 @@ AM.element = function (name, attributes = {}, ...children) {
 
 AM.figure = function (stage, invite) {
   const { element } = AM;
+  const SAY = Say.texts({ numbers: "Numbers of this figure" });
   const drawing = element("div", { class: "am-drawing" });
   const result = element("p", { class: "am-result", "aria-live": "polite" });
   const numbers = element("table");
-  const unfold = element("details", {}, element("summary", {}, AM.words.numbers),
+  const unfold = element("details", {}, element("summary", {}, SAY.numbers),
     element("div", { class: "am-table" }, numbers));
   const panel = element("div");
   let row = null;

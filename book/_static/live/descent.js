@@ -1,17 +1,17 @@
 /* Chapter 0: gradient descent in the valley ½ (x² + steep · y²), with a rate that the reader sets. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Find the largest rate that still comes to the bottom. Then make the valley steeper: what is the limit now?",
     rate: "Learning rate",
     steep: "Steepness in y",
     map: "The path from (2, 1).",
     curve: "The loss at each step.",
     step: "step", loss: "loss", yours: "yours",
-    named: (rate) => `rate ${rate}`,
-    result: (x, y, loss) => `One step multiplies x by ${x} and y by ${y}. After 20 steps the loss is ${loss}.`,
+    named: "rate {rate}",
+    result: "One step multiplies x by {x} and y by {y}. After 20 steps the loss is {loss}.",
     header: ["step", "x", "y", "loss"],
-  };
+  });
   const START = [2, 1];
   const STEPS = 20;
   const DRESS = [["blue", "none"], ["green", "6 3"], ["orange", "7 3 2 3"]];
@@ -41,7 +41,7 @@
 
     figure.update = function () {
       const own = path(rate.value, steep.value);
-      const ways = rates.map((one, i) => ({ points: path(one, steep.value), color: DRESS[i][0], dashes: DRESS[i][1], name: SAY.named(one) }));
+      const ways = rates.map((one, i) => ({ points: path(one, steep.value), color: DRESS[i][0], dashes: DRESS[i][1], name: Say.fill(SAY.named, { rate: one }) }));
       ways.push({ points: own, color: "ink", name: SAY.yours, width: 2.8 });
       const losses = (points) => points.map((point, step) => [step, loss(point, steep.value)]);
       const room = stage.clientWidth > 620 ? Math.min(380, stage.clientWidth / 2 - 24) : figure.width;
@@ -62,7 +62,7 @@
       );
       const end = loss(own[STEPS], steep.value);
       const written = (value) => (value > 0.001 && value < 1e5 ? AM.number(value, 3) : AM.power(value));
-      figure.say(SAY.result(AM.number(1 - rate.value, 2), AM.number(1 - rate.value * steep.value, 2), written(end)));
+      figure.say(Say.fill(SAY.result, { x: AM.number(1 - rate.value, 2), y: AM.number(1 - rate.value * steep.value, 2), loss: written(end) }));
       figure.table(SAY.header, own.map((point, step) => [step, AM.number(point[0], 3), AM.number(point[1], 3), written(loss(point, steep.value))]));
     };
     figure.update();

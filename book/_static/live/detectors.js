@@ -1,10 +1,10 @@
 /* Chapter 8: a body of two detectors and a head of two weights look at a picture that the reader draws. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Draw a picture that is no plus, but that the head calls one. Then put in as much ink as you can that the body does not see.",
     pixels: "Your picture",
-    pixel: (row, column) => `Ink in row ${row}, column ${column}`,
+    pixel: "Ink in row {row}, column {column}",
     head: "The head",
     weights: ["weight of the column", "weight of the row"],
     bias: "bias",
@@ -12,13 +12,13 @@
     row: "ink in the middle row",
     border: "the head’s border",
     yours: "yours",
-    alt: (column, row) => `Your picture stands at ${column} and ${row}. The head calls a plus what lies beyond its border.`,
-    plus: (column, row, score) => `The body counts ${column} and ${row}. The head’s score is ${score}, above zero: “a plus”.`,
-    none: (column, row, score) => `The body counts ${column} and ${row}. The head’s score is ${score}, not above zero: “no plus”.`,
-    unseen: (ink) => `Ink that no detector sees: ${ink}.`,
+    alt: "Your picture stands at {column} and {row}. The head calls a plus what lies beyond its border.",
+    plus: "The body counts {column} and {row}. The head’s score is {score}, above zero: “a plus”.",
+    none: "The body counts {column} and {row}. The head’s score is {score}, not above zero: “no plus”.",
+    unseen: "Ink that no detector sees: {ink}.",
     header: ["picture", "middle column", "middle row", "score", "the head says"],
     says: ["no plus", "plus"],
-  };
+  });
 
   /* The body: how much ink is in the middle column and in the middle row of nine pixels? */
   function features(pixels) {
@@ -40,7 +40,7 @@
     const board = AM.element("div", { class: "am-pixels" });
     buttons[0].parentElement.append(board);
     buttons.forEach(function (button, i) {
-      button.setAttribute("aria-label", SAY.pixel(1 + Math.floor(i / 3), 1 + i % 3));
+      button.setAttribute("aria-label", Say.fill(SAY.pixel, { row: 1 + Math.floor(i / 3), column: 1 + i % 3 }));
       board.append(button);
     });
     figure.row(SAY.head);
@@ -57,7 +57,7 @@
       const foot = [-bias.value * first / size, -bias.value * second / size];
       const border = size ? [-9, 9].map((far) => [foot[0] - far * second, foot[1] + far * first]) : [];
       figure.draw(AM.chart({
-        alt: SAY.alt(...own), width: Math.min(figure.width, 380), height: 280,
+        alt: Say.fill(SAY.alt, { column: own[0], row: own[1] }), width: Math.min(figure.width, 380), height: 280,
         x: { from: -0.3, to: 3.6, name: SAY.column, ticks: [0, 1, 2, 3] },
         y: { from: -0.3, to: 3.6, name: SAY.row, ticks: [0, 1, 2, 3] },
         marks: [
@@ -67,9 +67,9 @@
         ],
       }));
       const value = judged(own);
-      const said = (value > 0 ? SAY.plus : SAY.none)(...own, AM.number(value, 1));
+      const said = Say.fill(value > 0 ? SAY.plus : SAY.none, { column: own[0], row: own[1], score: AM.number(value, 1) });
       const ink = pixels[0] + pixels[2] + pixels[6] + pixels[8];
-      figure.say(`${said} ${SAY.unseen(ink)}`);
+      figure.say(`${said} ${Say.fill(SAY.unseen, { ink })}`);
       figure.table(SAY.header, [...pictures, { name: SAY.yours, pixels }].map(function ({ name, pixels: given }) {
         const seen = features(given);
         return [name, ...seen, AM.number(judged(seen), 1), SAY.says[+(judged(seen) > 0)]];

@@ -2,7 +2,7 @@
    is trained how fast at which step? */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "How much less than the head may the embedding move? Switch the devices off one by one until both may move equally far: which of the three protects the embedding most?",
     rate: "Rate of the head",
     factor: "Each layer below: divided by",
@@ -10,10 +10,10 @@
     every: "One more layer after (steps)",
     step: "step",
     axis: "learning rate",
-    alt: (names) => `The learning rate by step, one curve for each of ${names}. A curve begins where its layer is unfrozen.`,
-    result: (top, bottom, times) => `If each step moved a weight by its rate, one of the head could move ${top} in all, one of the embedding ${bottom}: ${times} times less.`,
+    alt: "The learning rate by step, one curve for each of {names}. A curve begins where its layer is unfrozen.",
+    result: "If each step moved a weight by its rate, one of the head could move {top} in all, one of the embedding {bottom}: {times} times less.",
     header: ["layer", "trained from step", "highest rate", "sum of its rates"],
-  };
+  });
   const RATES = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05];
   const DRESS = [["pink", "2 3"], ["green", "7 3 2 3"], ["blue", "7 3"], ["orange", "none"]];
 
@@ -47,7 +47,7 @@
     figure.update = function () {
       const rates = plan(layers.length, steps, rate.value, factor.value, share.value, every.value);
       figure.draw(AM.chart({
-        alt: SAY.alt(layers.join(", ")), width: figure.width, height: 290,
+        alt: Say.fill(SAY.alt, { names: layers.join(", ") }), width: figure.width, height: 290,
         x: { from: 0, to: steps, name: SAY.step }, y: { from: 1e-6, to: 0.1, name: SAY.axis, log: true },
         marks: rates.map((list, i) => ({
           line: list.map((value, step) => [step, value]).filter(([, value]) => value > 0),
@@ -56,7 +56,7 @@
       }));
       const sums = rates.map((list) => list.reduce((a, b) => a + b, 0));
       const [bottom, top] = [sums[0], sums[sums.length - 1]];
-      figure.say(SAY.result(AM.number(top, 3), AM.number(bottom, 4), AM.number(top / bottom, top / bottom < 10 ? 1 : 0)));
+      figure.say(Say.fill(SAY.result, { top: AM.number(top, 3), bottom: AM.number(bottom, 4), times: AM.number(top / bottom, top / bottom < 10 ? 1 : 0) }));
       figure.table(SAY.header, layers.map((name, i) => [name, (layers.length - 1 - i) * every.value,
         AM.power(Math.max(...rates[i])), AM.number(sums[i], 4)]).reverse());
     };

@@ -2,7 +2,7 @@
    and the difference of two ways, draw by draw, are computed anew. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "From how many draws on is stage 6 clearly ahead of the last layer, with ten labels of each class? With five? With one?",
     draws: "Draws that count",
     one: "Is",
@@ -10,13 +10,13 @@
     labels: "Labels of each class",
     axis: "labeled drawings of each class",
     accuracy: "test accuracy",
-    alt: (one, other) => `Test accuracy by number of labels, with bands for ${one} and for ${other}.`,
-    ahead: (one, other, by, draws) => `Draw by draw, over ${draws} draws, “${one}” less “${other}” is ${by}: clearly ahead.`,
-    behind: (one, other, by, draws) => `Draw by draw, over ${draws} draws, “${one}” less “${other}” is ${by}: clearly behind.`,
-    unclear: (one, other, by, draws) => `Draw by draw, over ${draws} draws, “${one}” less “${other}” is ${by}: the interval holds zero, no clear difference.`,
+    alt: "Test accuracy by number of labels, with bands for {one} and for {other}.",
+    ahead: "Draw by draw, over {draws} draws, “{one}” less “{other}” is {by}: clearly ahead.",
+    behind: "Draw by draw, over {draws} draws, “{one}” less “{other}” is {by}: clearly behind.",
+    unclear: "Draw by draw, over {draws} draws, “{one}” less “{other}” is {by}: the interval holds zero, no clear difference.",
     way: "way",
-    many: (count) => `${count} a class`,
-  };
+    many: "{count} a class",
+  });
   const DASHES = ["none", "7 3", "2 3", "7 3 2 3", "none", "7 3"];
   const signed = (value) => (value > 0 ? "+" : "") + AM.number(value, 2);
 
@@ -51,7 +51,7 @@
         return lines;
       });
       figure.draw(AM.chart({
-        alt: SAY.alt(one.value, other.value), width: figure.width, height: 310,
+        alt: Say.fill(SAY.alt, { one: one.value, other: other.value }), width: figure.width, height: 310,
         x: { from: 0.95, to: 10.5, log: true, name: SAY.axis, ticks: labels },
         y: { from: 0, to: 0.85, name: SAY.accuracy },
         marks,
@@ -60,8 +60,8 @@
       const gap = difference(named(one.value).values[at], named(other.value).values[at], draws.value);
       const by = `${signed(gap.mean)} [${signed(gap.low)}, ${signed(gap.high)}]`;
       const verdict = gap.low > 0 ? SAY.ahead : gap.high < 0 ? SAY.behind : SAY.unclear;
-      figure.say(verdict(one.value, other.value, by, draws.value));
-      figure.table([SAY.way, ...labels.map(SAY.many)], ways.map(({ name }, i) => [name, ...found[i].map(
+      figure.say(Say.fill(verdict, { one: one.value, other: other.value, by, draws: draws.value }));
+      figure.table([SAY.way, ...labels.map((count) => Say.fill(SAY.many, { count }))], ways.map(({ name }, i) => [name, ...found[i].map(
         ({ mean, low, high }) => `${AM.number(mean, 2)} [${AM.number(low, 2)}, ${AM.number(high, 2)}]`)]));
     };
     figure.update();

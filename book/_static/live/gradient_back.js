@@ -1,17 +1,17 @@
 /* Chapter 1: the gradient on its way back through a cell with a state of one number, factor by factor. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Make the gradient of the plain cell grow on its way back. Then raise the input a little: what stops it?",
     weight: "Weight w of the plain cell",
     input: "Input at every step",
     gate: "Forget gate of the LSTM",
-    alt: (plain, gated) => `Two curves by steps back. At 20 steps: plain cell ${plain}, LSTM ${gated}.`,
-    result: (state, factor, plain, gated) => `The state of the plain cell settles at ${state}, where one step back multiplies by ${factor}. 20 steps back, ${plain} of the gradient is left, and ${gated} through the forget gate.`,
+    alt: "Two curves by steps back. At 20 steps: plain cell {plain}, LSTM {gated}.",
+    result: "The state of the plain cell settles at {state}, where one step back multiplies by {factor}. 20 steps back, {plain} of the gradient is left, and {gated} through the forget gate.",
     steps: "steps back", share: "gradient that is left",
     plain: "plain cell", gated: "LSTM’s memory",
     header: ["steps back", "factor of this step", "left in the plain cell", "left in the LSTM’s memory"],
-  };
+  });
   const STEPS = 40;
   const BEFORE = 200;  // steps in which the state settles
 
@@ -42,7 +42,7 @@
       const gated = left.map((_, k) => f.value ** k);
       const said = (value) => (value >= 0.001 && value < 1000 ? AM.number(value, 3) : AM.power(value));
       figure.draw(AM.chart({
-        alt: SAY.alt(said(left[20]), said(gated[20])), width: figure.width, height: 260,
+        alt: Say.fill(SAY.alt, { plain: said(left[20]), gated: said(gated[20]) }), width: figure.width, height: 260,
         x: { from: 0, to: STEPS, name: SAY.steps }, y: { from: 1e-12, to: 1e6, name: SAY.share, log: true },
         marks: [
           { line: left.map((value, k) => [k, value]), color: "rnn", name: SAY.plain },
@@ -50,7 +50,7 @@
         ],
       }));
       const state = states(w.value, x.value, BEFORE)[BEFORE];
-      figure.say(SAY.result(AM.number(state, 2), AM.number(w.value * (1 - state ** 2), 2), said(left[20]), said(gated[20])));
+      figure.say(Say.fill(SAY.result, { state: AM.number(state, 2), factor: AM.number(w.value * (1 - state ** 2), 2), plain: said(left[20]), gated: said(gated[20]) }));
       figure.table(SAY.header, left.map((value, k) => [k, k ? AM.number(value / left[k - 1], 3) : "–", said(value), said(gated[k])]));
     };
     figure.update();

@@ -1,19 +1,19 @@
 /* Chapter 11: which words of a text that the reader types are hidden, how, and what is asked for. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Hide the words a few times, or words of your own. How many words must be asked for before most draws have a random token among them?",
     text: "Text",
     share: "Share that is asked for",
     masked: "of these [MASK]",
     random: "of these a random token",
     again: "Draw anew",
-    alt: (seen) => `What the model sees: ${seen}.`,
+    alt: "What the model sees: {seen}.",
     none: "Type a text.",
-    result: (words, asked, chance) => `Of ${words} words ${asked} are asked for. In ${chance} of all draws at least one of them is replaced by a random token.`,
+    result: "Of {words} words {asked} are asked for. In {chance} of all draws at least one of them is replaced by a random token.",
     header: ["place", "the text", "the model sees", "asked for"],
     no: "–",
-  };
+  });
   const OTHERS = ["water", "old", "seven", "runs", "of", "green", "she", "north", "music", "never"];
 
   /* How many of n words are chosen: the share, rounded (halves to the even number), but at least one. */
@@ -64,10 +64,10 @@
       const chosen = choose(uniform(), share.value);
       const seen = corrupt(words, chosen, uniform(), uniform().map((u) => OTHERS[Math.floor(u * OTHERS.length)]),
         masked.value, replaced);
-      figure.draw(AM.element("p", { class: "am-tokens", role: "img", "aria-label": SAY.alt(seen.join(" ")) },
-        ...seen.map((word, place) => AM.element("span", { class: chosen[place] ? "asked" : "" }, word))));
+      figure.draw(AM.element("p", { class: "am-tokens", role: "img", "aria-label": Say.fill(SAY.alt, { seen: seen.join(" ") }) },
+        ...seen.map((word, place) => AM.element("span", { class: chosen[place] ? "asked" : "", translate: "no" }, word))));
       const asked = chosen.filter(Boolean).length;
-      figure.say(words.length ? SAY.result(words.length, asked, percent(anyRandom(words.length, share.value, replaced))) : SAY.none);
+      figure.say(words.length ? Say.fill(SAY.result, { words: words.length, asked, chance: percent(anyRandom(words.length, share.value, replaced)) }) : SAY.none);
       figure.table(SAY.header, words.map((word, place) => [place + 1, word, seen[place], chosen[place] ? word : SAY.no]));
     };
     figure.update();

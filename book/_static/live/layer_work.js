@@ -1,17 +1,17 @@
 /* Chapter 5: the multiplications of self-attention and of an LSTM, beside the times that were measured. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Where does the counted curve cross 1, for any d? And how far from there do the measured ones cross it?",
     width: "Width d", length: "Words n", mode: "Measured",
     modes: { forward: "forward", training: "forward and backward" },
-    alt: (n, d, ratio) => `The counted ratio for width ${d} falls with the number of words; at ${n} words it is ${ratio}.`,
-    more: (n, d, lstm, attention, ratio) => `For ${n} words of width ${d} the LSTM takes ${lstm} million multiplications and self-attention ${attention} million. By count, self-attention is ${ratio} times as fast.`,
-    cross: (n) => `Both count the same at ${n} words.`,
+    alt: "The counted ratio for width {d} falls with the number of words; at {n} words it is {ratio}.",
+    more: "For {n} words of width {d} the LSTM takes {lstm} million multiplications and self-attention {attention} million. By count, self-attention is {ratio} times as fast.",
+    cross: "Both count the same at {n} words.",
     words: "words n", ratio: "LSTM / self-attention",
-    counted: (d) => `counted, d = ${d}`, measured: (d) => `measured, d = ${d}`,
+    counted: "counted, d = {d}", measured: "measured, d = {d}",
     header: ["words n", "LSTM", "self-attention", "ratio"],
-  };
+  });
 
   /* Multiplications of one layer for one sentence: an LSTM has eight d × d matrices (four gates, each
      for the input and for the state); self-attention four, and two products of n × n pairs. */
@@ -32,7 +32,7 @@
       const ratio = (size) => lstm(size, d) / attention(size, d);
       const shown = AM.number(ratio(n), 2);
       figure.draw(AM.chart({
-        alt: SAY.alt(n, d, shown), width: figure.width, height: 290,
+        alt: Say.fill(SAY.alt, { n, d, ratio: shown }), width: figure.width, height: 290,
         x: { from: lengths[0], to: lengths[lengths.length - 1], name: SAY.words, log: true,
           ticks: lengths.filter((_, i) => i % (figure.width < 420 ? 4 : 2) === 0), write },
         y: { from: 0.05, to: 5, name: SAY.ratio, log: true, ticks: [0.1, 0.2, 0.5, 1, 2, 4], write: String },
@@ -40,14 +40,14 @@
           { line: [[lengths[0], 1], [lengths[lengths.length - 1], 1]], color: "gray", width: 1 },
           ...Object.entries(measured[mode.value]).flatMap(([size, ratios]) => [
             { band: ratios.map(([low, , high], i) => [lengths[i], low, high]), color: dress[size][0] },
-            { line: ratios.map(([, mean], i) => [lengths[i], mean]), color: dress[size][0], dashes: dress[size][1], name: SAY.measured(size) },
+            { line: ratios.map(([, mean], i) => [lengths[i], mean]), color: dress[size][0], dashes: dress[size][1], name: Say.fill(SAY.measured, { d: size }) },
           ]),
-          { line: lengths.map((size) => [size, ratio(size)]), color: "ink", width: 2.8, name: SAY.counted(d) },
+          { line: lengths.map((size) => [size, ratio(size)]), color: "ink", width: 2.8, name: Say.fill(SAY.counted, { d }) },
           { points: [[n, ratio(n)]], color: "ink", size: 5 },
         ],
       }));
       const millions = (count) => AM.number(count / 1e6, 1);
-      figure.say(`${SAY.more(write(n), write(d), millions(lstm(n, d)), millions(attention(n, d)), shown)} ${SAY.cross(write(crossing(d)))}`);
+      figure.say(`${Say.fill(SAY.more, { n: write(n), d: write(d), lstm: millions(lstm(n, d)), attention: millions(attention(n, d)), ratio: shown })} ${Say.fill(SAY.cross, { n: write(crossing(d)) })}`);
       figure.table(SAY.header, lengths.map((size) => [write(size), write(lstm(size, d)), write(attention(size, d)), AM.number(ratio(size), 3)]));
     };
     figure.update();

@@ -12,7 +12,7 @@
      1. In the notebook `live.live_figure("NAME", picture, …, key=value)` gives the still picture of the
         first state, and the values.
      2. NAME.js holds, inside one block { … } so that its names stay its own, the texts
-        (const SAY), the arithmetic, and the call of AM.live.
+        (const SAY, see say.js), the arithmetic, and the call of AM.live.
      3. There `AM.figure(stage, SAY.invite)` of controls.js makes the controls, the line that says the
         result and the table; `AM.chart` and `AM.heat` of chart.js draw. `figure.update` is the one
         function that reads the controls and shows everything again.

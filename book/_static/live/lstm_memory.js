@@ -1,16 +1,16 @@
 /* Chapter 1: one number in the memory of an LSTM, whose gates the reader holds by hand. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Shut the input gate. Then find the smallest forget gate that still holds half of the 2 after 30 steps.",
     forget: "Forget gate f", input: "Input gate i", output: "Output gate o", candidate: "Candidate g",
-    alt: (memory, state) => `Two curves over 30 steps: the memory c ends at ${memory}, the state h at ${state}.`,
-    result: (c, h, last, half) => `After one step c = ${c} and h = ${h}. After 30 steps c = ${last}. ${half}`,
-    half: (steps) => `Half of the 2 is gone after ${steps} steps.`,
+    alt: "Two curves over 30 steps: the memory c ends at {memory}, the state h at {state}.",
+    result: "After one step c = {c} and h = {h}. After 30 steps c = {last}.",
+    half: "Half of the 2 is gone after {steps} steps.",
     held: "After 30 steps half of the 2 or more is still there.",
     step: "step", memory: "memory c", state: "state h",
     header: ["step", "memory c", "state h"],
-  };
+  });
   const STEPS = 30;
 
   /* Memory and state from step 0 on: c ← f · c + i · g, and h = o · tanh(c). */
@@ -33,7 +33,7 @@
       const curve = (values) => values.map((value, step) => [step, value]);
       const last = AM.number(memory[STEPS], 2);
       figure.draw(AM.chart({
-        alt: SAY.alt(last, AM.number(state[STEPS], 2)), width: figure.width, height: 250,
+        alt: Say.fill(SAY.alt, { memory: last, state: AM.number(state[STEPS], 2) }), width: figure.width, height: 250,
         x: { from: 0, to: STEPS, name: SAY.step }, y: { from: -2.5, to: 3, ticks: [-2, -1, 0, 1, 2, 3] },
         marks: [
           { line: [[0, 1], [STEPS, 1]], color: "gray", width: 1, dashes: "2 3" },
@@ -42,7 +42,8 @@
         ],
       }));
       const half = memory.findIndex((c) => c < start / 2);
-      figure.say(SAY.result(AM.number(memory[1], 2), AM.number(state[1], 3), last, half < 0 ? SAY.held : SAY.half(half)));
+      const result = Say.fill(SAY.result, { c: AM.number(memory[1], 2), h: AM.number(state[1], 3), last });
+      figure.say(`${result} ${half < 0 ? SAY.held : Say.fill(SAY.half, { steps: half })}`);
       figure.table(SAY.header, memory.map((c, step) => [step, AM.number(c, 3), AM.number(state[step], 3)]));
     };
     figure.update();

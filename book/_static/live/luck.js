@@ -1,7 +1,7 @@
 /* Chapter 12: the best of several equally good runs, on average, beside their true share. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "With twelve runs: how many sentences must the test have before the best run is less than one point too good?",
     runs: "Runs tried",
     sentences: "Sentences of the test",
@@ -10,10 +10,10 @@
     share: "share right",
     best: "the best, on average",
     true: "the truth",
-    alt: (best, runs, truth) => `The best score climbs with the number of runs, to ${best} with ${runs}; the truth stays at ${truth}.`,
-    result: (runs, best, points) => `The best of ${runs} equally good runs has ${best} on average: ${points} points too good.`,
+    alt: "The best score climbs with the number of runs, to {best} with {runs}; the truth stays at {truth}.",
+    result: "The best of {runs} equally good runs has {best} on average: {points} points too good.",
     header: ["runs", "the best, on average", "points too good"],
-  };
+  });
   const SIZES = [50, 100, 200, 500, 1000, 2000, 3000, 5000, 10000];
   const MOST = 50;
 
@@ -49,7 +49,7 @@
       const reached = climb[runs.value - 1][1];
       const write = (value) => AM.number(value, 3);
       figure.draw(AM.chart({
-        alt: SAY.alt(write(climb[MOST - 1][1]), MOST, write(truth.value)), width: figure.width, height: 260,
+        alt: Say.fill(SAY.alt, { best: write(climb[MOST - 1][1]), runs: MOST, truth: write(truth.value) }), width: figure.width, height: 260,
         x: { from: 1, to: MOST, name: SAY.axis, ticks: [1, 10, 20, 30, 40, 50] },
         y: { from: truth.value - 0.02, to: Math.min(1.01, truth.value + 0.16), name: SAY.share },
         marks: [
@@ -59,7 +59,7 @@
         ],
       }));
       const points = (value) => AM.number(100 * (value - truth.value), 1);
-      figure.say(SAY.result(runs.value, write(reached), points(reached)));
+      figure.say(Say.fill(SAY.result, { runs: runs.value, best: write(reached), points: points(reached) }));
       const shown = [...new Set([1, 2, 5, 12, 20, 50, runs.value])].sort((a, b) => a - b);
       figure.table(SAY.header, shown.map((count) => [count, write(climb[count - 1][1]), points(climb[count - 1][1])]));
     };

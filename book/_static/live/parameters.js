@@ -1,19 +1,19 @@
 /* Chapter 6: what a Transformer is made of and what a pair of sentences costs, for any size. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Double one size at a time, starting from the base model: which one more than doubles the encoder? Which one changes nothing at all?",
     width: "Width D", hidden: "Width inside F", layers: "Layers L on each side", words: "Words V", heads: "Heads H",
     length: "Words in a sentence, S = T",
     shared: "one matrix for all words",
-    alt: (listed) => `Bars of millions of parameters: ${listed}.`,
-    result: (all, flops, share) => `${all} million parameters. A forward pass over one pair of sentences takes ${flops} billion FLOPs, ${share} of them in the scores and means of attention.`,
-    indivisible: (heads, width) => `${heads} heads cannot share ${width} numbers evenly: choose another number of heads.`,
+    alt: "Bars of millions of parameters: {listed}.",
+    result: "{all} million parameters. A forward pass over one pair of sentences takes {flops} billion FLOPs, {share} of them in the scores and means of attention.",
+    indivisible: "{heads} heads cannot share {width} numbers evenly: choose another number of heads.",
     parts: { embeddings: "embeddings", encoder: "encoder", decoder: "decoder", output: "output" },
     axis: "parameters (millions)",
     header: ["part", "parameters"],
     kinds: { projections: "FLOPs: projections", attention: "FLOPs: scores and means", feed_forward: "FLOPs: feed-forward", output: "FLOPs: output" },
-  };
+  });
 
   /* Parameters by part, as course_lib/transformer/costs.py counts them: norms after the sums. */
   function parameterCounts({ width: d, hidden: f, layers, words, shared }) {
@@ -54,19 +54,18 @@
     figure.update = function () {
       const config = Object.fromEntries(Object.entries(set).map(([name, control]) => [name, control.value]));
       config.shared = shared.value;
-      if (config.width % config.heads) { figure.say(SAY.indivisible(config.heads, config.width)); return; }
+      if (config.width % config.heads) { figure.say(Say.fill(SAY.indivisible, { heads: config.heads, width: config.width })); return; }
       const counts = parameterCounts(config), flops = forwardFlops(config, length.value);
       const names = Object.keys(counts).map((name) => SAY.parts[name]);
       const millions = Object.values(counts).map((count) => count / 1e6);
       const digits = sum(counts) < 1e7 ? 3 : 1;
       const said = millions.map((one) => AM.number(one, digits));
       figure.draw(AM.chart({
-        alt: SAY.alt(names.map((name, i) => `${name} ${said[i]}`).join(", ")), width: figure.width, height: 240,
+        alt: Say.fill(SAY.alt, { listed: names.map((name, i) => `${name} ${said[i]}`).join(", ") }), width: figure.width, height: 240,
         x: { names }, y: { from: 0, to: 1.15 * Math.max(...millions), name: SAY.axis },
         marks: [{ bars: millions, labels: said, color: "transformer" }],
       }));
-      figure.say(SAY.result(AM.number(sum(counts) / 1e6, digits), AM.number(sum(flops) / 1e9, 3),
-        `${AM.number((100 * flops.attention) / sum(flops), 1)}%`));
+      figure.say(Say.fill(SAY.result, { all: AM.number(sum(counts) / 1e6, digits), flops: AM.number(sum(flops) / 1e9, 3), share: `${AM.number((100 * flops.attention) / sum(flops), 1)}%` }));
       figure.table(SAY.header, [
         ...Object.entries(counts).map(([name, count]) => [SAY.parts[name], AM.number(count)]),
         ...Object.entries(flops).map(([name, count]) => [SAY.kinds[name], AM.number(count)])]);

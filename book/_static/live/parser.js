@@ -14,22 +14,21 @@ AM.parser = (function () {
   const DEEPEST = 2;  // a cat near a house near a bridge
 
   /* Why a word cannot stand where it was typed. */
-  const SAY = {
-    unknown: (word) => `The lab does not know the word “${word}”.`,
-    place: (word) => `The word “${word}” cannot stand here.`,
-    article: (word) => /^[aeiou]/.test(word)
-      ? `Before “${word}”, which begins with a vowel, English has “an”.`
-      : `Before “${word}”, which begins with a consonant, English has “a”.`,
-    number: (word) => `The word “${word}” does not agree in number with the word that stands before it.`,
-    agreement: (word) => `The verb “${word}” does not agree with its subject, or with “does” or “do” before it.`,
-    order: (word) => `In the lab, “${word}” stands before an adjective of color or character, and a noun has one adjective of each kind.`,
-    being: (word) => `Here the lab wants a person or an animal, and “${word}” is neither.`,
-    location: (word) => `After “near”, “in” and “behind” the lab wants a place, and “${word}” is none.`,
-    deep: (word) => `The lab nests no deeper: here “${word}” would begin a third layer.`,
-    object: (word) => `The verb “${word}” cannot stand here: what is seen, loved, followed … has been named already.`,
-    head: () => "Things and places do nothing in the lab: after “that”, say who sees or hears them.",
-    taken: (word) => `What stands before “${word}” has one place or one relative clause already.`,
-  };
+  const SAY = Say.texts({
+    unknown: "The lab does not know the word “{word}”.",
+    place: "The word “{word}” cannot stand here.",
+    vowel: "Before “{word}”, which begins with a vowel, English has “an”.",
+    consonant: "Before “{word}”, which begins with a consonant, English has “a”.",
+    number: "The word “{word}” does not agree in number with the word that stands before it.",
+    agreement: "The verb “{word}” does not agree with its subject, or with “does” or “do” before it.",
+    order: "In the lab, “{word}” stands before an adjective of color or character, and a noun has one adjective of each kind.",
+    being: "Here the lab wants a person or an animal, and “{word}” is neither.",
+    location: "After “near”, “in” and “behind” the lab wants a place, and “{word}” is none.",
+    deep: "The lab nests no deeper: here “{word}” would begin a third layer.",
+    object: "The verb “{word}” cannot stand here: what is seen, loved, followed … has been named already.",
+    head: "Things and places do nothing in the lab: after “that”, say who sees or hears them.",
+    taken: "What stands before “{word}” has one place or one relative clause already.",
+  });
 
   const map = (list, of) => new Map(list.flatMap(of));
   const plain = (what, ...words) => map(words, (word) => [[word, { what }]]);
@@ -241,5 +240,11 @@ AM.parser = (function () {
     return text.toLowerCase().replace(/[^\p{L}]+/gu, " ").trim().split(" ").filter(Boolean);
   }
 
-  return { parse, wordsOf, explain: (problem) => SAY[problem.kind](problem.word) };
+  /* The reason why a word cannot stand where it was typed. */
+  function explain({ kind, word }) {
+    const article = /^[aeiou]/.test(word) ? "vowel" : "consonant";
+    return Say.fill(SAY[kind === "article" ? article : kind], { word });
+  }
+
+  return { parse, wordsOf, explain };
 })();

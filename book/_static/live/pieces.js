@@ -1,17 +1,17 @@
 /* Chapter 11: WordPiece cuts what the reader types, with a vocabulary that the reader changes. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Add one piece to the vocabulary so that “unbelievably” becomes [UNK]. Why does a larger vocabulary read less?",
     text: "Text",
     vocabulary: "Vocabulary",
-    alt: (pieces) => `The pieces: ${pieces}.`,
+    alt: "The pieces: {pieces}.",
     none: "Type a text.",
-    result: (words, pieces, unknown) => `Words: ${words}. Pieces: ${pieces}. Words that became [UNK]: ${unknown}.`,
+    result: "Words: {words}. Pieces: {pieces}. Words that became [UNK]: {unknown}.",
     header: ["word", "left to cut", "longest piece that fits"],
     fails: "none, so the whole word is [UNK]",
     long: "longer than 100 characters, so [UNK]",
-  };
+  });
 
   /* The basic step: no accents, lower case, each punctuation mark a word of its own. */
   function words(text) {
@@ -52,11 +52,11 @@
     figure.update = function () {
       const known = pieces.value.split(/\s+/).filter(Boolean);
       const found = cut(typed.value, known);
-      const tokens = AM.element("p", { class: "am-tokens", role: "img", "aria-label": SAY.alt(found.join(", ")) },
-        ...found.map((piece) => AM.element("span", { class: piece === "[UNK]" ? "unknown" : "" }, piece)));
+      const tokens = AM.element("p", { class: "am-tokens", role: "img", "aria-label": Say.fill(SAY.alt, { pieces: found.join(", ") }) },
+        ...found.map((piece) => AM.element("span", { class: piece === "[UNK]" ? "unknown" : "", translate: "no" }, piece)));
       figure.draw(tokens);
       const unknown = found.filter((piece) => piece === "[UNK]").length;
-      figure.say(found.length ? SAY.result(words(typed.value).length, found.length, unknown) : SAY.none);
+      figure.say(found.length ? Say.fill(SAY.result, { words: words(typed.value).length, pieces: found.length, unknown }) : SAY.none);
       figure.table(SAY.header, words(typed.value).flatMap((word) => steps(word, new Set(known)).map(({ rest, piece }, i) => [
         i ? "" : word, rest, piece || (rest.length > 102 ? SAY.long : SAY.fails)])));
     };

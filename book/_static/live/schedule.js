@@ -1,7 +1,7 @@
 /* Chapter 7: three learning-rate schedules, with a warm-up, a length and a width that the reader sets. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Make the peak half as high: once by the warm-up alone, once by the width alone. How often did you have to double?",
     width: "Width D",
     warmup: "Warm-up (steps)",
@@ -9,10 +9,10 @@
     rules: { root: "inverse square root (equation 3)", cosine: "half a cosine", lines: "straight lines" },
     step: "step",
     rate: "learning rate (10⁻⁴)",
-    alt: (peak, warmup) => `Three curves of the learning rate. All rise to ${peak} at step ${warmup}; then they fall.`,
-    result: (peak, root, share) => `The peak is ${peak}. At the last step the inverse square root is still at ${root}, which is ${share} of the peak; the two others are at zero.`,
+    alt: "Three curves of the learning rate. All rise to {peak} at step {warmup}; then they fall.",
+    result: "The peak is {peak}. At the last step the inverse square root is still at {root}, which is {share} of the peak; the two others are at zero.",
     header: ["step", "inverse square root", "half a cosine", "straight lines"],
-  };
+  });
   const WIDTHS = [64, 128, 256, 512, 1024, 2048];
   const WARMUPS = [1, 50, 100, 250, 500, 1000, 2000, 4000, 8000, 16000];
   const TOTALS = [1000, 5000, 20000, 100000];
@@ -51,7 +51,7 @@
       places.sort((a, b) => a - b);
       const high = AM.power(top);
       figure.draw(AM.chart({
-        alt: SAY.alt(high, AM.number(warmup.value)), width: figure.width, height: 280,
+        alt: Say.fill(SAY.alt, { peak: high, warmup: AM.number(warmup.value) }), width: figure.width, height: 280,
         x: { from: 0, to: total.value, name: SAY.step, ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => share * total.value) },
         y: { from: 0, to: 1.08e4 * top, name: SAY.rate },
         marks: Object.entries(SAY.rules).map(([rule, name]) => ({
@@ -59,7 +59,7 @@
         })),
       }));
       const last = rate("root", total.value - 1);
-      figure.say(SAY.result(high, AM.power(last), AM.number(last / top, 2)));
+      figure.say(Say.fill(SAY.result, { peak: high, root: AM.power(last), share: AM.number(last / top, 2) }));
       const shown = [1, 10, 100, 1000, warmup.value, total.value / 2, total.value];
       const steps = [...new Set(shown.filter((step) => step <= total.value))].sort((a, b) => a - b);
       figure.table(SAY.header, steps.map((step) => [AM.number(step), ...Object.keys(SAY.rules).map((rule) => AM.power(rate(rule, step - 1)))]));

@@ -3,19 +3,18 @@
 "use strict";
 AM.tally = function () {
   const { element } = AM;
-  const SAY = {
-    alt: (lines) => `Share of sentences without a mistake, by length. ${lines.join(" ")}`,
-    line: (name, points) => `${name}: ${points.join(", ")}.`,
-    point: (range, right, all) => `${right} of ${all} at ${range} words`,
+  const SAY = Say.texts({
+    alt: "Share of sentences without a mistake, by length.",
+    point: "{right} of {all} at {range} words",
     x: "words in the sentence",
     y: "without a mistake",
     none: "No sentence has been translated yet.",
-    sum: (all, found) => `${all === 1 ? "One sentence" : `${all} sentences`} so far. Without a mistake: ${found}.`,
-    of: (name, right) => `${name} ${right}`,
+    one: "One sentence so far. Without a mistake: {found}.",
+    sum: "{all} sentences so far. Without a mistake: {found}.",
     numbers: "Numbers of this curve",
     words: "words", sentences: "sentences",
-    cell: (right, all) => `${right} of ${all}`,
-  };
+    cell: "{right} of {all}",
+  });
   const RANGES = [[3, 6], [7, 9], [10, 12], [13, 15], [16, 18], [19, 21], [22, 24], [25, 27], [28, 30], [31, 40], [41, 60]];
   const DASHES = { fixed: "none", attention: "7 4", transformer: "7 3 2 3" };
   const write = ([from, to]) => `${from}–${to}`;
@@ -34,22 +33,24 @@ AM.tally = function () {
       const points = rows.map(([range, one]) => [(RANGES[range][0] + RANGES[range][1]) / 2, one[model] / one.all]);
       return [{ line: points, color: model, dashes: DASHES[model], name: names[model] }, { points, color: model }];
     });
-    const lines = models.map((model) => SAY.line(names[model],
-      rows.map(([range, one]) => SAY.point(write(RANGES[range]), one[model], one.all))));
+    const lines = models.map((model) => `${names[model]}: ${rows.map(([range, one]) =>
+      Say.fill(SAY.point, { range: write(RANGES[range]), right: one[model], all: one.all })).join(", ")}.`);
     const far = [31, 41, 60][Math.max(0, ...rows.map(([range]) => range - 8))];
     picture.replaceChildren(AM.chart({
-      alt: rows.length ? SAY.alt(lines) : SAY.none, width, height: 240, marks,
+      alt: rows.length ? [SAY.alt, ...lines].join(" ") : SAY.none, width, height: 240, marks,
       x: { from: 3, to: far, name: SAY.x, ticks: [5, 10, 15, 20, 25, 30, 40, 50, 60].filter((x) => x <= far) },
       y: { from: 0, to: 1, name: SAY.y, ticks: [0, 0.5, 1], write: (share) => `${100 * share}%` },
     }));
     const total = (what) => rows.reduce((all, [, one]) => all + one[what], 0);
     sum.textContent = rows.length
-      ? SAY.sum(total("all"), models.map((model) => SAY.of(names[model], total(model))).join(", ")) : SAY.none;
+      ? Say.fill(total("all") === 1 ? SAY.one : SAY.sum, {
+        all: total("all"), found: models.map((model) => `${names[model]} ${total(model)}`).join(", "),
+      }) : SAY.none;
     const cells = (name, texts) => element("tr", {}, ...texts.map((text) => element(name, name === "th" ? { scope: "col" } : {}, String(text))));
     numbers.replaceChildren(element("table", {},
       element("thead", {}, cells("th", [SAY.words, SAY.sentences, ...models.map((model) => names[model])])),
       element("tbody", {}, ...rows.map(([range, one]) => cells("td",
-        [write(RANGES[range]), one.all, ...models.map((model) => SAY.cell(one[model], one.all))])))));
+        [write(RANGES[range]), one.all, ...models.map((model) => Say.fill(SAY.cell, { right: one[model], all: one.all }))])))));
   }
 
   return {
@@ -74,12 +75,12 @@ AM.tally = function () {
    what each model writes; `goOn` says whether it is still wanted. */
 AM.tallies = function (names, languages, translate) {
   const { element } = AM;
-  const SAY = {
+  const SAY = Say.texts({
     title: "How far does each one get?",
     note: "Every sentence that you translate counts here, once. The button adds sentences drawn by chance that no model was trained on.",
     run: "Ten of each length", stop: "Stop", clear: "Clear the curve",
-    progress: (done, all) => `${done} of ${all} sentences.`,
-  };
+    progress: "{done} of {all} sentences.",
+  });
   const EACH = 10;
   const all = Object.fromEntries(languages.map((name) => [name, AM.tally()]));
   const place = element("div");
@@ -124,7 +125,7 @@ AM.tallies = function (names, languages, translate) {
         if (!goOn()) return;
         count(words, AM.grammar[language](meaning), written);
         done += 1;
-        if (done % ranges.length === 0) progress.textContent = SAY.progress(done, EACH * ranges.length);
+        if (done % ranges.length === 0) progress.textContent = Say.fill(SAY.progress, { done, all: EACH * ranges.length });
       }
     }
     stop();

@@ -1,16 +1,16 @@
 /* Chapter 0: scores that the reader sets become probabilities, at a temperature that the reader sets. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Find the temperature at which “sat” gets one half. Then set it back to 1 and reach one half by the score of “sat” alone.",
     scores: "Scores",
     temperature: "Temperature",
     came: "What really came",
-    alt: (listed) => `Bars of the probabilities: ${listed}.`,
-    result: (word, p, loss) => `“${word}” has the probability ${p}. If it is what came, the loss is −log ${p} = ${loss} nats.`,
+    alt: "Bars of the probabilities: {listed}.",
+    result: "“{word}” has the probability {p}. If it is what came, the loss is −log {p} = {loss} nats.",
     axis: "probability",
     header: ["word", "score", "score / temperature", "probability", "loss if it came (nats)"],
-  };
+  });
   const TEMPERATURES = [0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.25, 1.3, 1.4, 1.5, 1.75,
     2, 2.5, 3, 4, 5, 7, 10];
 
@@ -40,13 +40,13 @@
       const found = softmax(set, heat.value);
       const said = found.map((p) => AM.number(p, 2));
       figure.draw(AM.chart({
-        alt: SAY.alt(words.map((word, i) => `${word} ${said[i]}`).join(", ")),
+        alt: Say.fill(SAY.alt, { listed: words.map((word, i) => `${word} ${said[i]}`).join(", ") }),
         width: figure.width, height: 240,
         x: { names: words }, y: { from: 0, to: 1.12, name: SAY.axis, ticks: [0, 0.5, 1] },
         marks: [{ bars: found, labels: said, color: "blue", colors: { [came.value]: "orange" } }],
       }));
       const lost = loss(set, heat.value, came.value);
-      figure.say(SAY.result(words[came.value], said[came.value], AM.number(lost, 2)));
+      figure.say(Say.fill(SAY.result, { word: words[came.value], p: said[came.value], loss: AM.number(lost, 2) }));
       figure.table(SAY.header, words.map((word, i) => [word, AM.number(set[i], 1), AM.number(set[i] / heat.value, 2),
         AM.number(found[i], 4), AM.number(loss(set, heat.value, i), 4)]));
     };

@@ -3,14 +3,15 @@
 "use strict";
 AM.translation = (function () {
   const { element } = AM;
-  const SAY = {
+  const SAY = Say.texts({
     right: "✓ without a mistake",
-    mistakes: (count) => (count === 1 ? "✗ one mistake" : `✗ ${count} mistakes`),
+    mistake: "✗ one mistake",
+    mistakes: "✗ {count} mistakes",
     writing: "writes …",
     wrong: "wrong",
-    missing: (word) => `missing: ${word}`,
-    row: (name) => `Words of the translation (${name}); the arrow keys go from one to the next`,
-  };
+    missing: "missing: {word}",
+    row: "Words of the translation ({name}); the arrow keys go from one to the next",
+  });
 
   /* Work without freezing the page: `step` runs for a few milliseconds at a time until it returns false. */
   function inSlices(step) {
@@ -85,15 +86,15 @@ AM.translation = (function () {
     return writing;
   }
 
-  /* A text for a screen reader alone. */
-  const unseen = (text) => element("span", { class: "am-unseen" }, text);
+  /* A text for a screen reader alone, in the language of the page. */
+  const unseen = (text) => element("span", { class: "am-unseen", lang: document.documentElement.lang || false }, text);
 
   /* The row of a model: its name, its words with their marks, its verdict. `point` is told which word
      the reader points at, and whether with the keyboard's focus. */
   function row(model, title, point) {
     const name = element("span", { class: "name" }, title);
     const verdict = element("span", { class: "verdict" });
-    const words = element("div", { class: "words", role: "toolbar", "aria-label": SAY.row(title) });
+    const words = element("div", { class: "words", role: "toolbar", translate: "no", "aria-label": Say.fill(SAY.row, { name: title }) });
     const box = element("div", { class: `am-row ${model}` }, element("p", { class: "head" }, name, " ", verdict), words);
     const buttons = () => [...words.querySelectorAll("button")];
     const place = (event) => {
@@ -123,7 +124,7 @@ AM.translation = (function () {
           const text = word.replace(/^-/, "");
           let made;
           if (kind === "missing") {
-            made = element("span", { class: "missing" }, element("span", { "aria-hidden": "true" }, `⟨${text}⟩`), unseen(SAY.missing(text)));
+            made = element("span", { class: "missing" }, element("span", { "aria-hidden": "true" }, `⟨${text}⟩`), unseen(Say.fill(SAY.missing, { word: text })));
           } else {
             made = element("button", { type: "button", class: kind, "data-place": String(number), tabindex: first ? "0" : "-1" }, text);
             if (kind === "wrong") made.append(unseen(` ${SAY.wrong}`));
@@ -135,7 +136,7 @@ AM.translation = (function () {
         });
         words.replaceChildren(...units);
         const count = mistakes(marks);
-        verdict.textContent = !finished ? SAY.writing : count ? SAY.mistakes(count) : SAY.right;
+        verdict.textContent = !finished ? SAY.writing : count > 1 ? Say.fill(SAY.mistakes, { count }) : count ? SAY.mistake : SAY.right;
       },
       mark(number) { buttons().forEach((one) => one.classList.toggle("on", Number(one.dataset.place) === number)); },
     };

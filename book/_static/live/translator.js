@@ -6,39 +6,39 @@
    until then, and without scripts, the figure is its still picture. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: {
       small: "Make the sentence longer until the fixed vector drops a word.",
       grow: "Grow a sentence until the fixed vector drops a word. Do the others follow?",
       look: "Point at a translated word: where did the model look? Find a word for which it looked at two places.",
       beyond: "Grow a sentence beyond 30 words, longer than all of training. Which one breaks first?",
     },
-    load: (size) => `Load the translators (${size} MB)`,
-    loading: (language) => `The translators into ${language} are on their way …`,
+    load: "Load the translators ({size} MB)",
+    loading: "The translators into {language} are on their way …",
     again: "Try again",
     language: "Translate into",
     languages: { french: "French", korean: "Korean" },
     longer: "Longer", surprise: "Surprise me", clear: "Clear",
     start: "Write a sentence of the lab. The words that may come next are offered as you type.",
-    unfinished: (kinds) => `The sentence is not finished. It may go on with ${kinds}.`,
+    unfinished: "The sentence is not finished. It may go on with {kinds}.",
     kinds: {
       determiner: "an article", adjective: "an adjective", noun: "a noun", negation: "a negation", adverb: "an adverb", verb: "a verb",
       particle: "the rest of the verb", preposition: "a preposition", pronoun: "“that”", conjunction: "“and”",
     },
-    perhaps: "Do you mean",
-    count: (words) => `${words} words.`,
-    beyond: (words) => `${words} words. The models were trained on sentences of 4 to 30 words: this one is beyond all that they have seen.`,
-    toolong: (words) => `${words} words. This figure stops at 60: take some away.`,
+    perhaps: "Do you mean {words} ?",
+    count: "{words} words.",
+    beyond: "{words} words. The models were trained on sentences of 4 to 30 words: this one is beyond all that they have seen.",
+    toolong: "{words} words. This figure stops at 60: take some away.",
     models: { fixed: "Fixed vector", attention: "RNN with attention", transformer: "Transformer" },
     reference: "The grammar’s own translation",
     marks: "✗ is not what the grammar says; ⟨…⟩ is missing.",
     look: "Point at a word of a translation, tap it, or go to it with the keyboard: your sentence shows where the model looked.",
-    blind: (word) => `Writing “${word}”, the fixed vector could not look. All it has of your sentence is one vector of 128 numbers.`,
-    looked: (word, listed) => `Writing “${word}”, the RNN with attention looked at ${listed}.`,
-    meanlook: (word, listed) => `Writing “${word}”, the Transformer looked at ${listed} (last layer, mean over its heads).`,
-    weight: (word, share) => `“${word}” (${share}%)`,
-    cannot: (reason) => `This sentence could not be translated: ${reason}`,
-  };
+    blind: "Writing “{word}”, the fixed vector could not look. All it has of your sentence is one vector of 128 numbers.",
+    looked: "Writing “{word}”, the RNN with attention looked at {listed}.",
+    meanlook: "Writing “{word}”, the Transformer looked at {listed} (last layer, mean over its heads).",
+    weight: "“{word}” ({share}%)",
+    cannot: "This sentence could not be translated: {reason}",
+  });
   const FIRST = "the girl loves the small bird";
   const LONGEST = 60, TRAINED = 30;
   const CODES = { french: "fr", korean: "ko" };
@@ -64,12 +64,12 @@
     stage.classList.add("am-talk");
     stage.append(element("p", { class: "invite" }, SAY.invite[values.ask]), opening, news);
     if (full) place.classList.add("am-waiting");
-    const loader = button(SAY.load(AM.number(values.megabytes, 1)), open);
+    const loader = button(Say.fill(SAY.load, { size: AM.number(values.megabytes, 1) }), open);
     opening.append(loader);
 
     /* Whether the models of a language are here; if not, the reader is told why. */
     async function load(name) {
-      news.textContent = SAY.loading(SAY.languages[name]);
+      news.textContent = Say.fill(SAY.loading, { language: SAY.languages[name] });
       try {
         models[name] = models[name] || AM.translators(await AM.fetchWeights(`lab_${name}`));
         news.textContent = "";
@@ -97,10 +97,10 @@
       const names = Object.keys(SAY.models);
       const box = AM.wordBox(typed);
       const message = element("p", { class: "am-message", role: "status" });
-      const source = element("div", { class: "am-source", lang: "en" });
+      const source = element("div", { class: "am-source", lang: "en", translate: "no" });
       const looking = element("p", { class: "am-looking", "aria-live": "polite" });
       const summary = element("p", { class: "am-unseen", role: "status" });
-      const reference = element("p", { class: "words" });
+      const reference = element("p", { class: "words", translate: "no" });
       const rows = Object.fromEntries(names.map((model) => [model, AM.translation.row(model, SAY.models[model], point)]));
       const results = element("div", { class: "am-results" }, source,
         ...names.map((model) => rows[model].box),
@@ -128,10 +128,10 @@
         longer.disabled = !meaning || words.length > LONGEST - 4;
         timer = setTimeout(function () {
           if (!words.length) return tell(SAY.start);
-          if (words.length > LONGEST) return tell(SAY.toolong(words.length));
+          if (words.length > LONGEST) return tell(Say.fill(SAY.toolong, { words: words.length }));
           if (problem && settled) return complain(problem);
-          if (!meaning) return tell(SAY.unfinished(kindsOf(next)));
-          tell((words.length > TRAINED ? SAY.beyond : SAY.count)(words.length));
+          if (!meaning) return tell(Say.fill(SAY.unfinished, { kinds: kindsOf(next) }));
+          tell(Say.fill(words.length > TRAINED ? SAY.beyond : SAY.count, { words: words.length }));
           return shown(words) ? undefined : translate(words, meaning);
         }, 300);
       }
@@ -143,7 +143,7 @@
 
       function kindsOf(next) {
         const kinds = [...new Set(next.values())].map((kind) => SAY.kinds[kind]);
-        return new Intl.ListFormat("en", { type: "disjunction" }).format(kinds);
+        return new Intl.ListFormat(document.documentElement.lang || "en", { type: "disjunction" }).format(kinds);
       }
 
       function tell(...parts) {
@@ -164,7 +164,8 @@
             box.input.focus();
           }));
         }
-        tell(AM.parser.explain(problem), ...(repairs.length ? [` ${SAY.perhaps} `, ...repairs.flatMap((one, i) => (i ? [" ", one] : [one])), " ?"] : []));
+        const [before, after] = SAY.perhaps.split("{words}");
+        tell(AM.parser.explain(problem), ...(repairs.length ? [` ${before}`, ...repairs.flatMap((one, i) => (i ? [" ", one] : [one])), after] : []));
       }
 
       /* Four to six words more; the verbs stay. */
@@ -229,7 +230,7 @@
             });
           } catch (error) {
             results.removeAttribute("aria-busy");
-            return tell(SAY.cannot(error.message));
+            return tell(Say.fill(SAY.cannot, { reason: error.message }));
           }
           if (mine !== turn) return undefined;
           rows[model].show(AM.translation.compare(writing.words, now.wanted), lang, true);
@@ -263,11 +264,11 @@
         });
         if (!one) { looking.textContent = SAY.look; return; }
         const word = writing.words[one.number];
-        if (one.model === "fixed") { looking.textContent = SAY.blind(word); return; }
+        if (one.model === "fixed") { looking.textContent = Say.fill(SAY.blind, { word }); return; }
         const most = weights.slice(0, cells.length).map((share, i) => [share, sentence.words[i]]).sort(([a], [b]) => b - a)
-          .filter(([share], i) => !i || share >= 0.1).slice(0, 3).map(([share, text]) => SAY.weight(text, Math.round(100 * share)));
-        const listed = new Intl.ListFormat("en").format(most);
-        looking.textContent = (one.model === "attention" ? SAY.looked : SAY.meanlook)(word, listed);
+          .filter(([share], i) => !i || share >= 0.1).slice(0, 3).map(([share, text]) => Say.fill(SAY.weight, { word: text, share: Math.round(100 * share) }));
+        const listed = new Intl.ListFormat(document.documentElement.lang || "en").format(most);
+        looking.textContent = Say.fill(one.model === "attention" ? SAY.looked : SAY.meanlook, { word, listed });
       }
 
       async function changeLanguage() {

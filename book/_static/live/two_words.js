@@ -1,19 +1,18 @@
 /* Chapter 2: the encoder and decoder of two words, by hand: the reader gives the source. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Write “sleep cats”: where does c go? Then repeat “cats sleep” again and again: from how many words on does c stay the same?",
     source: "Source (of the words cats and sleep)",
     kept: "Share of the old state that is kept",
-    unknown: (word) => `This encoder knows only “cats” and “sleep”; it has no vector for “${word}”.`,
-    alt: (c) => `The state moves in the plane from (0, 0) to ${c}.`,
-    result: (c, written) => `After the last word c = ${c}. The decoder writes “${written}”.`,
-    cut: (c, written) => `After the last word c = ${c}. The decoder writes “${written} …” and finds no end in eight words.`,
-    pair: (a, b) => `(${a}, ${b})`,
+    unknown: "This encoder knows only “cats” and “sleep”; it has no vector for “{word}”.",
+    alt: "The state moves in the plane from (0, 0) to {c}.",
+    result: "After the last word c = {c}. The decoder writes “{written}”.",
+    cut: "After the last word c = {c}. The decoder writes “{written} …” and finds no end in eight words.",
     path: "state after each word", first: "first number", second: "second number",
     header: ["step", "reads", "state", "writes"],
-    reading: (n) => `encoder ${n}`, writing: (n) => `decoder ${n}`,
-  };
+    reading: "encoder {n}", writing: "decoder {n}",
+  });
   const MOST = 8;  // target words
 
   /* h ← tanh(x + kept · h), from (0, 0). */
@@ -45,17 +44,17 @@
     const text = figure.text({ label: SAY.source, value: "cats sleep" });
     figure.row();
     const kept = figure.slider({ label: SAY.kept, min: 0, max: 1, step: 0.05, value: 0.5, write: (v) => AM.number(v, 2) });
-    const pair = (state) => SAY.pair(...state.map((value) => AM.number(value, 3)));
+    const pair = (state) => `(${state.map((value) => AM.number(value, 3)).join(", ")})`;
 
     figure.update = function () {
       const words = text.value.toLowerCase().split(/\s+/).filter((word) => word);
       const unknown = words.find((word) => !sources[word]);
-      if (unknown) { figure.say(SAY.unknown(unknown)); return; }
+      if (unknown) { figure.say(Say.fill(SAY.unknown, { word: unknown })); return; }
       const states = encode(words, sources, kept.value);
       const c = states[states.length - 1];
       const steps = decode(c, targets, scores);
       figure.draw(AM.chart({
-        alt: SAY.alt(pair(c)), width: Math.min(340, figure.width), height: 320,
+        alt: Say.fill(SAY.alt, { c: pair(c) }), width: Math.min(340, figure.width), height: 320,
         x: { from: -0.05, to: 1.05, name: SAY.first, ticks: [0, 0.5, 1] },
         y: { from: -0.05, to: 1.05, name: SAY.second, ticks: [0, 0.5, 1] },
         marks: [
@@ -67,10 +66,10 @@
       }));
       const ended = steps[steps.length - 1].writes === "</s>";
       const written = steps.map((step) => step.writes).filter((word) => word !== "</s>").join(" ");
-      figure.say((ended ? SAY.result : SAY.cut)(pair(c), written));
+      figure.say(Say.fill(ended ? SAY.result : SAY.cut, { c: pair(c), written }));
       figure.table(SAY.header, [
-        ...words.map((word, i) => [SAY.reading(i + 1), word, pair(states[i + 1]), ""]),
-        ...steps.map((step, i) => [SAY.writing(i + 1), step.reads, pair(step.state), step.writes])]);
+        ...words.map((word, i) => [Say.fill(SAY.reading, { n: i + 1 }), word, pair(states[i + 1]), ""]),
+        ...steps.map((step, i) => [Say.fill(SAY.writing, { n: i + 1 }), step.reads, pair(step.state), step.writes])]);
     };
     figure.update();
   }, { encode, decode });

@@ -1,7 +1,7 @@
 /* Chapter 12: gains that the reader sets become a mean, a t-interval and a verdict, by the ledger's rule. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     invite: "Change one gain so that the claim is reproduced. Then undo it, and look how many seeds of the same spread it would take instead.",
     claim: "The claim",
     more: "A is more than B",
@@ -9,17 +9,17 @@
     margin: "Margin",
     seeds: "Seeds",
     gains: "Gain of A, seed by seed",
-    seed: (n) => `seed ${n}`,
+    seed: "seed {n}",
     verdicts: ["reproduced", "direction only", "not reproduced at this scale"],
-    result: (mean, low, high, verdict) => `The mean gain is ${mean}, its 95% interval goes from ${low} to ${high}: ${verdict}.`,
-    needed: (count) => `With this mean and this spread, the claim is reproduced from ${count} seeds on.`,
+    result: "The mean gain is {mean}, its 95% interval goes from {low} to {high}: {verdict}.",
+    needed: "With this mean and this spread, the claim is reproduced from {count} seeds on.",
     never: "With this mean, no number of seeds reproduces the claim.",
     many: "With this mean and this spread, 100,000 seeds would not be enough.",
-    alt: (low, high) => `The gains as points, their mean, and a band from ${low} to ${high}, beside zero.`,
+    alt: "The gains as points, their mean, and a band from {low} to {high}, beside zero.",
     axis: "gain of A over B",
     rows: ["mean", "gains"],
     header: ["seed", "gain", "distance from the mean", "its square"],
-  };
+  });
   const MOST = 100000;
 
   /* 0 reproduced, 1 direction only, 2 neither; the margin is null where A should be more than B. */
@@ -53,7 +53,7 @@
     const allowed = figure.number({ label: SAY.margin, value: 1.5, min: 0.01, max: 99, step: 0.1 });
     const seeds = figure.slider({ label: SAY.seeds, min: 2, max: 10, value: 5 });
     figure.row(SAY.gains);
-    const fields = gains.map((value, i) => figure.number({ label: SAY.seed(i + 1), value, min: -99, max: 99, step: 0.1 }));
+    const fields = gains.map((value, i) => figure.number({ label: Say.fill(SAY.seed, { n: i + 1 }), value, min: -99, max: 99, step: 0.1 }));
 
     figure.update = function () {
       fields.forEach((field, i) => { field.input.closest("label").hidden = i >= seeds.value; });
@@ -65,7 +65,7 @@
       const reach = 1.15 * Math.max(0.5, Math.abs(found.low), Math.abs(found.high), ...values.map(Math.abs), margin || 0);
       const upright = (x, dashes) => ({ line: [[x, 0], [x, 3]], color: "ink", width: 1.2, dashes });
       figure.draw(AM.chart({
-        alt: SAY.alt(write(found.low), write(found.high)), width: figure.width, height: 170,
+        alt: Say.fill(SAY.alt, { low: write(found.low), high: write(found.high) }), width: figure.width, height: 170,
         x: { from: -reach, to: reach, name: SAY.axis }, y: { from: 0.3, to: 2.7, ticks: [1, 2], write: (row) => SAY.rows[row - 1] },
         marks: [
           ...(margin === null ? [upright(0)] : [upright(-margin, "5 4"), upright(margin, "5 4")]),
@@ -75,8 +75,8 @@
         ],
       }));
       const needed = seedsNeeded(found.mean, AM.intervals.deviation(values), margin);
-      const told = needed === 0 ? SAY.never : needed === Infinity ? SAY.many : SAY.needed(AM.number(needed));
-      figure.say(`${SAY.result(write(found.mean), write(found.low), write(found.high), SAY.verdicts[verdict(found, margin)])} ${told}`);
+      const told = needed === 0 ? SAY.never : needed === Infinity ? SAY.many : Say.fill(SAY.needed, { count: AM.number(needed) });
+      figure.say(`${Say.fill(SAY.result, { mean: write(found.mean), low: write(found.low), high: write(found.high), verdict: SAY.verdicts[verdict(found, margin)] })} ${told}`);
       figure.table(SAY.header, values.map((value, i) => [i + 1, AM.number(value, 1), write(value - found.mean), AM.number((value - found.mean) ** 2, 3)]));
     };
     figure.update();

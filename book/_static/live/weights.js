@@ -18,12 +18,12 @@
    Everything is little-endian. */
 "use strict";
 {
-  const SAY = {
-    missing: (name) => `The model’s file ${name}.js did not arrive. Check the connection, then try again.`,
-    broken: (name) => `The model’s file ${name}.js arrived incomplete or damaged. Try again; if that does not help, `
+  const SAY = Say.texts({
+    missing: "The model’s file {name}.js did not arrive. Check the connection, then try again.",
+    broken: "The model’s file {name}.js arrived incomplete or damaged. Try again; if that does not help, "
       + "reload the page.",
-    late: (name, seconds) => `The model’s file ${name}.js has not arrived after ${seconds} seconds. Try again.`,
-  };
+    late: "The model’s file {name}.js has not arrived after {seconds} seconds. Try again.",
+  });
   const PATIENCE = 90;  // seconds
   const here = document.currentScript && document.currentScript.src;
   const arrived = {};  // name → { header, text }, from the moment when the script ran
@@ -49,7 +49,7 @@
     const given = arrived[name];
     delete arrived[name];  // the text is not needed again, and large
     const file = given && read(name, given);
-    if (!file) throw new Error(SAY.broken(name));
+    if (!file) throw new Error(Say.fill(SAY.broken, { name }));
     return file;
   }
 
@@ -59,14 +59,14 @@
       tries[name] = (tries[name] || 0) + 1;
       // A further try has another address, so that a damaged copy in the browser's cache is not it.
       tag.src = `${AM.weightsFolder}${name}.js${tries[name] > 1 ? `?try=${tries[name]}` : ""}`;
-      const timer = setTimeout(() => reject(new Error(SAY.late(name, patience))), 1000 * patience);
+      const timer = setTimeout(() => reject(new Error(Say.fill(SAY.late, { name, seconds: patience }))), 1000 * patience);
       const done = (settle) => function () {
         clearTimeout(timer);
         tag.remove();
         settle();
       };
       tag.onload = done(resolve);  // also after a script that stops in the middle
-      tag.onerror = done(() => reject(new Error(SAY.missing(name))));
+      tag.onerror = done(() => reject(new Error(Say.fill(SAY.missing, { name }))));
       document.head.append(tag);
     });
   }

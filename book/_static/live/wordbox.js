@@ -10,20 +10,20 @@
 "use strict";
 AM.wordBox = function (changed) {
   const { element } = AM;
-  const SAY = {
+  const SAY = Say.texts({
     label: "Your sentence, in English",
     list: "Words that may come next",
     kinds: {
       determiner: "begin with", adjective: "adjectives", noun: "nouns", negation: "negation", adverb: "adverbs",
       verb: "verbs", particle: "belongs to the verb", preposition: "prepositions", pronoun: "relative clause", conjunction: "go on",
     },
-  };
+  });
   const id = `am-wordbox-${AM.wordBoxes = (AM.wordBoxes || 0) + 1}`;
   const input = element("input", {
     id, type: "text", role: "combobox", "aria-expanded": "false", "aria-controls": `${id}-list`, "aria-autocomplete": "list",
     autocomplete: "off", autocapitalize: "none", autocorrect: "off", spellcheck: "false", enterkeyhint: "done", lang: "en",
   });
-  const list = element("div", { id: `${id}-list`, role: "listbox", "aria-label": SAY.list, class: "am-words", lang: "en", hidden: true });
+  const list = element("div", { id: `${id}-list`, role: "listbox", "aria-label": SAY.list, class: "am-words", hidden: true });
   const box = element("div", { class: "am-wordbox" }, element("label", { for: id }, SAY.label), input, list);
   let options = [], active = -1, before = "";
 
@@ -69,7 +69,7 @@ AM.wordBox = function (changed) {
       const name = `${id}-${kind}`;
       return element("div", { role: "group", "aria-labelledby": name },
         element("span", { id: name, class: "kind", role: "presentation" }, SAY.kinds[kind]),
-        element("span", { class: "some", role: "presentation" }, ...words.map(function (word) {
+        element("span", { class: "some", role: "presentation", lang: "en" }, ...words.map(function (word) {
           const option = element("span", { role: "option", id: `${id}-${options.length}`, "aria-selected": "false" }, word);
           options.push(option);
           return option;

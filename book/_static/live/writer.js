@@ -7,12 +7,12 @@
    model reads; what the figure shows; what the buttons do. */
 "use strict";
 {
-  const SAY = {
+  const SAY = Say.texts({
     offer: "Write with this model yourself: give it a beginning, see what could come next, choose a token or let it draw one.",
     load: "Load the model (about 5 MB)",
     loading: "The model is being loaded …",
     again: "Try again",
-    failed: (why) => `${why} The picture above does without it.`,
+    failed: "{why} The picture above does without it.",
     invite: "Choose the next token yourself, or let the model draw it. Where is it sure, and where do top-k and top-p cut?",
     about: "This model has 3.9 million weights and has read the introductions of an encyclopedia, in lower case. It makes things up: places, years and names are drawn, not known.",
     prompt: "Prompt",
@@ -36,18 +36,18 @@
     cut: "cut",
     end: "end of the text",
     unknown: "unknown",
-    rest: (count, left) => `all ${count} others, ${left} of them left`,
-    left: (left, all) => `${left} of ${all} tokens are left to draw from.`,
-    chosen: (token, p) => `You chose “${token}”, which had ${p}.`,
-    chosenCut: (token) => `You chose “${token}”, which had been cut.`,
-    drawn: (token, p) => `“${token}” was drawn, which had ${p}.`,
-    wrote: (count) => `${count} tokens were drawn.`,
+    rest: "all {count} others, {left} of them left",
+    left: "{left} of {all} tokens are left to draw from.",
+    chosen: "You chose “{token}”, which had {p}.",
+    chosenCut: "You chose “{token}”, which had been cut.",
+    drawn: "“{token}” was drawn, which had {p}.",
+    wrote: "{count} tokens were drawn.",
     ended: "The text has come to its end. Undo a token, or start again.",
     none: "Without a prompt, the model begins an article of its own.",
-    strange: (listed) => `The tokenizer has never seen ${listed}. Each becomes <unk>, and the model cannot know what stood there.`,
-    long: (most, seen) => `The model reads at most ${most} tokens. Of this text it reads the last ${seen}; what stands in italics has been forgotten.`,
+    strange: "The tokenizer has never seen {listed}. Each becomes <unk>, and the model cannot know what stood there.",
+    long: "The model reads at most {most} tokens. Of this text it reads the last {seen}; what stands in italics has been forgotten.",
     header: ["token", "probability at this temperature", "after top-k and top-p"],
-  };
+  });
   const [PAD, BOS, EOS, UNKNOWN] = [0, 1, 2, 3];
   const NEVER = [PAD, BOS];  // what is never written
   const SHOWN = 12, AT_ONCE = 40, PAUSE = 120, SLICE = 30;  // tokens, tokens, and milliseconds
@@ -117,7 +117,7 @@
     const rank = figure.slider({ label: SAY.topK, of: RANKS, value: Infinity, write: (v) => (v < Infinity ? String(v) : SAY.all) });
     const sum = figure.slider({ label: SAY.topP, of: SUMS, value: 0.9, write: (v) => AM.number(v, 2) });
     const rules = heat.input.closest(".am-control");
-    const page = element("p", { class: "am-writing", role: "group", "aria-label": SAY.written, tabindex: 0 });
+    const page = element("p", { class: "am-writing", role: "group", "aria-label": SAY.written, tabindex: 0, translate: "no" });
     const warning = element("p", { class: "am-warning", role: "status" });
     const heard = element("p", { class: "visually-hidden", role: "status" });  // what was written at once
     rules.classList.add("am-rules");
@@ -155,7 +155,7 @@
       list.replaceChildren(...first.map(function (token) {
         const left = after[token] > 0;
         const button = element("button", { type: "button", class: left ? "" : "is-cut" },
-          element("span", { class: "token" }, shown(names, token)), bar(left ? after[token] : before[token], left),
+          element("span", { class: "token", translate: "no" }, shown(names, token)), bar(left ? after[token] : before[token], left),
           element("span", { class: "value" }, left ? probability(after[token]) : SAY.cut),
           element("span", { class: "visually-hidden" }, left ? SAY.choose : SAY.chooseCut));
         button.addEventListener("click", function () { stop(); act(() => add(token, after[token], true)); });
@@ -164,7 +164,7 @@
       const sumOf = (values) => rest.reduce((total, token) => total + values[token], 0);
       const left = rest.filter((token) => after[token] > 0).length;
       list.append(element("li", { class: "rest" },
-        element("span", { class: "token" }, SAY.rest(AM.number(rest.length), AM.number(left))),
+        element("span", { class: "token" }, Say.fill(SAY.rest, { count: AM.number(rest.length), left: AM.number(left) })),
         bar(left ? sumOf(after) : sumOf(before), left > 0),
         element("span", { class: "value" }, left ? probability(sumOf(after)) : SAY.cut)));
       if (focused >= 0) list.querySelectorAll("button")[focused].focus({ preventScroll: true });
@@ -189,7 +189,7 @@
       }
       if (text.length === 1) page.append("…");
       page.scrollTop = page.scrollHeight;
-      const long = from > 0 ? [SAY.long(model.context, text.length - from)] : [];
+      const long = from > 0 ? [Say.fill(SAY.long, { most: model.context, seen: text.length - from })] : [];
       const warnings = [...notes, ...long].join(" ");
       if (warning.textContent !== warnings) warning.textContent = warnings;
     }
@@ -206,7 +206,7 @@
       const found = distribution();
       bars(found);
       const left = found.after.reduce((count, p) => count + (p > 0), 0);
-      const count = SAY.left(AM.number(left), AM.number(names.length));
+      const count = Say.fill(SAY.left, { left: AM.number(left), all: AM.number(names.length) });
       if (!writing) figure.say([doing, ended ? SAY.ended : count].filter(Boolean).join(" "));
     };
 
@@ -232,7 +232,7 @@
         const strange = tokens.unknown(lower).slice(0, STRANGE).map((one) => `“${one}”`);
         text = [BOS, ...tokens.encode(lower)];
         [had, doing, random] = [[], "", AM.random(number.value)];
-        notes = [...(text.length === 1 ? [SAY.none] : []), ...(strange.length ? [SAY.strange(strange.join(", "))] : [])];
+        notes = [...(text.length === 1 ? [SAY.none] : []), ...(strange.length ? [Say.fill(SAY.strange, { listed: strange.join(", ") })] : [])];
         await look();
       });
     }
@@ -241,8 +241,8 @@
       const name = shown(names, token);
       text.push(token);
       had.push(p);
-      doing = SAY.drawn(name, probability(p));
-      if (byReader) doing = p > 0 ? SAY.chosen(name, probability(p)) : SAY.chosenCut(name);
+      doing = Say.fill(SAY.drawn, { token: name, p: probability(p) });
+      if (byReader) doing = p > 0 ? Say.fill(SAY.chosen, { token: name, p: probability(p) }) : Say.fill(SAY.chosenCut, { token: name });
       await look();
     }
 
@@ -267,7 +267,7 @@
           if (most > 1) await wait(calm() ? 0 : PAUSE);
         }
         if (most > 1) {
-          doing = SAY.wrote(text.length - start);
+          doing = Say.fill(SAY.wrote, { count: text.length - start });
           heard.textContent = tokens.decode(text.slice(start));
         }
         writing = false;
@@ -301,7 +301,7 @@
         play(stage, values, parts);
       } catch (error) {
         ask();
-        said.textContent = SAY.failed(error.message);
+        said.textContent = Say.fill(SAY.failed, { why: error.message });
         button.textContent = SAY.again;
         button.disabled = false;
         button.focus({ preventScroll: true });

@@ -3,7 +3,7 @@
    same without it. */
 "use strict";
 document.addEventListener("DOMContentLoaded", function () {
-  const SAY = {
+  const SAY = Say.texts({
     so_far: "Done on this page: {exercises} of {all_exercises} exercises, {questions} of " +
       "{all_questions} questions. Your browser remembers it, and nobody else does.",
     more: "Your progress in all chapters",
@@ -17,7 +17,7 @@ document.addEventListener("DOMContentLoaded", function () {
       "page. Under “Your progress” you can save them as a file.",
     aside: "What this browser had kept of your progress cannot be read. It is not lost: under " +
       "“Your progress” you can save it as a file.",
-  };
+  });
   const chapter = Object.keys(COURSE).find((one) =>
     decodeURI(location.pathname).endsWith(`/${COURSE[one].page}_exercises.html`));
   if (!chapter) return;
@@ -38,7 +38,7 @@ document.addEventListener("DOMContentLoaded", function () {
     element("div", { className: "am-progress" }, count, Codes.box(), element("p", {}, all), trouble));
   Progress.watch(function () {
     const one = Progress.count(exercises), two = Progress.count(questions);
-    count.textContent = Codes.fill(SAY.so_far, {
+    count.textContent = Say.fill(SAY.so_far, {
       exercises: one.done, all_exercises: one.all, questions: two.done, all_questions: two.all,
     });
     trouble.textContent = SAY[Progress.trouble()] || "";

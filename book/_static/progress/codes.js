@@ -4,7 +4,7 @@
    and prove nothing. */
 "use strict";
 const Codes = (function () {
-  const SAY = {
+  const SAY = Say.texts({
     label: "Code from the checker",
     enter: "Mark as done",
     marked: "Marked as done: {names}.",
@@ -14,10 +14,9 @@ const Codes = (function () {
     noNumber: "Chapter {chapter} has no exercise {number}.",
     noChapter: "No chapter has exercises under {name}.",
     digits: "The last three characters of {code} do not fit what stands before them.",
-  };
+  });
   const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-  const fill = (template, values) =>
-    template.replace(/\{(\w+)\}/g, (slot, name) => values[name]);
+  const { fill } = Say;
 
   /* FNV-1a with 32 bits, folded; three digits of five bits. */
   function digitsOf(text) {
@@ -91,5 +90,5 @@ const Codes = (function () {
     return form;
   }
 
-  return { digitsOf, read, box, fill };
+  return { digitsOf, read, box };
 })();

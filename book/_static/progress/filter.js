@@ -2,13 +2,13 @@
    those that are done. Without this script the whole table stands there, by chapter. */
 "use strict";
 document.addEventListener("DOMContentLoaded", function () {
-  const SAY = {
+  const SAY = Say.texts({
     difficulty: "Difficulty", skill: "Skill", state: "State", order: "Order",
     all: "all", done: "done", open: "not done yet",
     by_chapter: "by chapter", by_difficulty: "by difficulty",
     shown: "{shown} of {all} exercises are shown.",
     mark: "✓ done",
-  };
+  });
   const table = document.querySelector(".am-exercises table");
   const rows = [...table.querySelectorAll("tr[data-id]")], home = [...table.tBodies];
   const chapterOf = new Map(rows.map((row) => [row, row.parentElement]));
@@ -52,7 +52,7 @@ document.addEventListener("DOMContentLoaded", function () {
     [...table.tBodies].forEach((body) => {
       body.hidden = ![...body.rows].slice(1).some((row) => !row.hidden);
     });
-    status.textContent = SAY.shown.replace("{shown}", shown).replace("{all}", rows.length);
+    status.textContent = Say.fill(SAY.shown, { shown, all: rows.length });
   }
 
   function buttons(what, names) {

@@ -2,7 +2,7 @@
    the table of chapters on the first page. Nothing where nothing is done yet. */
 "use strict";
 document.addEventListener("DOMContentLoaded", function () {
-  const SAY = { done: "{done} of {all} done" };
+  const SAY = Say.texts({ done: "{done} of {all} done" });
 
   function sign(link) {
     const inTable = link.closest(".am-chapters") !== null;
@@ -33,7 +33,7 @@ document.addEventListener("DOMContentLoaded", function () {
         mark.classList.toggle("am-whole", done === all);
         mark.style.setProperty("--share", done / all);
         mark.querySelector(".am-counted").textContent =
-          SAY.done.replace("{done}", done).replace("{all}", all);
+          Say.fill(SAY.done, { done, all });
       });
     });
   });

@@ -2,7 +2,7 @@
    it. The table and its totals stand in the page; this script counts. */
 "use strict";
 document.addEventListener("DOMContentLoaded", function () {
-  const SAY = {
+  const SAY = Say.texts({
     some: "{done} of {all}",
     answered: "{done} of {all}, {first} at the first try",
     total: "Done in all chapters: {exercises} of {all_exercises} exercises, {questions} of " +
@@ -27,7 +27,7 @@ document.addEventListener("DOMContentLoaded", function () {
     save_aside: "Save what cannot be read",
     file: "You opened the book as files. Some browsers then remember nothing from page to page; " +
       "`make serve` opens it so that they do.",
-  };
+  });
   const LARGEST = 1e6;  // bytes of a file; all marks of the book take 20,000
   const place = document.querySelector(".am-your-progress");
   const element = (tag, about = {}, ...inside) => {
@@ -50,8 +50,8 @@ document.addEventListener("DOMContentLoaded", function () {
     try {
       if (file.size > LARGEST) throw new Error("unreadable");
       const { added, skipped } = Progress.merge(await file.text());
-      answer.textContent = Codes.fill(SAY.loaded, { added }) +
-        (skipped ? ` ${Codes.fill(SAY.skipped, { skipped })}` : "");
+      answer.textContent = Say.fill(SAY.loaded, { added }) +
+        (skipped ? ` ${Say.fill(SAY.skipped, { skipped })}` : "");
     } catch (error) {
       answer.textContent = SAY[error.message] || SAY.unreadable;
     }
@@ -81,16 +81,16 @@ document.addEventListener("DOMContentLoaded", function () {
     const chapters = Object.keys(COURSE), strange = Progress.unknown();
     const one = Progress.count(chapters.flatMap(Progress.exercises));
     const two = Progress.count(chapters.flatMap(Progress.questions));
-    total.textContent = Codes.fill(SAY.total, {
+    total.textContent = Say.fill(SAY.total, {
       exercises: one.done, all_exercises: one.all, questions: two.done, all_questions: two.all,
     });
     unknown.textContent = strange.length === 0 ? ""
-      : Codes.fill(SAY.unknown, { count: strange.length, names: strange.slice(0, 9).join(", ") });
+      : Say.fill(SAY.unknown, { count: strange.length, names: strange.slice(0, 9).join(", ") });
     place.querySelectorAll("tr[data-chapter]").forEach(function (row) {
       const chapter = row.dataset.chapter, [exercises, questions] = row.querySelectorAll("td");
       const answered = Progress.count(Progress.questions(chapter));
-      exercises.textContent = Codes.fill(SAY.some, Progress.count(Progress.exercises(chapter)));
-      questions.textContent = Codes.fill(answered.done ? SAY.answered : SAY.some, answered);
+      exercises.textContent = Say.fill(SAY.some, Progress.count(Progress.exercises(chapter)));
+      questions.textContent = Say.fill(answered.done ? SAY.answered : SAY.some, answered);
     });
     trouble.textContent = SAY[Progress.trouble()] || "";
     saveAside.hidden = !Progress.aside();
