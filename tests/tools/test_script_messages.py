@@ -1,11 +1,13 @@
 """What the scripts of the pages say, and that all of it can be said in Korean."""
 
+import json
 import re
 
 import pytest
 
-from tools import script_messages
+from tools import korean, script_messages
 from tools.project import ROOT
+from tools.translations import MESSAGES, read
 
 SCRIPT = """
 /* Say.texts({ comment: "not this one" }) */
@@ -96,3 +98,28 @@ def test_whatever_a_script_shows_is_in_the_catalog():
                 unknown.append(f"{path.name}:{line}: {text}")
     assert unknown == []
     assert quiet == set(QUIET)
+
+
+def test_the_korean_is_whole_and_keeps_the_rules():
+    english = {str(one.id): one for one in script_messages.messages() if one.id}
+    catalog = read(script_messages.KOREAN)
+    known = {str(one.id): one for one in catalog if one.id and one.string and not one.fuzzy}
+    hint = "take changed texts into scripts.po and translate them"
+    assert set(known) == set(english), hint
+    wrong = [(text, korean.problems(text, str(one.string))) for text, one in known.items()]
+    assert [pair for pair in wrong if pair[1]] == []
+
+
+def test_the_texts_of_a_korean_page():
+    script = script_messages.script_texts()
+    texts = json.loads(re.search(r"window.AM_TEXTS = (.*);\n\Z", script, re.DOTALL)[1])
+    assert texts["Show me"] == "답 보기"
+    assert len(texts) == len([one for one in script_messages.messages() if one.id])
+
+
+def test_the_templates_have_their_korean():
+    """Sphinx itself puts in what sphinx.po says for their texts."""
+    templates = (ROOT / "book" / "_templates").glob("*.html")
+    texts = {text for path in templates for text in re.findall(r"_\('(.*?)'\)", path.read_text())}
+    catalog = read(MESSAGES / "sphinx.po")
+    assert texts <= {one.id for one in catalog if one.string}
