@@ -138,7 +138,7 @@ def pages_key() -> str:
 def korean_key() -> str:
     """Key of everything the Korean pages are built from."""
     paths = files_below(ROOT / "locale", catalogs.SPOKEN)
-    paths += [ROOT / "tools" / f"{name}.py" for name in ("catalogs", "outputs")]
+    paths += [ROOT / "tools" / f"{name}.py" for name in ("catalogs", "outputs", "script_messages")]
     paths += [ROOT / "course_lib" / "figures" / "language.py"]
     return f"{pages_key()} {digest(paths)}"
 

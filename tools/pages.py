@@ -26,7 +26,7 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
-from tools import live, policy
+from tools import live, policy, script_messages
 from tools.project import (
     ROOT,
     config,
@@ -441,6 +441,8 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     (folder / "index.html").write_text(to_the_start(app.config.html_title), "utf8")
     (folder / "sitemap.xml").write_text(sitemap(base), "utf8")
     (folder / "robots.txt").write_text(f"Sitemap: {urljoin(base, 'sitemap.xml')}\n", "utf8")
+    if app.config.language == "ko":
+        (folder / "_static" / "texts.js").write_text(script_messages.script_texts(), "utf8")
     preview(folder / "_static" / "preview.png")
     icons(folder)
     live.write(folder / "_static" / "live")
@@ -454,6 +456,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("translator-figure", TranslatorFigure)
     app.add_directive("colab-button", ColabButton)
     app.add_js_file("say.js", priority=100)  # before all scripts that say something with it
+    if app.config.language == "ko":
+        app.add_js_file("texts.js", priority=90)
     app.add_transform(MarkBoxes)
     app.connect("source-read", frame_answers)
     app.connect("doctree-read", name_answers)

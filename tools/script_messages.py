@@ -1,4 +1,6 @@
-"""What the scripts of the pages say, and what `course_lib/locale/ko/scripts.po` says for it.
+"""What the scripts of the pages say, and what `locale/ko/scripts.po` says for it.
+
+    python -m tools.script_messages         take the English texts as they are now into scripts.po
 
 A script keeps what a reader sees or hears in a call of `Say.texts` (book/_static/say.js), each text
 a string of its own with slots such as `{name}`. `messages` lists them with their places;
@@ -13,10 +15,11 @@ from typing import NamedTuple
 
 from babel.messages.catalog import Catalog
 
+from tools.catalogs import LOCALE, read, write
 from tools.project import ROOT
-from tools.translations import read
 
-KOREAN = ROOT / "course_lib" / "locale" / "ko" / "scripts.po"
+# By itself: a short text such as “after” may need other Korean in the output of a cell.
+KOREAN = LOCALE / "scripts.po"
 STATIC = ROOT / "book" / "_static"
 
 # Parts of a script: a comment; a string; a regular expression, which stands where a value may
@@ -134,3 +137,15 @@ def script_texts() -> str:
     }
     lines = json.dumps(texts, ensure_ascii=False, indent=0)
     return f"/* Written by tools/script_messages.py; see say.js. */\nwindow.AM_TEXTS = {lines};\n"
+
+
+def update() -> None:
+    """Take the English texts as they are now into the catalog; Korean that fits them stays."""
+    catalog = read(KOREAN)
+    catalog.update(messages(), update_header_comment=False)
+    catalog.obsolete.clear()
+    write(KOREAN, catalog)
+
+
+if __name__ == "__main__":
+    update()

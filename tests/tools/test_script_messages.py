@@ -6,8 +6,8 @@ import re
 import pytest
 
 from tools import korean, script_messages
+from tools.catalogs import PROSE, read
 from tools.project import ROOT
-from tools.translations import MESSAGES, read
 
 SCRIPT = """
 /* Say.texts({ comment: "not this one" }) */
@@ -104,7 +104,7 @@ def test_the_korean_is_whole_and_keeps_the_rules():
     english = {str(one.id): one for one in script_messages.messages() if one.id}
     catalog = read(script_messages.KOREAN)
     known = {str(one.id): one for one in catalog if one.id and one.string and not one.fuzzy}
-    hint = "take changed texts into scripts.po and translate them"
+    hint = "`python -m tools.script_messages` takes changed texts into locale/ko/scripts.po"
     assert set(known) == set(english), hint
     wrong = [(text, korean.problems(text, str(one.string))) for text, one in known.items()]
     assert [pair for pair in wrong if pair[1]] == []
@@ -121,5 +121,5 @@ def test_the_templates_have_their_korean():
     """Sphinx itself puts in what sphinx.po says for their texts."""
     templates = (ROOT / "book" / "_templates").glob("*.html")
     texts = {text for path in templates for text in re.findall(r"_\('(.*?)'\)", path.read_text())}
-    catalog = read(MESSAGES / "sphinx.po")
+    catalog = read(PROSE / "sphinx.po")
     assert texts <= {one.id for one in catalog if one.string}
