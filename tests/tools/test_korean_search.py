@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
+from tools.catalogs import PROSE
 from tools.korean_search import SearchKorean, bare, forms
-from tools.translations import MESSAGES
 
 WORDS = """
     정렬 정렬을 정렬은 정렬에서는 정렬의 길이 길이의 길이에서 결과 결과는 결과를 정확도 정확도를
@@ -72,7 +72,7 @@ def in_node(script: str, argument: object) -> object:
 
 
 def test_a_query_is_read_as_the_pages_are(language):
-    catalog = (MESSAGES / "notebooks" / "04_attention.po").read_text("utf8")
+    catalog = (PROSE / "notebooks" / "04_attention.po").read_text("utf8")
     words = sorted({*WORDS, *re.findall("[가-힣]+", catalog)})
     answer = "const answer = (words) => words.map((word) => splitQuery(word));"
     assert in_node(language.js_stemmer_code + answer, words) == [[bare(word)] for word in words]

@@ -15,10 +15,10 @@ from sphinx import locale
 from sphinx.application import Sphinx
 
 from tools import korean
-from tools.translations import LOCALE, MESSAGES, read
+from tools.catalogs import LOCALE, PROSE, read
 
-CATALOG = MESSAGES / "sphinx.po"
-SCRIPT = MESSAGES / "sphinx.js"
+CATALOG = PROSE / "sphinx.po"
+SCRIPT = PROSE / "sphinx.js"
 
 PAGES = {
     "index.md": "# The book\n\nBegin with {doc}`one`.\n",
