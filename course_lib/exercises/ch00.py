@@ -18,6 +18,7 @@ from course_lib.exercises.engine.core import (
     expect_equal,
     expect_type,
     named,
+    say,
 )
 
 
@@ -40,7 +41,8 @@ def expect_own_work(call: Callable[[], Any], part: str) -> None:
     with Calls() as calls:
         call()
     used = [name for name in calls.names if part in name]
-    expect(not used, f"You call `{''.join(used[:1])}` of torch: write it yourself.", used)
+    problem = say("You call `{name}` of torch: write it yourself.", name="".join(used[:1]))
+    expect(not used, problem, used)
 
 
 # --- 0.1 shapes -----------------------------------------------------------------------------------
@@ -70,15 +72,16 @@ def shapes():
 @shapes.case
 def five_tuples(answer):
     expect_type(answer, (list, tuple), "`shapes`")
-    expect(len(answer) == 5, f"`shapes` has {len(answer)} entries, expected five.", list(answer))
+    problem = say("`shapes` has {count} entries, expected five.", count=len(answer))
+    expect(len(answer) == 5, problem, list(answer))
     for letter, shape in zip("abcde", answer, strict=True):
-        expect_type(shape, tuple, f"shape {letter}")
+        expect_type(shape, tuple, say("shape {letter}", letter=letter))
 
 
 @shapes.case
 def each_shape(answer):
     for letter, shape, expected in zip("abcde", answer, shapes.answer, strict=True):
-        expect_equal(tuple(shape), expected, f"shape {letter}")
+        expect_equal(tuple(shape), expected, say("shape {letter}", letter=letter))
 
 
 shapes.mistake(
@@ -340,9 +343,10 @@ def right_slope():
 
 def expect_own_gradients(plain: Tensor, learns: Tensor, what: str) -> None:
     """The first tensor still has no `.grad`, and that of the second is still all ones."""
-    expect(plain.grad is None, f"After the call the {what} has a `.grad`. It had none before.")
+    new = say("After the call the {what} has a `.grad`. It had none before.", what=what)
+    expect(plain.grad is None, new)
     kept = learns.grad is not None and torch.equal(learns.grad, torch.ones_like(learns))
-    expect(kept, f"After the call the {what} has another `.grad` than before.")
+    expect(kept, say("After the call the {what} has another `.grad` than before.", what=what))
 
 
 @slope.case
@@ -351,9 +355,9 @@ def point_of_somebody_else(answer):
     learns.requires_grad_().grad = torch.ones(3)
     for point in (plain, learns, computed):
         expected = slope.answer(bowl, point)
-        for time in ("first", "second"):
+        for what in ("the gradient at the first call", "the gradient at the second call"):
             got = answer(bowl, point)
-            expect_close(got, expected, f"the gradient at the {time} call")
+            expect_close(got, expected, what)
         expect_own_gradients(plain, learns, "point")
     plain.add_(1.0)
     expect_close(answer(bowl, plain), slope.answer(bowl, plain), "the gradient at a moved point")
@@ -438,7 +442,8 @@ def without_torch_optim(answer):
         answer(valley, torch.tensor([2.0, 1.0]))
     finally:
         hook.remove()
-    expect(not used, f"You use `{''.join(used[:1])}` of torch: write the step yourself.", used)
+    problem = say("You use `{name}` of torch: write the step yourself.", name="".join(used[:1]))
+    expect(not used, problem, used)
 
 
 descend.mistake(
@@ -460,20 +465,29 @@ descend.mistake(
 
 # --- The last cell of the notebook ----------------------------------------------------------------
 
-_D2L = "Dive into Deep Learning](https://d2l.ai/chapter_"
-_TORCH = "https://docs.pytorch.org"
-_BROADCASTING = f"[Broadcasting semantics]({_TORCH}/docs/stable/notes/broadcasting.html)"
-_SOFTMAX = f"[Softmax regression, {_D2L}linear-classification/softmax-regression.html)"
-
+_BROADCASTING = say(
+    "[Broadcasting semantics](https://docs.pytorch.org/docs/stable/notes/broadcasting.html)"
+)
+_SOFTMAX = say(
+    "[Softmax regression, Dive into Deep Learning]"
+    "(https://d2l.ai/chapter_linear-classification/softmax-regression.html)"
+)
 READ_FIRST = {
     "shapes": _BROADCASTING,
     "centered": _BROADCASTING,
-    "similarities": f"[Linear algebra, {_D2L}preliminaries/linear-algebra.html)",
+    "similarities": say(
+        "[Linear algebra, Dive into Deep Learning]"
+        "(https://d2l.ai/chapter_preliminaries/linear-algebra.html)"
+    ),
     "softmax": _SOFTMAX,
     "cross_entropy": _SOFTMAX,
-    "slope": "[Automatic differentiation]"
-    f"({_TORCH}/tutorials/beginner/basics/autogradqs_tutorial.html)",
-    "descend": f"[Gradient descent, {_D2L}optimization/gd.html)",
+    "slope": say(
+        "[Automatic differentiation]"
+        "(https://docs.pytorch.org/tutorials/beginner/basics/autogradqs_tutorial.html)"
+    ),
+    "descend": say(
+        "[Gradient descent, Dive into Deep Learning](https://d2l.ai/chapter_optimization/gd.html)"
+    ),
 }
 
 
@@ -486,15 +500,21 @@ def readiness(**answers: Any) -> tuple[list[list[str]], str]:
     rows = [
         [
             f"`{name}`",
-            f"{result.outcome.symbol} {result.outcome.word.lower()}",
-            "ready" if result.passed else READ_FIRST[name],
+            result.outcome.word,
+            say("ready") if result.passed else READ_FIRST[name],
         ]
         for name, result in results.items()
     ]
     passed = sum(result.passed for result in results.values())
-    count = f"**{passed} of {len(results)}** exercises passed."
-    if passed == len(results):
-        return rows, f"{count} You are ready for chapter 1."
+    verdict = (
+        "**{passed} of {count}** exercises passed. Work through what the table names before you "
+        "start chapter 1."
+    )
     if passed >= len(results) - 2:
-        return rows, f"{count} Start chapter 1, and read what the table names beside it."
-    return rows, f"{count} Work through what the table names before you start chapter 1."
+        verdict = (
+            "**{passed} of {count}** exercises passed. Start chapter 1, and read what the table "
+            "names beside it."
+        )
+    if passed == len(results):
+        verdict = "**{passed} of {count}** exercises passed. You are ready for chapter 1."
+    return rows, say(verdict, passed=passed, count=len(results))

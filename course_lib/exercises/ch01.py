@@ -7,7 +7,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.engine.core import as_list, exercise, expect, expect_tensor, expect_type
+from course_lib.exercises.engine.core import (
+    as_list,
+    exercise,
+    expect,
+    expect_tensor,
+    expect_type,
+    say,
+)
 from course_lib.recurrent.cells import LSTMCell, unroll
 from course_lib.recurrent.language_model import RNNLanguageModel, RNNLanguageModelConfig
 
@@ -169,12 +176,14 @@ def gradients_of_norm(size: float, *shapes: tuple[int, ...]) -> list[Tensor]:
 def one_factor_for_all(answer):
     given = gradients_of_norm(5.0, (2, 3), (4,), (3, 1, 2))
     got = as_list(answer(given, 1.5))
-    expect(len(got) == 3, f"{len(got)} tensors came back, expected 3.")
+    expect(len(got) == 3, say("{count} tensors came back, expected 3.", count=len(got)))
     for index, (one, before) in enumerate(zip(got, given, strict=True)):
-        expect_tensor(one, before.shape, what=f"gradient {index}")
+        expect_tensor(one, before.shape, what=say("gradient {index}", index=index))
     factors = [(one.norm() / before.norm()).item() for one, before in zip(got, given, strict=True)]
-    told = ", ".join(f"{factor:.2f}" for factor in factors)
-    problem = f"Your tensors were multiplied by {told}: the step now points elsewhere."
+    problem = say(
+        "Your tensors were multiplied by {factors}: the step now points elsewhere.",
+        factors=", ".join(f"{factor:.2f}" for factor in factors),
+    )
     expect(max(factors) - min(factors) < 1e-4, problem, got)
 
 
@@ -362,9 +371,16 @@ def expect_memory(answer: nn.Module, flags: list[int], steps: int) -> None:
     shown = states[:, first:, 0] * values[:, latest[first:]]  # the sign is right where positive
     wrong = (~(shown > 0)).any(1).sum().item()
     weakest = shown.abs().min().item()
-    after = f"(Sequences of length {steps}, a flag at {', '.join(map(str, flags))}.)"
-    expect(wrong == 0, f"In {wrong} of 64 sequences h has a wrong sign. {after}", shown)
-    expect(weakest > 0.1, f"The smallest |h| is {weakest:.2g}. {after}", shown)
+    after = say(
+        "(Sequences of length {steps}, a flag at {flags}.)",
+        steps=steps,
+        flags=", ".join(map(str, flags)),
+    )
+    sign = say("In {wrong} of 64 sequences h has a wrong sign.", wrong=wrong)
+    expect(wrong == 0, (sign, after), shown)
+    expect(
+        weakest > 0.1, (say("The smallest |h| is {weakest:.2g}.", weakest=weakest), after), shown
+    )
 
 
 @latch.case
@@ -372,7 +388,8 @@ def weights_of_this_size(answer):
     expect_type(answer, nn.Module, "`latch`")
     for name, shape in SHAPES.items():
         found = getattr(answer, name, None)
-        expect(found is not None, f"There is no `{name}`: is this a single step of an LSTM?")
+        problem = say("There is no `{name}`: is this a single step of an LSTM?", name=name)
+        expect(found is not None, problem)
         expect_tensor(found, shape, None, f"`{name}`")
 
 

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_tensor, named
+from course_lib.exercises.engine.core import (
+    exercise,
+    expect,
+    expect_close,
+    expect_tensor,
+    named,
+    say,
+)
 
 # --- 3.1 chance_of_no_mistake ---------------------------------------------------------------------
 
@@ -346,10 +353,16 @@ def one_hidden_layer(answer):
         outputs = positions * classes
         least = hidden * (width + outputs)
         most = least + hidden + outputs + 2 * (width + hidden)  # biases and a normalization
-        problem = f"Your probe for {width} numbers and {hidden} hidden units has {count} weights,"
-        few, many = "too few: is each layer an attribute?", "too many for one hidden layer of them."
-        expect(count >= least, f"{problem} {few}", count)
-        expect(count <= most, f"{problem} {many}", count)
+        few = (
+            "Your probe for {width} numbers and {hidden} hidden units has {count} weights, too "
+            "few: is each layer an attribute?"
+        )
+        many = (
+            "Your probe for {width} numbers and {hidden} hidden units has {count} weights, too "
+            "many for one hidden layer of them."
+        )
+        expect(count >= least, say(few, width=width, hidden=hidden, count=count), count)
+        expect(count <= most, say(many, width=width, hidden=hidden, count=count), count)
 
 
 @NonlinearProbe.case
@@ -396,7 +409,8 @@ def _no_gradient(probe: nn.Module) -> None:
         [1.0],
     )
     still = [n for n, p in probe.named_parameters() if p.grad is None or not p.grad.any()]
-    expect(not still, f"These weights get no gradient: {', '.join(still)}.", still)
+    names = ", ".join(f"`{name}`" for name in still)
+    expect(not still, say("These weights get no gradient: {names}.", names=names), still)
 
 
 NonlinearProbe.mistake(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.engine.core import exercise, expect, expect_close
+from course_lib.exercises.engine.core import exercise, expect, expect_close, say
 
 # --- 4.1 dot_scores -------------------------------------------------------------------------------
 
@@ -328,8 +328,11 @@ def weights_follow_the_states(answer):
     off = (moved - weights[:, order]).abs().max().item()
     expect(
         off < 1e-4,
-        "When states change places, their weights must go along; yours differ by up to "
-        f"{off:.2g}. Do your scores read the source?",
+        say(
+            "When states change places, their weights must go along; yours differ by up to "
+            "{off:.2g}. Do your scores read the source?",
+            off=off,
+        ),
         weights,
     )
 
@@ -383,14 +386,11 @@ def _padded(*lengths: int, targets: int, longest: int) -> tuple[Tensor, Tensor]:
 def each_query_has_one_unit(answer):
     weights = answer(*_padded(5, 2, 4, targets=3, longest=5))
     total = weights.sum(dim=-1)
-    sums = f"sum to between {total.min():.2f} and {total.max():.2f}"
+    sums = say("Yours sum to between {low:.2f} and {high:.2f}.", low=total.min(), high=total.max())
     if total.isnan().any():
-        sums = "contain NaN"
-    expect(
-        (total - 1).abs().max() < 1e-4,
-        f"The weights of one query must sum to 1 over the source. Yours {sums}.",
-        weights,
-    )
+        sums = "Yours contain NaN."
+    message = ("The weights of one query must sum to 1 over the source.", sums)
+    expect((total - 1).abs().max() < 1e-4, message, weights)
 
 
 @source_weights.same_as_answer("the tensor of weights", grad=True)
@@ -483,15 +483,24 @@ def _inputs(sentences: int, embedding: int, width: int, length: int) -> tuple[Te
     return *(torch.randn(size) for size in sizes), mask
 
 
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 @AttentionStep.case
 def layers_keep_their_names(answer):
     ours = {name: tuple(w.shape) for name, w in AttentionStep.answer(5, 7).named_parameters()}
     yours = {name: tuple(w.shape) for name, w in answer(5, 7).named_parameters()}
     missing, extra = sorted(ours.keys() - yours.keys()), sorted(yours.keys() - ours.keys())
-    named = f" Missing: {', '.join(missing) or 'none'}. Not known: {', '.join(extra) or 'none'}."
-    expect(not missing and not extra, "The parameters have other names." + named, list(yours))
+    message = (
+        "The parameters have other names.",
+        say("Missing: {names}.", names=_listed(missing)) if missing else "",
+        say("Not known: {names}.", names=_listed(extra)) if extra else "",
+    )
+    expect(not missing and not extra, message, list(yours))
     other = [name for name in ours if ours[name] != yours[name]]
-    expect(not other, f"These parameters have other shapes: {', '.join(other)}.", list(yours))
+    shapes = say("These parameters have other shapes: {names}.", names=_listed(other))
+    expect(not other, shapes, list(yours))
 
 
 @AttentionStep.case
@@ -506,8 +515,11 @@ def the_state_before_the_word_asks(answer):
     expect_close(
         results[1][1],
         results[0][1],
-        "the tensor of weights after another word (the state before it cannot know it; largest "
-        f"change {change:.2g})",
+        say(
+            "the tensor of weights after another word (the state before it cannot know it; largest "
+            "change {change:.2g})",
+            change=change,
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.engine.core import exercise, expect, expect_type, named
+from course_lib.exercises.engine.core import exercise, expect, expect_type, named, say
 
 # --- 5.1 self_attention ---------------------------------------------------------------------------
 
@@ -256,20 +256,22 @@ def _mix(x: Tensor) -> Tensor:
     return (x @ x.transpose(1, 2) / math.sqrt(x.shape[-1])).softmax(dim=-1) @ x
 
 
-def _expect_verdict(answer: Callable, right: bool, layers: dict, x: Tensor, order: Tensor) -> None:
+def _expect_verdict(answer: Callable, right: bool, what: dict, x: Tensor, order: Tensor) -> None:
     """The answer says yes, or no, to each layer; the first about which it is wrong is named.
 
-    layers: by name, each a function or a pair of a function and an order of its own.
+    what: the layers by name, each a function or a pair of a function and an order of its own.
     """
     verdicts = []
-    for layer in layers.values():
+    for layer in what.values():
         layer, own = layer if isinstance(layer, tuple) else (layer, order)
         verdict = answer(layer, x.clone(), own.clone())
         verdicts.append(bool(verdict) if isinstance(verdict, np.bool_) else verdict)
-    for name, verdict in zip(layers, verdicts, strict=True):
+    for name, verdict in zip(what, verdicts, strict=True):
         expect_type(verdict, bool)
-        said, truth = ("no", "is") if right else ("yes", "is not")
-        expect(verdict == right, f"You say {said} to {name}. It {truth} equivariant.", verdicts)
+        said = "You say yes to {name}. It is not equivariant."
+        if right:
+            said = "You say no to {name}. It is equivariant."
+        expect(verdict == right, say(said, name=name), verdicts)
 
 
 def _at(sentence: int, position: int, number: int) -> Tensor:
@@ -543,12 +545,18 @@ def _expect_layers(answer: Callable, pairs: Iterator[tuple[int, int]], **how: bo
     found = [answer(length, kernel, **how) for length, kernel in sizes]
     found = [one.item() if isinstance(one, (Tensor, np.generic)) else one for one in found]
     for (length, kernel), layers in zip(sizes, found, strict=True):
-        what = f"{length} positions and a kernel of {kernel}{', dilated,' if how else ''}"
-        expect_type(layers, (int, float), f"the number of layers for {what}")
+        case = "{length} positions and a kernel of {kernel}"
+        if how:
+            case = "{length} positions and a kernel of {kernel}, dilated,"
+        case = say(case, length=length, kernel=kernel)
+        expect_type(layers, (int, float), say("the number of layers for {case}", case=case))
         right = layers_to_connect.answer(length, kernel, **how)
-        few = "few: the last position does not see the first" if layers < right else "many"
-        error = f"{abs(layers - right):.3g}"
-        expect(layers == right, f"For {what} you have {error} too {few}.", found)
+        message = "For {case} you have {error:.3g} too many."
+        if layers < right:
+            message = (
+                "For {case} you have {error:.3g} too few: the last position does not see the first."
+            )
+        expect(layers == right, say(message, case=case, error=abs(layers - right)), found)
 
 
 @layers_to_connect.case

@@ -9,7 +9,8 @@ from random import randint
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.engine.core import exercise, expect, expect_tensor, expect_type
+from course_lib.exercises.engine.core import exercise, expect, expect_tensor, expect_type, say
+from course_lib.exercises.engine.expect import wrong
 
 # --- 6.1 split_heads ------------------------------------------------------------------------------
 
@@ -216,8 +217,11 @@ def each_vector_alone(answer):
     moved = (alone - together[1, 2]).abs().max().item()
     expect(
         moved < 1e-5,
-        f"A vector comes out differently (by up to {moved:.2g}) when other vectors stand beside "
-        "it. LayerNorm treats each position of each sentence by itself.",
+        say(
+            "A vector comes out differently (by up to {moved:.2g}) when other vectors stand beside "
+            "it. LayerNorm treats each position of each sentence by itself.",
+            moved=moved,
+        ),
         together,
     )
 
@@ -299,10 +303,10 @@ def the_road_is_free():
 
 @pre_norm.case
 def the_sublayer_reads_normalized_numbers(answer):
-    calls: dict[str, list[Tensor]] = {"sub-layer": [], "norm": []}
+    calls: dict[str, list[Tensor]] = {"sublayer": [], "norm": []}
 
     def sublayer(given):
-        calls["sub-layer"].append(given)
+        calls["sublayer"].append(given)
         return torch.ones_like(given)
 
     def norm(given):
@@ -312,8 +316,9 @@ def the_sublayer_reads_normalized_numbers(answer):
     x = 5 * torch.randn(2, 3, 4) + 2
     answer(x, sublayer, norm)
     for name, given in calls.items():
-        expect(len(given) == 1, f"The {name} was called {len(given)} times, once is asked.", given)
-    read = calls["sub-layer"][0]
+        times = "`{name}` was called {count} times, once is asked."
+        expect(len(given) == 1, say(times, name=name, count=len(given)), given)
+    read = calls["sublayer"][0]
     near = read.shape == x.shape and torch.allclose(read, _norm(x), atol=1e-4)
     expect(near, "The sub-layer was not given the normalized vectors.", read)
 
@@ -384,20 +389,19 @@ def _spread(answer, source: Tensor, target: Tensor, pad: int = 0) -> tuple[Tenso
     """The rows of the real target words in the two masks: (words, T) and (words, S)."""
     masks = answer(source, target) if pad == 0 else answer(source, target, pad)
     expect_type(masks, (tuple, list))
-    expect(len(masks) == 2, f"You return {len(masks)} masks, expected two.", len(masks))
+    count = say("You return {count} masks, expected two.", count=len(masks))
+    expect(len(masks) == 2, count, len(masks))
     rows = []
-    for mask, asked, name in zip(masks, (target, source), ("first", "second"), strict=True):
-        expect_tensor(mask, dtype=torch.bool, what=f"the {name} mask")
+    names = ("the first mask", "the second mask")
+    for mask, asked, what in zip(masks, (target, source), names, strict=True):
+        expect_tensor(mask, dtype=torch.bool, what=what)
         shape = (len(target), 5, target.shape[1], asked.shape[1])  # five heads
         try:
             wide = mask.expand(shape)
         except RuntimeError:
-            expect(
-                False,
-                f"The {name} mask of shape {tuple(mask.shape)} does not broadcast to "
-                f"(B, H, T, {'T' if asked is target else 'S'}) = {shape}.",
-                mask,
-            )
+            problem = "{what} of shape {found} does not broadcast to (B, H, T, {last}) = {wanted}."
+            last, found = "T" if asked is target else "S", tuple(mask.shape)
+            raise wrong(problem, what, mask, found=found, last=last, wanted=shape) from None
         rows.append(wide[:, 0][target != pad])
     return rows[0], rows[1]
 
@@ -560,8 +564,11 @@ def three_parts(answer):
     names = sorted(encoder_layer_flops.answer(7, 16, 40))
     expect(
         sorted(map(str, found)) == names,
-        f"Your keys are {', '.join(f'`{key}`' for key in found)}; asked are "
-        f"{', '.join(f'`{name}`' for name in names)}, letter by letter.",
+        say(
+            "Your keys are {keys}; asked are {names}, letter by letter.",
+            keys=", ".join(f"`{key}`" for key in found),
+            names=", ".join(f"`{name}`" for name in names),
+        ),
         list(map(str, found)),
     )
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.attention.masks import causal_mask, padding_mask
-from course_lib.exercises.engine.core import as_list, exercise, expect, expect_tensor
+from course_lib.exercises.engine.core import as_list, exercise, expect, expect_tensor, say
 from course_lib.text.words import BOS, EOS, PAD
 
 # --- 7.1 teacher_forcing --------------------------------------------------------------------------
@@ -47,7 +47,8 @@ def teacher_forcing(sentences: list[list[int]]) -> tuple[Tensor, Tensor]:
 def _read_and_asked(value: Any) -> list[Tensor]:
     """Both results as int64; an end mark that is read right after the words counts as padding."""
     both = as_list(value)
-    expect(len(both) == 2, f"Expected two results, found {len(both)}.", value)
+    count = say("Expected two results, found {count}.", count=len(both))
+    expect(len(both) == 2, count, value)
     for one, what in zip(both, ("what is read", "what is asked for"), strict=True):
         expect_tensor(one, dtype=None, what=what)
     read, asked = (one if one.is_floating_point() else one.long() for one in both)
@@ -325,7 +326,7 @@ def _averaged(answer: Callable, weight: Tensor, *batches: Tensor) -> Tensor:
         loss_sum = (batch * ours).square().sum()
         loss = answer(loss_sum, [len(one) for one in batches], rank)
         expect_tensor(loss, (), what="the loss")
-        expect(bool(loss.isfinite()), f"Your loss is {loss.item()}.", loss)
+        expect(bool(loss.isfinite()), say("Your loss is {loss}.", loss=loss.item()), loss)
         expect(loss.requires_grad, "Your loss has lost its gradient: `backward` would fail.", loss)
         gradients += torch.autograd.grad(loss, ours)
     return torch.stack(gradients).mean(0)
@@ -488,7 +489,8 @@ def _cache(value: Any) -> list:
 
 def _output_and_cache(value: Any) -> tuple[Any, list]:
     parts = as_list(value)
-    expect(len(parts) == 2, f"Expected two results, output and cache, found {len(parts)}.", value)
+    count = say("Expected two results, output and cache, found {count}.", count=len(parts))
+    expect(len(parts) == 2, count, value)
     cache = as_list(parts[1], "the cache")
     expect(len(cache) == 2, "The cache has keys and values: two tensors.", value)
     return parts[0], cache

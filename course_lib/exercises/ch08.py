@@ -15,6 +15,7 @@ from course_lib.exercises.engine.core import (
     expect_close,
     expect_number,
     expect_type,
+    say,
 )
 
 # --- 8.1 residual_block ---------------------------------------------------------------------------
@@ -310,7 +311,7 @@ def statistics_stay(answer):
     moved = (mean - before).abs().max().item()
     expect(
         moved == 0,
-        f"A call moved the running mean of the body by up to {moved:.2g}.",
+        say("A call moved the running mean of the body by up to {moved:.2g}.", moved=moved),
         body[1].running_mean,
     )
 
@@ -337,17 +338,18 @@ def no_gradient(answer):
 
 @frozen_features.case
 def mode_is_put_back(answer):
-    for found_in, body in (
+    for what, body in (
         ("training mode", _body()),
         ("evaluation mode", _body().eval()),
         ("training mode with its normalization held in evaluation mode", _body()),
     ):
-        body[1].train(found_in == "training mode")
+        body[1].train(what == "training mode")
         body = nn.Sequential(body)  # a part of a part has its mode, too
         before = [part.training for part in body.modules()]
         answer(body, torch.rand(3, 2, 4, 4))
         after = [part.training for part in body.modules()]
-        expect(after == before, f"You get a body in {found_in} and leave it in another.", after)
+        left = say("You get a body in {what} and leave it in another.", what=what)
+        expect(after == before, left, after)
 
 
 @frozen_features.case
@@ -458,8 +460,11 @@ def _steps(answer, body_rate: float, head_rate: float) -> dict[str, float]:
             off = (step - along * weight.grad).norm() / step.norm().clamp_min(1e-9)
             expect(
                 off < 1e-3,
-                f"A step of the {name} is not a multiple of its gradient. Plain SGD has no "
-                "momentum and no weight decay.",
+                say(
+                    "A step of `model.{name}` is not a multiple of its gradient. Plain SGD has no "
+                    "momentum and no weight decay.",
+                    name=name,
+                ),
                 name,
             )
     return moved
@@ -473,8 +478,12 @@ def every_parameter_once(answer):
     held = [id(p) for group in optimizer.param_groups for p in group["params"]]
     expect(
         sorted(held) == sorted(map(id, model.parameters())),
-        f"Your optimizer holds {len(held)} parameters; the model has "
-        f"{len(list(model.parameters()))}, of which the body's are frozen for now.",
+        say(
+            "Your optimizer holds {held} parameters; the model has {count}, of which the body's "
+            "are frozen for now.",
+            held=len(held),
+            count=len(list(model.parameters())),
+        ),
         len(held),
     )
     flags = [p.requires_grad for p in model.body.parameters()]
@@ -518,7 +527,8 @@ def a_body_may_be_frozen_in_part(answer):
         groups = answer(model, 0.01, 0.1).param_groups
         held = {id(p) for group in groups if group["lr"] == rate for p in group["params"]}
         ours = set(map(id, part.parameters()))
-        expect(held == ours, f"The rate {rate} is not that of all of one part and of it alone.")
+        other = say("The rate {rate} is not that of all of one part and of it alone.", rate=rate)
+        expect(held == ours, other)
 
 
 make_optimizer.mistake(

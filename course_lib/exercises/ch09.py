@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from course_lib.data.reviews import Review
-from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_tensor
+from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_tensor, say
 
 # --- 9.1 drop_words -------------------------------------------------------------------------------
 
@@ -65,7 +65,10 @@ def everywhere_or_nowhere(answer):
     mixed = sum(len(kept[tokens == word].unique()) > 1 for word in range(60))
     expect(
         not mixed,
-        f"{mixed} of 60 words are dropped at one place of the batch and kept at another.",
+        say(
+            "{mixed} of 60 words are dropped at one place of the batch and kept at another.",
+            mixed=mixed,
+        ),
         factors,
     )
     again, others = _factors_of_words(answer, 60, 0.4)
@@ -80,11 +83,16 @@ def as_many_as_asked_and_the_rest_grows(answer):
         share = (found == 0).float().mean().item()
         expect(
             abs(share - p) < 0.07,
-            f"With p = {p} about {p:.0%} of the words should be dropped; yours drops {share:.0%}.",
+            say(
+                "With p = {p} about {p:.0%} of the words should be dropped; yours drops "
+                "{share:.0%}.",
+                p=p,
+                share=share,
+            ),
             share,
         )
         kept = found[found > 0]
-        what = f"the factor of the words that are kept with p = {p}"
+        what = say("the factor of the words that are kept with p = {p}", p=p)
         expect_close(kept, torch.full_like(kept, 1 / (1 - p)), what)
 
 
@@ -189,12 +197,16 @@ def as_much_as_asked_and_the_rest_grows(answer):
         share = (found == 0).float().mean().item()
         expect(
             abs(share - p) < 0.06,
-            f"With p = {p} about {p:.0%} of the numbers should be dropped; yours drops "
-            f"{share:.0%}.",
+            say(
+                "With p = {p} about {p:.0%} of the numbers should be dropped; yours drops "
+                "{share:.0%}.",
+                p=p,
+                share=share,
+            ),
             share,
         )
         kept = found[found > 0]
-        what = f"the factor of the numbers that are kept with p = {p}"
+        what = say("the factor of the numbers that are kept with p = {p}", p=p)
         expect_close(kept, torch.full_like(kept, 1 / (1 - p)), what)
 
 
@@ -310,12 +322,16 @@ def kept_weights_grow(answer):
         near = torch.minimum((second - gone).abs(), (second - kept).abs())
         expect(
             (near < 1e-4).all(),
-            f"With p = {p} a weight of 0.5 acts either as 0 or as {0.5 / (1 - p):g}. Some of yours "
-            "act otherwise.",
+            say(
+                "With p = {p} a weight of 0.5 acts either as 0 or as {scaled:g}. Some of yours act "
+                "otherwise.",
+                p=p,
+                scaled=0.5 / (1 - p),
+            ),
             second,
         )
         share = ((second - gone).abs() < 1e-4).float().mean().item()
-        said = f"With p = {p}, {share:.0%} of the weights are dropped."
+        said = say("With p = {p}, {share:.0%} of the weights are dropped.", p=p, share=share)
         expect(abs(share - p) < 0.3, said, second)
 
 
@@ -577,7 +593,7 @@ def _reviews(films: Sequence[str]) -> list[Review]:
     """A review of each of these films; "-" is a review without a film. Texts in no order."""
     names = torch.randperm(1000)[: len(films)].tolist()
     return [
-        Review(f"opinion {name}", number % 2, film.strip("-"))
+        Review(f"opinion-{name}", number % 2, film.strip("-"))
         for number, (name, film) in enumerate(zip(names, films, strict=True))
     ]
 

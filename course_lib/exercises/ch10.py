@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_equal
+from course_lib.exercises.engine.core import exercise, expect, expect_close, expect_equal, say
 
 # --- 10.1 temper ----------------------------------------------------------------------------------
 
@@ -76,7 +76,8 @@ def keep_top_k(probs: Tensor, k: int) -> Tensor:
 def exactly_k_are_left(answer):
     for k in (3, 1, 10):
         left = (answer(torch.randn(4, 10).softmax(-1), k) > 0).sum(-1)
-        expect_close(left, torch.full((4,), k), f"how many tokens are left in a row, of k = {k},")
+        what = say("how many tokens are left in a row, of k = {k},", k=k)
+        expect_close(left, torch.full((4,), k), what)
 
 
 @keep_top_k.same_as_answer("the probabilities")
@@ -565,9 +566,11 @@ class _Reader(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, ids: Tensor) -> Tensor:
-        expect(ids.dim() == 2, f"The model reads (B, T), you gave it {tuple(ids.shape)}.")
+        shape = tuple(ids.shape)
+        expect(len(shape) == 2, say("The model reads (B, T), you gave it {shape}.", shape=shape))
         length, most = ids.shape[1], len(self.positions)
-        expect(length <= most, f"The model reads {most} tokens at most, you gave it {length}.")
+        long = "The model reads {most} tokens at most, you gave it {length}."
+        expect(length <= most, say(long, most=most, length=length))
         return self.words(ids).cumsum(1) + self.positions[:length]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from course_lib.exercises.engine.core import exercise, expect, expect_number
+from course_lib.exercises.engine.core import exercise, expect, expect_number, say
 
 # --- 12.1 t_interval ------------------------------------------------------------------------------
 
@@ -149,7 +149,10 @@ def a_system_gains_nothing_over_itself(answer):
     reach = ends.abs().max().item()
     expect(
         reach < 1e-6,
-        f"Beside itself a system has a gain of 0, whatever is drawn; yours goes to {reach:.2g}.",
+        say(
+            "Beside itself a system has a gain of 0, whatever is drawn; yours goes to {reach:.2g}.",
+            reach=reach,
+        ),
         ends,
     )
 
@@ -302,7 +305,8 @@ class _Exam:
             "Give two things: the rate that you choose, and the score to report for it.",
             found,
         )
-        expect(found[0] in self.rates, f"{found[0]!r} is none of the rates.", found)
+        unknown = say("`{rate!r}` is none of the rates.", rate=found[0])
+        expect(found[0] in self.rates, unknown, found)
         return *found, self.asked[1]
 
 
@@ -332,8 +336,9 @@ def chosen_on_the_validation_set(answer):
 def test_set_is_asked_once(answer):
     for exam in _exams():
         *_, asked = exam.sit(answer)
-        message = (
-            f"The test set was asked {len(asked)} times. Once, for the chosen rate, is enough."
+        message = say(
+            "The test set was asked {count} times. Once, for the chosen rate, is enough.",
+            count=len(asked),
         )
         expect(len(asked) == 1, message, asked)
 
@@ -413,8 +418,8 @@ def nothing_beyond_the_ends(answer):
             found = answer([40.0, 80.0, 10.0], [0.8, 0.9, 0.2], budget)
         except ValueError:
             continue
-        message = f"At a cost of {budget:g}, which no model reaches, you do not raise ValueError."
-        expect(False, message, found)
+        message = "At a cost of {budget:g}, which no model reaches, you do not raise ValueError."
+        expect(False, say(message, budget=budget), found)
 
 
 score_at_cost.mistake(

@@ -41,6 +41,11 @@ NUMBER = re.compile(r"(?<![\w{.])[+−-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w}
 WORD = re.compile(r"[A-Za-z]{2}")
 
 
+def worded(text: str) -> bool:
+    """Whether there are words in it, outside of code, targets of links and tags."""
+    return bool(WORD.search(re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]*>", "", text)))
+
+
 def key(text: str) -> str:
     """The words of a text, however they are marked and broken into lines."""
     text = re.sub(r"\]\([^)\s]*\)|[*`\[\]]", "", html.unescape(TOKEN.sub("", text)))
@@ -90,7 +95,7 @@ class Translation:
         return english if found is None else found
 
     def _miss(self, english: str) -> None:
-        if WORD.search(re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]*>", "", english)):
+        if worded(english):
             one = self._made(key(english))
             self.missing[one.template if one else english] = None
 
@@ -103,6 +108,8 @@ class Translation:
 
     def _found(self, english: str) -> str | None:
         words = key(english)
+        if not worded(english):
+            return None
         if words in self.messages:
             return self._linked(self.messages[words], english)
         if one := self._made(words):
@@ -132,7 +139,7 @@ class Translation:
 
     def value(self, english: str) -> str:
         """What fills a slot: a name, a sentence, or a list of these."""
-        if not WORD.search(english):
+        if not worded(english):
             return english
         if "</" in english:
             return self.html(english)

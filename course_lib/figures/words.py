@@ -34,7 +34,11 @@ def say(template: str, /, **values: object) -> str:
         template: literal text, the same in every run. A brace that is meant is doubled.
         values: what the slots name; texts among them are names and lists, not parts of sentences.
     """
-    text = template.format(**values)
+    return remember(template.format(**values), template, values)
+
+
+def remember(text: str, template: str, values: dict[str, object]) -> str:
+    """The text, from now on known to be made from the template, in whatever way it was."""
     if text not in SAID:
         SAID[text] = Said(template, slots(template, values))
         _note(text)

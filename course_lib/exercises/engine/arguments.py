@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_lib.exercises.engine.expect import Incorrect
+from course_lib.exercises.engine.expect import Incorrect, wrong
+from course_lib.figures.words import say
 
 # No exercise has results of this size. A tensor may be huge without any memory (`expand`), and
 # one comparison or sort of it runs inside C code, where no time limit reaches it.
@@ -52,10 +53,10 @@ class Kept:
     modules the weights and buffers, which of them learn, and the mode of each part.
     """
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, name: str = "") -> None:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             value = getattr(value, "__dict__", None)
-        self.value = value
+        self.value, self.name = value, name
         self.before: Any = None
         inside: Iterable[Any] = []
         if isinstance(value, Tensor):
@@ -67,18 +68,22 @@ class Kept:
             self.before, inside = dict(value), value.values()
         elif isinstance(value, (list, set, tuple)):
             self.before = inside = list(value)
-        self.parts = [Kept(one) for one in inside]
+        self.parts = [Kept(one, name) for one in inside]
 
     def change(self) -> str:
-        """What was changed, to be said after "Your code "; "" when nothing was."""
+        """What was changed, as a sentence; "" when nothing was."""
         value, changed = self.value, False
         if isinstance(value, Tensor):
             changed = not _equal(value.detach(), self.before)
             if not changed and value.is_leaf and value.requires_grad != self.learns:
-                return "changed whether {} needs a gradient"
+                return say("Your code changed whether `{name}` needs a gradient.", name=self.name)
         elif isinstance(value, nn.Module):
             if any(one.training != mode for one, mode in self.before):
-                return "left {} in another mode (training or evaluation) than it found it in"
+                return say(
+                    "Your code left `{name}` in another mode (training or evaluation) than it "
+                    "found it in.",
+                    name=self.name,
+                )
         elif isinstance(value, dict):
             changed = list(value) != list(self.before)
             changed = changed or not _identical(value.values(), self.before.values())
@@ -87,7 +92,10 @@ class Kept:
         elif isinstance(value, list):
             changed = not _identical(value, self.before)
         if changed:
-            return "changed {} in place. Its owner still needs it: work on a copy"
+            return say(
+                "Your code changed `{name}` in place. Its owner still needs it: work on a copy.",
+                name=self.name,
+            )
         return next(filter(None, (one.change() for one in self.parts)), "")
 
     def restore(self) -> None:
@@ -159,10 +167,10 @@ class Watch:
         def watched(*args: Any, **kwargs: Any) -> Any:
             if self.inside:  # the answer's own calls are its own business
                 return function(*args, **kwargs)
-            labels = [*names, *(f"argument {i}" for i in range(len(names) + 1, len(args) + 1))]
+            labels = [*names, *(f"args[{i}]" for i in range(len(names), len(args)))]
             named = dict(zip(labels, args[skip:], strict=False)) | kwargs
-            kept = {name: Kept(one) for name, one in named.items() if name not in self.may_change}
-            self.kept += kept.values()
+            kept = [Kept(one, name) for name, one in named.items() if name not in self.may_change]
+            self.kept += kept
             modes = torch.is_grad_enabled(), torch.get_default_dtype()
             self.inside = True
             try:
@@ -171,9 +179,9 @@ class Watch:
                 self.inside = False
             if function.__name__ != "__init__":
                 self.returned_nothing.append(value is None or value is ...)
-            for name, one in kept.items():
+            for one in kept:
                 if change := one.change():
-                    raise ChangedArgument(f"Your code {change.format(f'`{name}`')}.", name)
+                    raise ChangedArgument(change, one.name)
             if torch.is_grad_enabled() != modes[0]:
                 raise Incorrect(
                     "Your code leaves gradients switched off or on for all that follows."
@@ -190,11 +198,12 @@ class ChangedArgument(Incorrect):
     """An answer changed what it was given."""
 
 
-def check_size(value: Any, what: str = "Your result") -> None:
+def check_size(value: Any, what: str = "your result") -> None:
     """Raise Incorrect where a tensor in the value is too large to look at."""
     for tensor in tensors_in(value):
         if tensor.numel() > LARGEST:
-            raise Incorrect(f"{what} has the shape {tuple(tensor.shape)}: far too many numbers.")
+            problem = "{what} has|have the shape {shape}: far too many numbers."
+            raise wrong(problem, what, None, shape=tuple(tensor.shape))
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
@@ -209,20 +218,20 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def described(names: list[str], inputs: tuple) -> str:
-    """The inputs of a call in a few words: "`x` of shape (2, 3), `heads` = 4"."""
+    """The inputs of a call in a few words: "`x` of shape (2, 3); `heads` = 4"."""
     words: list[str] = []
     *given, last = (*inputs, {}) if not isinstance(inputs[-1], named) else inputs
     for name, value in (dict(zip(names, given, strict=False)) | last).items():
         text = ""
         if isinstance(value, Tensor) and (value.numel() > 12 or value.is_floating_point()):
-            text = f"of shape {tuple(value.shape)}"
+            text = say("`{name}` of shape {shape}", name=name, shape=tuple(value.shape))
         elif isinstance(value, Tensor):
-            text = f"= {value.tolist()}"
+            text = f"`{name}` = {value.tolist()}"
         elif isinstance(value, (bool, int, float, str, list, tuple)):
-            text = "" if list(tensors_in(value)) else f"= {value!r}"
-        if 0 < len(text) <= 60 and sum(map(len, words)) < 90:
-            words.append(f"`{name}` {text}")
-    return ", ".join(words)
+            text = "" if list(tensors_in(value)) else f"`{name}` = {value!r}"
+        if 0 < len(text) <= 60 + len(name) and sum(map(len, words)) < 90:
+            words.append(text)
+    return "; ".join(words)
 
 
 def parameter_names(function: Any) -> list[str]:

@@ -19,6 +19,10 @@ How to add an exercise to chapter NN
    and undone. A solution may use what its file imports at the top by absolute imports, and nothing
    else: `solution()` prints those imports with it.
 
+   Everything that a learner reads is translated sentence by sentence: it is a literal, or it comes
+   whole from `say("{count} of {all} are wrong.", …)`, never from an f-string. What is told of may
+   stand in a slot, such as the learner's number, or the name of a thing; code takes backticks.
+
 2. Add cases, the most telling first; the first that fails is reported. Most of them say: the same
    as our answer, on these inputs. Type, shape, dtype and values are compared in this order, and
    with `grad=True` the gradient with respect to every float input.
@@ -114,10 +118,12 @@ from course_lib.exercises.engine.expect import (  # noqa: F401 - chapters take t
     expect_tensor,
     expect_type,
     same,
+    sentences,
 )
 from course_lib.exercises.engine.limits import TimeLimit, run_limited, seed_all, session_kept
-from course_lib.exercises.engine.result import Help, Outcome, Result, Source, Text
+from course_lib.exercises.engine.result import Help, Outcome, Quoted, Result, Source, Text
 from course_lib.exercises.engine.source import patched, printed_source
+from course_lib.figures.words import say
 
 # What a starter raises with. A bare NotImplementedError may be torch's own, so it is an error.
 TODO_MARK = "your code here"
@@ -177,7 +183,10 @@ class Exercise:
         except TimeLimit:
             return self._result(
                 Outcome.ERROR,
-                f"Your code did not finish within {self.seconds:g} s. Does a loop never end?",
+                say(
+                    "Your code did not finish within {seconds:g} s. Does a loop never end?",
+                    seconds=self.seconds,
+                ),
             )
         except KeyboardInterrupt:
             raise
@@ -188,9 +197,13 @@ class Exercise:
 
     def hint(self, number: int = 1) -> Text:
         """Hint `number`, counted from 1; each says more than the one before."""
-        if isinstance(number, int) and 1 <= number <= len(self.hints):
-            return Text(f"Hint {number} of {len(self.hints)}: {self.hints[number - 1]}")
-        return Text(f"{self.id} has the hints 1 to {len(self.hints)}.")
+        count = len(self.hints)
+        if isinstance(number, int) and 1 <= number <= count:
+            hint = self.hints[number - 1]
+            said = say("Hint {number} of {count}: {hint}", number=number, count=count, hint=hint)
+        else:
+            said = say("`{exercise}` has the hints 1 to {count}.", exercise=self.id, count=count)
+        return Text(said)
 
     def solution(self) -> Source:
         """The source of our own answer, with the imports that it uses."""
@@ -259,15 +272,15 @@ class Exercise:
                 _gradients(lambda given, one=one: result_of(one, given), inputs, names)
                 for one in (self.answer, answer)
             )
-            cut = f"No gradient flows through {what}: it is cut off."
+            cut = say("No gradient flows through {what}: it is cut off.", what=what)
             expect(theirs or not any(one.any() for one in ours.values()), cut, False)
             for name, slope in ours.items():
-                where = f"the gradient of {what} with respect to `{name}`"
+                where = say("the gradient of {what} with respect to `{name}`", what=what, name=name)
                 try:
                     expect_close(theirs[name], slope, where, atol=10 * atol, rtol=10 * rtol)
                 except Incorrect as error:
                     remark = "The values are right. Is something detached on the way?"
-                    raise Incorrect(f"{error} {remark}", error.got) from None
+                    raise Incorrect((*error.sentences, remark), error.got) from None
 
         def add(make: Callable) -> Callable:
             def case(answer: Any) -> None:
@@ -281,8 +294,9 @@ class Exercise:
                         raise
                     except Incorrect as error:
                         about = described(names, inputs)
-                        finding = f"{error} (With {about}.)" if about else str(error)
-                        raise Incorrect(f"{says} {finding}".strip(), error.got, finding) from None
+                        on = say("(With {inputs}.)", inputs=about) if about else ""
+                        finding = sentences((*error.sentences, on))
+                        raise Incorrect((says, *finding), error.got, finding) from None
 
             case.__name__ = make.__name__
             return self.case(case)
@@ -307,7 +321,7 @@ class Exercise:
             if failure:
                 return self._judged(failure, name, answer, watch, tuple(passed))
             passed.append(name)
-        count = f"{len(passed)} of {len(passed)} cases."
+        count = say("{passed} of {count} cases.", passed=len(passed), count=len(passed))
         return self._result(Outcome.PASS, count, None, tuple(passed), "", *self._codes())
 
     def _codes(self) -> tuple[str, str]:
@@ -324,12 +338,12 @@ class Exercise:
             return self._result(Outcome.TODO, NOT_STARTED)
         problem = ""
         if isinstance(answer, Exercise):
-            problem = f"This is the exercise. Pass your own answer: `check({self.name})`."
+            problem = "This is the exercise. Pass your own answer: `check({name})`."
         elif not self.is_value and inspect.isclass(self._definition) > inspect.isclass(answer):
-            problem = f"Pass the class `{self.name}`, not an object."
+            problem = "Pass the class `{name}`, not an object."
         elif not self.is_value and not callable(answer):
-            problem = f"Pass the function `{self.name}` itself, not a result of calling it."
-        return self._result(Outcome.FAIL, problem) if problem else None
+            problem = "Pass the function `{name}` itself, not a result of calling it."
+        return self._result(Outcome.FAIL, say(problem, name=self.name)) if problem else None
 
     def _run(self, name: str, answer: Any, watch: Watch, seed: int = 0) -> Failure | None:
         """Run one case; None when the answer passes it."""
@@ -340,7 +354,7 @@ class Exercise:
             torch.set_default_dtype(torch.float32)
             try:
                 if self.is_value:
-                    check_size(answer, "Your answer")
+                    check_size(answer, "your answer")
                 self.cases[name](answer if self.is_value else watch.wrap(answer))
             except (TimeLimit, KeyboardInterrupt):
                 raise
@@ -358,17 +372,17 @@ class Exercise:
         if isinstance(error, NotImplementedError) and TODO_MARK in map(str, error.args):
             return self._result(Outcome.TODO, NOT_STARTED)
         if isinstance(error, ChangedArgument):
-            return self._result(Outcome.FAIL, str(error), LEFT_ALONE, passed)
+            return self._result(Outcome.FAIL, error.sentences, LEFT_ALONE, passed)
         if failure.returned_nothing and not self.changes:
-            message = "Your function returns nothing (`None`). Is a `return` missing?"
-            return self._result(Outcome.FAIL, message, name, passed)
+            nothing = "Your function returns nothing (`None`). Is a `return` missing?"
+            return self._result(Outcome.FAIL, nothing, name, passed)
         says = self._recognized(name, failure, answer, watch)
         if isinstance(error, Incorrect):
-            message = f"{says}{error.finding}" if says else str(error)
-            return self._result(Outcome.FAIL, message, name, passed)
+            found = (says, *error.finding) if says else error.sentences
+            return self._result(Outcome.FAIL, found, name, passed)
         result = self._error(error, name, passed)
         if says:
-            result = replace(result, outcome=Outcome.FAIL, message=f"{says}{result.message}")
+            result = replace(result, outcome=Outcome.FAIL, sentences=(says, *result.sentences))
         return result
 
     def _recognized(self, name: str, failure: Failure, answer: Any, watch: Watch) -> str:
@@ -390,22 +404,27 @@ class Exercise:
                     for one in later
                 )
             ):
-                return f"{mistake.says} "
+                return mistake.says
         return ""
 
     def _error(self, error: BaseException, case: str | None, passed: tuple[str, ...]) -> Result:
         try:
-            told = str(error)
+            why = str(error)
             trace = "".join(traceback.format_exception(error, limit=-4))
         except Exception:  # an exception of the learner's own may fail to print
-            told, trace = "", ""
-        message = f"Your code raised `{type(error).__name__}`" + (f": {told}" if told else ".")
-        if isinstance(error, NotImplementedError) and not told:
-            message += f' A starter raises `NotImplementedError("{TODO_MARK}")`; this one did not.'
-        return self._result(Outcome.ERROR, message, case, passed, trace)
+            why, trace = "", ""
+        raised = "Your code raised `{error}`:" if why else "Your code raised `{error}`."
+        starter = ""
+        if isinstance(error, NotImplementedError) and not why:
+            starter = say(
+                'A starter raises `NotImplementedError("{mark}")`; this one did not.',
+                mark=TODO_MARK,
+            )
+        found = (say(raised, error=type(error).__name__), Quoted(why), starter)
+        return self._result(Outcome.ERROR, found, case, passed, trace)
 
-    def _result(self, outcome: Outcome, message: str, *about: Any) -> Result:
-        return Result(self.id, outcome, message, *about)
+    def _result(self, outcome: Outcome, message: str | tuple[str, ...], *about: Any) -> Result:
+        return Result(self.id, outcome, sentences(message), *about)
 
 
 def exercise(
@@ -437,7 +456,7 @@ def _gradients(call: Callable, inputs: tuple, names: list[str]) -> dict[str, Ten
     The gradient is that of a sum of the result's numbers with different weights.
     """
     given = fresh(inputs)
-    labels = [*names, *(f"input {i}" for i in range(len(names) + 1, len(given) + 1))]
+    labels = [*names, *(f"inputs[{i}]" for i in range(len(names), len(given)))]
     leaves = {}
     for label, value in zip(labels, given, strict=False):
         inside = [one for one in tensors_in(value) if one.is_floating_point()]

@@ -1,6 +1,7 @@
 """The statements a case is made of: each holds, or says what is wrong and how far off it is.
 
-None of them shows the expected values, only types, shapes and the size of the error.
+None of them shows the expected values, only types, shapes and the size of the error. What they say
+is a sentence or several, each a literal or made by `wrong` or `say`, so that it can be translated.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.figures.words import remember, say
+
 
 class Incorrect(Exception):
     """An expectation failed.
@@ -22,13 +25,35 @@ class Incorrect(Exception):
     without the explanation of the case, stands behind the explanation of the mistake.
     """
 
-    def __init__(self, message: str, got: Any = None, finding: str = "") -> None:
-        super().__init__(message)
-        self.got, self.finding = snapshot(got), finding or message
+    def __init__(
+        self, message: str | tuple[str, ...], got: Any = None, finding: tuple[str, ...] = ()
+    ) -> None:
+        self.sentences = sentences(message)
+        super().__init__(" ".join(self.sentences))
+        self.got, self.finding = snapshot(got), finding or self.sentences
 
 
-def expect(condition: Any, message: str, got: Any = None) -> None:
-    """Raise Incorrect with `message` unless `condition` is true."""
+def sentences(message: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The sentences of a message, without the empty ones."""
+    return tuple(filter(None, (message,) if isinstance(message, str) else message))
+
+
+def wrong(template: str, what: str, got: Any, *remarks: str, **values: object) -> Incorrect:
+    """The error that says something of `what`, such as "your result", with remarks behind it.
+
+    >>> str(wrong("{what} is|are wrong.", "the weights", None))
+    'The weights are wrong.'
+
+    The template is the key of the translation, which has no need of the two forms; of these,
+    English takes the second where the noun is a plural.
+    """
+    form, values = r"\2" if _plural(what) else r"\1", {"what": what, **values}
+    text = re.sub(r"(\w+)\|(\w+)", form, template).format(**values)
+    return Incorrect((remember(text[:1].upper() + text[1:], template, values), *remarks), got)
+
+
+def expect(condition: Any, message: str | tuple[str, ...], got: Any = None) -> None:
+    """Raise Incorrect with `message` (a sentence or several) unless `condition` is true."""
     if not bool(condition):
         raise Incorrect(message, got)
 
@@ -38,20 +63,24 @@ def expect_type(value: Any, kind: type | tuple[type, ...], what: str = "your res
     if isinstance(value, kind):
         return
     if value is None:
-        raise Incorrect(f"{_is(what)} `None`. Is a `return` missing?")
+        raise wrong("{what} is|are `None`. Is a `return` missing?", what, None)
     kinds = kind if isinstance(kind, tuple) else (kind,)
     names, found = [one.__name__ for one in kinds], type(value).__name__
     if found in names:  # two classes of one name
         names = [f"{one.__module__}.{one.__name__}" for one in kinds]
         found = f"{type(value).__module__}.{found}"
-    wanted = " or ".join(f"`{name}`" for name in names)
-    raise Incorrect(f"{_has(what)} the type `{found}`, expected {wanted}.", value)
+    wanted = f"`{names[0]}`"
+    for name in names[1:]:
+        wanted = say("{one} or `{other}`", one=wanted, other=name)
+    problem = "{what} has|have the type `{found}`, expected {wanted}."
+    raise wrong(problem, what, value, found=found, wanted=wanted)
 
 
 def as_list(value: Any, what: str = "your result") -> list:
     """A list, tuple or tensor as a list, for `see`: where a task does not say which."""
     expect_type(value, (list, tuple, Tensor), what)
-    expect(not isinstance(value, Tensor) or value.dim(), f"{_is(what)} a single number.", value)
+    if isinstance(value, Tensor) and not value.dim():
+        raise wrong("{what} is|are a single number.", what, value)
     return list(value)
 
 
@@ -64,18 +93,16 @@ def expect_tensor(
     """The value is a tensor of this dtype and shape (either is free where None)."""
     expect_type(value, Tensor, what)
     if shape is not None and tuple(value.shape) != tuple(shape):
-        raise Incorrect(
-            f"{_has(what)} shape `{tuple(value.shape)}`, expected `{tuple(shape)}`."
-            + _shape_remark(tuple(value.shape), tuple(shape)),
-            value,
-        )
+        found, wanted = tuple(value.shape), tuple(shape)
+        remark = _shape_remark(found, wanted)
+        problem = "{what} has|have shape `{found}`, expected `{wanted}`."
+        raise wrong(problem, what, value, remark, found=found, wanted=wanted)
     if dtype is not None and value.dtype != dtype:
-        reason = ""
+        double, problem = "", "{what} has|have dtype `{found}`, expected `{wanted}`."
         if value.dtype == torch.float64 and dtype == torch.float32:
-            reason = " A NumPy array or a `.double()` brings `float64` in."
-        raise Incorrect(
-            f"{_has(what)} dtype `{_name(value.dtype)}`, expected `{_name(dtype)}`." + reason, value
-        )
+            double = "A NumPy array or a `.double()` brings `float64` in."
+        names = {"found": _name(value.dtype), "wanted": _name(dtype)}
+        raise wrong(problem, what, value, double, **names)
 
 
 def expect_close(
@@ -94,18 +121,17 @@ def expect_close(
     if torch.allclose(value, expected, atol=atol, rtol=rtol, equal_nan=True):
         return
     if (value.isnan() & ~expected.isnan()).any():
-        has = "contain" if _plural(what) else "contains"
-        raise Incorrect(f"{_capital(what)} {has} NaN (0/0, or infinity minus infinity).", got)
-    wrong = ~torch.isclose(value, expected, atol=atol, rtol=rtol, equal_nan=True)
-    differences = (value - expected).abs()[wrong]
+        raise wrong("{what} contains|contain NaN (0/0, or infinity minus infinity).", what, got)
+    off = ~torch.isclose(value, expected, atol=atol, rtol=rtol, equal_nan=True)
+    differences = (value - expected).abs()[off]
     error = differences.nan_to_num(nan=math.inf, posinf=math.inf).max().item()
-    remark = ""
+    remark, count = "", int(off.sum())
     if torch.allclose(-value, expected, atol=atol, rtol=rtol):
-        remark = " Every sign is flipped."
-    elif 0 < wrong.sum() < wrong.numel() / 2:
-        remark = f" {wrong.sum()} of {wrong.numel():,} are wrong."
-    problem = f"{_has(what)} wrong values (largest error {error:.2g}).{remark}"
-    raise Incorrect(problem, got)
+        remark = "Every sign is flipped."
+    elif 0 < count < off.numel() / 2:
+        remark = say("{count} of {all:,} are wrong.", count=count, all=off.numel())
+    problem = "{what} has|have wrong values (largest error {error:.2g})."
+    raise wrong(problem, what, got, remark, error=error)
 
 
 def expect_number(
@@ -113,17 +139,20 @@ def expect_number(
 ) -> None:
     """The value is a number (or a tensor with one element) within a relative tolerance."""
     if isinstance(value, Tensor):
-        has = f"{_has(what)} {_count(value.numel(), 'number')}, expected one."
-        expect(value.numel() == 1, has, value)
+        if value.numel() != 1:
+            problem = "{what} has|have {count:,} numbers, expected one."
+            raise wrong(problem, what, value, count=value.numel())
         value = value.item()
     value = value.item() if isinstance(value, np.generic) else value
-    expect(not isinstance(value, bool), f"{_is(what)} a truth value, expected a number.", value)
+    if isinstance(value, bool):
+        raise wrong("{what} is|are a truth value, expected a number.", what, value)
     expect_type(value, (int, float), what)
     if value != value or expected != expected:
         if value != value and expected != expected:
             return
-        problem = "NaN (0/0, or infinity minus infinity)" if value != value else "not NaN"
-        raise Incorrect(f"{_is(what)} {problem}.", value)
+        if value != value:
+            raise wrong("{what} is|are NaN (0/0, or infinity minus infinity).", what, value)
+        raise wrong("{what} is|are not NaN.", what, value)
     try:
         near = bool(rtol) and math.isclose(value, expected, rel_tol=rtol, abs_tol=1e-9)
     except OverflowError:  # an integer may be too large for any float
@@ -131,28 +160,30 @@ def expect_number(
     if near or value == expected:
         return
     # Rounding hard: the size of the error helps, the exact difference would be the answer.
-    direction = "large" if value > expected else "small"
-    raise Incorrect(f"{_is(what)} too {direction}{_size_of_error(value, expected)}.", value)
+    size = _size_of_error(value, expected)
+    if value > expected:
+        raise wrong("{what} is|are too large, by {size}.", what, value, size=size)
+    raise wrong("{what} is|are too small, by {size}.", what, value, size=size)
 
 
 def expect_equal(value: Any, expected: Any, what: str = "your result") -> None:
     """The value equals the expected list, tuple, integer, string or truth value exactly."""
     if expected is None:
-        expect(value is None, f"{_is(what)} `{value!r}`, expected `None`.", value)
+        if value is not None:
+            raise wrong("{what} is|are `{value!r}`, expected `None`.", what, value, value=value)
         return
     expect_type(value, type(expected), what)
     if value == expected:
         return
-    where = ""
+    remark = ""
     if isinstance(expected, (list, tuple, str)):
-        kind = "character" if isinstance(expected, str) else "element"
         if len(value) != len(expected):
-            count = _count(len(value), kind)
-            where = f" {'They have' if _plural(what) else 'It has'} {count}, not {len(expected)}."
+            length = "The length is {found:,}, expected {wanted:,}."
+            remark = say(length, found=len(value), wanted=len(expected))
         else:
             first = next(i for i in range(len(expected)) if value[i] != expected[i])
-            where = f" The first difference is at position {first}."
-    raise Incorrect(f"{_is(what)} wrong.{where}", value)
+            remark = say("The first difference is at position {place}.", place=first)
+    raise wrong("{what} is|are wrong.", what, value, remark)
 
 
 def expect_same(
@@ -169,25 +200,33 @@ def expect_same(
     elif isinstance(expected, float):
         expect_number(value, expected, what, rtol=max(rtol, 1e-9))
     elif isinstance(expected, int) and not isinstance(expected, bool):
-        expect(not isinstance(value, bool), f"{_is(what)} a truth value, expected `int`.", value)
+        if isinstance(value, bool):
+            raise wrong("{what} is|are a truth value, expected `int`.", what, value)
         expect_type(value, int, what)
         expect_number(value, expected, what, rtol=0.0)
     elif isinstance(expected, dict):
         expect_type(value, dict, what)
-        unknown = [str(key) for key in value if key not in expected]
-        missing = len([key for key in expected if key not in value])
-        if unknown or missing:
-            problem = f"{_has(what)} {_count(len(unknown), 'key')} too many"
-            problem += f" ({', '.join(f'`{key}`' for key in unknown)})" if unknown else ""
-            raise Incorrect(f"{problem}, and {missing} of {len(expected)} missing.", list(value))
+        extra = ", ".join(f"`{key}`" for key in value if key not in expected)
+        missing = sum(key not in value for key in expected)
+        if extra or missing:
+            raise wrong(
+                "{what} has|have other keys than expected.",
+                what,
+                list(value),
+                say("Missing: {missing} of {all}.", missing=missing, all=len(expected)),
+                say("Not asked for: {keys}.", keys=extra) if extra else "",
+            )
         for key, part in expected.items():
-            expect_same(value[key], part, f"{what} under `{key}`", atol=atol, rtol=rtol)
+            under = say("{what} under `{key}`", what=what, key=key)
+            expect_same(value[key], part, under, atol=atol, rtol=rtol)
     elif isinstance(expected, (list, tuple)) and not _simple(expected):
         expect_type(value, type(expected), what)
-        count = f"{_has(what)} {_count(len(value), 'element')}, expected {len(expected)}."
-        expect(len(value) == len(expected), count, value)
+        if len(value) != len(expected):
+            problem = "{what} has|have the length {found:,}, expected {wanted:,}."
+            raise wrong(problem, what, value, found=len(value), wanted=len(expected))
         for place, part in enumerate(expected):
-            expect_same(value[place], part, f"element {place} of {what}", atol=atol, rtol=rtol)
+            element = say("element {place} of {what}", place=place, what=what)
+            expect_same(value[place], part, element, atol=atol, rtol=rtol)
     else:
         expect_equal(value, expected, what)
 
@@ -220,11 +259,11 @@ def same(one: Any, other: Any) -> bool:
 
 def _shape_remark(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
     if sorted(shape) == sorted(expected):
-        return " The axes are there, in another order."
+        return "The axes are there, in another order."
     if [n for n in shape if n != 1] == [n for n in expected if n != 1]:
         if len(shape) > len(expected):
-            return " There is an axis of length 1 too many."
-        return " An axis of length 1 is missing (`keepdim=True` keeps it)."
+            return "There is an axis of length 1 too many."
+        return "An axis of length 1 is missing (`keepdim=True` keeps it)."
     return ""
 
 
@@ -233,24 +272,20 @@ def _size_of_error(value: float, expected: float) -> str:
         error = abs(value - expected)
         share = error / abs(expected) if expected else math.inf
     except OverflowError:
-        return ", by a factor of more than 1e300"
+        return "a factor of more than 1e300"
     if not math.isfinite(error):
-        return " (infinite)"
-    if not expected:
-        return f", by about {error:.1g}"
+        return "an infinite amount"
     if share < 0.005:
-        return ", by less than 1%"
-    if value > expected and share > 10:
-        return f", by a factor of about {value / expected:.1g}" if expected > 0 else ""
-    return f", by about {share:.0%}"
+        return "less than 1%"
+    if share <= 10 or value < expected != 0:
+        return say("about {share:.0%}", share=share)
+    if expected > 0:
+        return say("a factor of about {factor:.1g}", factor=value / expected)
+    return say("about {error:.1g}", error=error)
 
 
 def _simple(values: Sequence[Any]) -> bool:
     return all(isinstance(one, (str, int)) for one in values)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _plural(what: str) -> bool:
@@ -262,18 +297,6 @@ def _plural(what: str) -> bool:
     )
     word = head[0].split()[-1].strip("`") if head[0].split() else ""
     return word.endswith("s") and not word.endswith(("ss", "us", "is", "bias"))
-
-
-def _is(what: str) -> str:
-    return f"{_capital(what)} {'are' if _plural(what) else 'is'}"
-
-
-def _has(what: str) -> str:
-    return f"{_capital(what)} {'have' if _plural(what) else 'has'}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _name(dtype: torch.dtype) -> str:

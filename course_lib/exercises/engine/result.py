@@ -15,32 +15,35 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-# Behind what passed: how the book's pages learn of it.
-CODE = "To mark it as done in the book, enter this code on the page of the exercises: `{code}`"
-CODE_OF_SEVERAL = "One code for all of this chapter that passed in this session: `{code}`"
+from course_lib.figures.words import say
 
 
 class Outcome(enum.Enum):
     """PASS, FAIL (a wrong answer), TODO (not started) or ERROR (the code did not run through)."""
 
-    PASS = ("✓", "Pass", "#2da44e")
-    FAIL = ("✗", "Not yet", "#d1242f")
-    TODO = ("○", "To do", "#8c959f")
-    ERROR = ("!", "Error", "#bf8700")
+    PASS = ("✓", say("Pass"), "#2da44e")
+    FAIL = ("✗", say("Not yet"), "#d1242f")
+    TODO = ("○", say("To do"), "#8c959f")
+    ERROR = ("!", say("Error"), "#bf8700")
 
     def __init__(self, symbol: str, word: str, color: str) -> None:
         self.symbol, self.word, self.color = symbol, word, color
 
 
+class Quoted(str):
+    """A learner's own words among ours: shown as they are in every language."""
+
+
 @dataclass(frozen=True)
 class Result:
-    """The answer of `check`. `case` names the test that stopped it, `passed_cases` those before;
-    `code` and `code_of_several` are for the pages of the book.
+    """The answer of `check`. `sentences` are the message, each translated by itself; `case` names
+    the test that stopped it, `passed_cases` those before; `code` and `code_of_several` are for the
+    pages of the book.
     """
 
     exercise: str
     outcome: Outcome
-    message: str = ""
+    sentences: tuple[str, ...] = ()
     case: str | None = None
     passed_cases: tuple[str, ...] = ()
     traceback: str = ""
@@ -52,11 +55,30 @@ class Result:
         return self.outcome is Outcome.PASS
 
     @property
+    def message(self) -> str:
+        return " ".join(self.sentences)
+
+    @property
     def codes(self) -> list[str]:
-        """The sentences with the codes; none where the answer did not pass."""
-        told = [CODE.format(code=self.code)] if self.code else []
+        """The sentences with the codes, from which the book's pages learn of it; none where the
+        answer did not pass.
+        """
+        told = []
+        if self.code:
+            told.append(
+                say(
+                    "To mark it as done in the book, enter this code on the page of the exercises: "
+                    "`{code}`",
+                    code=self.code,
+                )
+            )
         if self.code_of_several:
-            told.append(CODE_OF_SEVERAL.format(code=self.code_of_several))
+            told.append(
+                say(
+                    "One code for all of this chapter that passed in this session: `{code}`",
+                    code=self.code_of_several,
+                )
+            )
         return told
 
     def require(self) -> Result:
@@ -76,18 +98,21 @@ class Result:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        said = f"{self.outcome.symbol} {self.outcome.word}"
-        parts = [f"<strong>{said}</strong> · <code>{escape(self.exercise)}</code>"]
+        parts = [
+            f"<strong><span>{self.outcome.symbol}</span> <span>{self.outcome.word}</span></strong>",
+            f" · <code>{escape(self.exercise)}</code>",
+        ]
         if self.case:
-            parts.append(f" · case <code>{escape(self.case)}</code>")
-        parts.append(f"<div>{inline_html(self.message)}</div>")
+            parts.append(f" · <span>{say('case')}</span> <code>{escape(self.case)}</code>")
+        parts.append(f"<div>{' '.join(map(_span, self.sentences))}</div>")
         parts += [f"<div><small>{inline_html(one)}</small></div>" for one in self.codes]
         if self.outcome in (Outcome.FAIL, Outcome.ERROR) and self.passed_cases:
-            names = ", ".join(f"<code>{escape(name)}</code>" for name in self.passed_cases)
-            parts.append(f"<div><small>Already right: {names}</small></div>")
+            names = ", ".join(f"`{name}`" for name in self.passed_cases)
+            right = say("Already right: {names}", names=names)
+            parts.append(f"<div><small>{inline_html(right)}</small></div>")
         if self.traceback:
             parts.append(
-                "<details><summary>Where it happened</summary>"
+                f"<details><summary>{say('Where it happened')}</summary>"
                 f"<pre>{escape(self.traceback)}</pre></details>"
             )
         style = f"border-left:0.3em solid {self.outcome.color};padding:0.3em 0.8em;margin:0.4em 0"
@@ -126,12 +151,18 @@ class Help:
 
     def _repr_html_(self) -> str:
         folds = [
-            f"<details><summary>Hint {number}</summary><p>{inline_html(hint)}</p></details>"
+            f"<details><summary>{say('Hint {number}', number=number)}</summary>"
+            f"<p>{inline_html(hint)}</p></details>"
             for number, hint in enumerate(self.hints, start=1)
         ]
         code = self.source._repr_html_()
-        folds.append(f"<details><summary>Solution</summary>{code}</details>")
+        folds.append(f"<details><summary>{say('Solution')}</summary>{code}</details>")
         return f'<div class="exercise-help">{"".join(folds)}</div>'
+
+
+def _span(sentence: str) -> str:
+    own = ' translate="no"' if isinstance(sentence, Quoted) else ""
+    return f"<span{own}>{inline_html(sentence)}</span>"
 
 
 def inline_html(text: str) -> str:
