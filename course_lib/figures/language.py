@@ -37,6 +37,7 @@ NAMES = re.compile(r'(\sdata-names=")([^"]*)"')  # of a slider's places, one aft
 FOREIGN = re.compile(r'\stranslate="no"|(?<!<html)\slang=')
 TARGET = re.compile(r"(?<=\]\()[^)\s]+(?=\))")
 NUMBER = re.compile(r"(?<![\w{.])[+−-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w}])")
+CODE = re.compile(r"`[^`]*`")
 # Two letters of the Latin alphabet in a row: anything less is no word of English.
 WORD = re.compile(r"[A-Za-z]{2}")
 
@@ -129,7 +130,10 @@ class Translation:
     def _filled(self, one: Said) -> str | None:
         # The template is looked up for the slots too: what fills them may have to be translated.
         template = self.messages.get(key(one.template))
-        slots = {slot: self.value(text) for slot, text in one.slots.items()}
+        code = "".join(CODE.findall(one.template))
+        slots = {
+            slot: text if slot in code else self.value(text) for slot, text in one.slots.items()
+        }
         if template is None:
             return None
         template = self._linked(template, one.template)

@@ -202,27 +202,31 @@ def sentences_are_whole_templates(notebook: NotebookNode, name: str) -> list[str
     """No f-string or sum of strings with words in it, but what a learner prints or raises."""
     if is_exercises(file_of(name)):
         return []
+    return [problem for cell in cells(notebook, "code") for problem in glued(syntax(cell))]
+
+
+def glued(tree: ast.AST) -> list[str]:
+    """Sentences made of pieces, which no translation can take whole."""
     problems = []
-    for cell in cells(notebook, "code"):
-        tree = syntax(cell)
-        printed = {
-            inner
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Raise | ast.Assert)
-            or (isinstance(node, ast.Call) and ast.unparse(node.func) == "print")
-            for inner in ast.walk(node)
-        }
-        for node in set(ast.walk(tree)) - printed:
-            if isinstance(node, ast.JoinedStr):
-                pieces = node.values
-            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-                pieces = [node.left, node.right]
-            elif isinstance(node, ast.Attribute) and node.attr == "format":
-                pieces = [node.value]
-            else:
-                continue
-            if any(re.search(r"[^\W\d_]{2,} | [^\W\d_]{2,}", _text(piece)) for piece in pieces):
-                problems.append(f"glued: {ast.unparse(node)[:80]}")
+    printed = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise | ast.Assert)
+        or (isinstance(node, ast.Call) and ast.unparse(node.func) == "print")
+        or (isinstance(node, ast.FunctionDef) and node.name in ("__repr__", "__str__"))
+        for inner in ast.walk(node)
+    }
+    for node in set(ast.walk(tree)) - printed:
+        if isinstance(node, ast.JoinedStr):
+            pieces = node.values
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            pieces = [node.left, node.right]
+        elif isinstance(node, ast.Attribute) and node.attr == "format":
+            pieces = [node.value]
+        else:
+            continue
+        if any(re.search(r"[^\W\d_]{2,} | [^\W\d_]{2,}", _text(piece)) for piece in pieces):
+            problems.append(f"glued: {ast.unparse(node)[:80]}")
     return problems
 
 

@@ -33,6 +33,8 @@ from course_lib.exercises.engine.expect import (
     snapshot,
 )
 from course_lib.exercises.engine.source import patched
+from course_lib.figures.language import Translation
+from course_lib.figures.words import SAID
 
 EXERCISES = all_exercises()
 THREE = [EXERCISES[name] for name in ("ch00.softmax", "ch03.NonlinearProbe", "ch00.shapes")]
@@ -272,6 +274,29 @@ def test_hints_and_solution_are_text_on_a_page_and_source_that_runs(softmax):
     assert "hint(1)" in repr(softmax.help()) and "<details>" in softmax.help()._repr_html_()
 
 
+def test_what_a_learner_sees_is_translated_but_not_their_own_words(softmax):
+    korean = {
+        "{what} has|have shape `{found}`, expected `{wanted}`.": "{what} `{found}`, `{wanted}`",
+        "(With {inputs}.)": "(입력: {inputs})",
+        "`{name}` of shape {shape}": "형태가 {shape}인 `{name}`",
+        "the probabilities": "확률",
+        "Your code raised `{error}`:": "`{error}` 예외:",
+        "Not yet": "아직",
+        "Hint {number} of {count}: {hint}": "힌트 {number}/{count}: {hint}",
+        softmax.hints[0]: "어느 축일까요?",
+        "expected": "기대한",
+    }
+    short = softmax.check(lambda scores, temperature=1.0: scores[:1].softmax(-1))
+    seen = Translation(korean, SAID).html(short._repr_html_())
+    assert "<span>아직</span>" in seen and "<span>확률 <code>(" in seen, seen
+    assert "<span>(입력: 형태가 (" in seen and "인 <code>scores</code>" in seen
+    failed = softmax.check(raises(ValueError("expected")))
+    seen = Translation(korean, SAID).html(failed._repr_html_())
+    assert '<code>ValueError</code> 예외:</span> <span translate="no">expected</span>' in seen
+    hint = softmax.hint(1)._repr_html_()
+    assert Translation(korean, SAID).html(hint) == "<p>힌트 1/3: 어느 축일까요?</p>"
+
+
 def test_hints_that_do_not_exist(softmax):
     for wrong in (0, -1, 99, "2", None):
         assert "has the hints 1 to 3" in softmax.hint(wrong)
@@ -468,8 +493,8 @@ def test_arguments_are_copied_and_kept():
 def test_inputs_are_described_in_few_words():
     names = ["x", "ids", "heads", "names"]
     inputs = (torch.zeros(2, 3), torch.tensor([1, 2]), 4, ["a"] * 99)
-    assert described(names, inputs) == "`x` of shape (2, 3); `ids` = [1, 2]; `heads` = 4"
-    assert described(names, (torch.zeros(2), named(heads=3))) == "`x` of shape (2,); `heads` = 3"
+    assert described(names, inputs) == "`x` of shape (2, 3); `ids = [1, 2]`; `heads = 4`"
+    assert described(names, (torch.zeros(2), named(heads=3))) == "`x` of shape (2,); `heads = 3`"
 
 
 # The expectations --------------------------------------------------------------------------------

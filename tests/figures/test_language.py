@@ -50,6 +50,15 @@ def test_what_fills_the_slots_is_translated_too(translation):
     assert translation.html(picture) == f'<svg aria-label="{expected}"><text>단어</text></svg>'
 
 
+def test_code_stays(translation):
+    assert translation.html("<td><code>words</code></td>") == "<td><code>words</code></td>"
+    naming = dict([said("`{name}` of {what}", name="words", what="words")])
+    translation = Translation({**MESSAGES, "`{name}` of {what}": "{what}의 `{name}`"}, naming)
+    assert (
+        translation.html("<p><code>words</code> of words</p>") == "<p>단어의 <code>words</code></p>"
+    )
+
+
 def test_links_keep_their_targets(translation):
     found = translation.html('<td>of <a href="https://x.org">Cho</a></td>')
     assert found == '<td><a href="https://x.org">Cho</a>의</td>'

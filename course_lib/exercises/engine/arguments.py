@@ -218,7 +218,7 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def described(names: list[str], inputs: tuple) -> str:
-    """The inputs of a call in a few words: "`x` of shape (2, 3); `heads` = 4"."""
+    """The inputs of a call in a few words: "`x` of shape (2, 3); `heads = 4`"."""
     words: list[str] = []
     *given, last = (*inputs, {}) if not isinstance(inputs[-1], named) else inputs
     for name, value in (dict(zip(names, given, strict=False)) | last).items():
@@ -226,9 +226,9 @@ def described(names: list[str], inputs: tuple) -> str:
         if isinstance(value, Tensor) and (value.numel() > 12 or value.is_floating_point()):
             text = say("`{name}` of shape {shape}", name=name, shape=tuple(value.shape))
         elif isinstance(value, Tensor):
-            text = f"`{name}` = {value.tolist()}"
+            text = f"`{name} = {value.tolist()}`"
         elif isinstance(value, (bool, int, float, str, list, tuple)):
-            text = "" if list(tensors_in(value)) else f"`{name}` = {value!r}"
+            text = "" if list(tensors_in(value)) else f"`{name} = {value!r}`"
         if 0 < len(text) <= 60 + len(name) and sum(map(len, words)) < 90:
             words.append(text)
     return "; ".join(words)

@@ -272,11 +272,11 @@ def _size_of_error(value: float, expected: float) -> str:
         error = abs(value - expected)
         share = error / abs(expected) if expected else math.inf
     except OverflowError:
-        return "a factor of more than 1e300"
+        return say("a factor of more than 1e300")
     if not math.isfinite(error):
-        return "an infinite amount"
+        return say("an infinite amount")
     if share < 0.005:
-        return "less than 1%"
+        return say("less than 1%")
     if share <= 10 or value < expected != 0:
         return say("about {share:.0%}", share=share)
     if expected > 0:
