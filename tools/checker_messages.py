@@ -14,11 +14,10 @@ from pathlib import Path
 
 from babel.messages.catalog import Catalog
 
-from course_lib.figures.language import worded
+from course_lib.figures.language import counted, worded
 from tools.project import ROOT
 
 EXERCISES = ROOT / "course_lib" / "exercises"
-KOREAN = ROOT / "course_lib" / "locale" / "ko" / "exercises.po"
 TOLD = {"hints", "message", "remarks", "says", "template", "what"}
 
 
@@ -38,7 +37,7 @@ def messages() -> Catalog:
     for path, tree in trees.items():
         for literal in Listing(tree, signatures).found():
             place = f"{path.relative_to(ROOT).as_posix()}:{literal.lineno}"
-            catalog.add(literal.value, locations=[(place, None)])
+            catalog.add(counted(literal.value), locations=[(place, None)])
     return catalog
 
 
