@@ -1,5 +1,7 @@
 """Sphinx extension: what stays English on the Korean pages though their text is Korean.
 
+On pages in another language it does nothing.
+
 All its Korean is in locale/ko/LC_MESSAGES/sphinx.po, which Sphinx asks before its own catalog; what
 scripts say of themselves is in sphinx.js beside it.
 
@@ -102,7 +104,8 @@ def finish(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_transform(Titles)
-    app.connect("config-inited", configure, priority=900)
-    app.connect("build-finished", finish)
+    if app.config.language == "ko":
+        app.add_transform(Titles)
+        app.connect("config-inited", configure, priority=900)
+        app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -53,6 +53,7 @@ class MarkKorean(SphinxPostTransform):
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_node(korean, html=(visit_korean, depart_korean))
-    app.add_post_transform(MarkKorean)
+    if app.config.language != "ko":
+        app.add_node(korean, html=(visit_korean, depart_korean))
+        app.add_post_transform(MarkKorean)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
