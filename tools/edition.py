@@ -20,7 +20,7 @@ from sphinx.application import Sphinx
 
 from course_lib.figures.language import Translation, counted, key
 from course_lib.figures.words import SAID
-from tools import catalogs, outputs
+from tools import catalogs, korean_notebooks, outputs
 from tools.project import BUILD, EXECUTED, HTML, ROOT, config, notebooks, toc_files
 
 
@@ -61,7 +61,10 @@ def settings(edition: Edition) -> dict:
         if base := found["html"].get("baseurl"):
             found["html"]["baseurl"] = f"{base}{PLACE}/"
         found["execute"]["cache"] = str(edition.cache)
-        found["sphinx"]["config"] |= {
+        settings = found["sphinx"]["config"]
+        settings["extensions"].remove("tools.korean_words")
+        settings["extensions"] += ["tools.korean_search", "tools.korean_theme"]
+        settings |= {
             "language": "ko",
             "locale_dirs": [str(ROOT / "locale")],
             "gettext_compact": False,
@@ -108,6 +111,9 @@ def translate_raw(app: Sphinx, doctree: nodes.document) -> None:
             markup = translation.html(raw.astext())
             if korean:
                 raw.replace_self(nodes.raw("", markup, format="html"))
+    for button in doctree.findall(is_button):
+        for text in list(button.findall(nodes.Text)):
+            text.parent.replace(text, nodes.Text(translation.text(text)))
     # A literal of the page's own Markdown stays whole.
     templates = {one.template for one in SAID.values()}
     written = key(Path(app.env.doc2path(app.env.docname)).read_text("utf8").replace('\\"', '"'))
@@ -115,6 +121,11 @@ def translate_raw(app: Sphinx, doctree: nodes.document) -> None:
         counted(text) if key(text) in written else outputs.message_of(text, templates)
         for text in translation.missing
     ]
+
+
+def is_button(node: nodes.Node) -> bool:
+    """Whether a node is a link that looks like a button; Sphinx leaves its words alone."""
+    return isinstance(node, nodes.Element) and "sd-btn" in node.get("classes", [])
 
 
 def inside(node: nodes.Node) -> bool:
@@ -148,9 +159,30 @@ def name_twin(app: Sphinx, pagename: str, templatename: str, context: dict, doct
         ]
 
 
+def lead_to_korean_notebooks(
+    app: Sphinx, pagename: str, templatename: str, context: dict, doctree
+) -> None:
+    """On a Korean page the buttons open the Korean notebook."""
+    if app.config.language != "ko" or not pagename.startswith("notebooks/"):
+        return
+    for group in context.get("header_buttons", []):
+        for button in [group, *group.get("buttons", [])]:
+            if "colab" in button.get("url", ""):
+                button["url"] = button["url"].replace("/notebooks/", "/notebooks/ko/")
+
+
+def keep_korean_notebooks(app: Sphinx, error: Exception | None) -> None:
+    """What a Korean page offers for download is the Korean notebook."""
+    if not error and app.config.language == "ko" and app.builder.name == "html":
+        for path in notebooks():
+            shutil.copy(korean_notebooks.FOLDER / path.name, Path(app.outdir, "_sources/notebooks"))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.raw_texts = {}
     app.connect("doctree-read", translate_raw, priority=900)
     app.connect("doctree-resolved", tell_unfinished)
     app.connect("html-page-context", name_twin)
+    app.connect("html-page-context", lead_to_korean_notebooks, priority=900)
+    app.connect("build-finished", keep_korean_notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,21 +17,26 @@ EVERYDAY = set("body feature gate head key packing rank segment shortcut state v
 PLAIN = (nodes.paragraph, nodes.emphasis, nodes.strong, nodes.inline)  # what may hold a use
 
 
-def entries(glossary: nodes.document) -> Iterator[tuple[str, str, str, str]]:
-    """A name as it is used, its anchor, its definition, and the page that introduces it."""
+def entries(glossary: nodes.document) -> Iterator[tuple[str, str, str, str, bool]]:
+    """A name as it is used, its anchor, its definition, the page that introduces it, and whether
+    it is an everyday word, too."""
     for item in glossary.findall(nodes.definition_list_item):
         term, told = item[0], item[-1]
         links = [one["refuri"] for one in told.findall(nodes.reference) if one.get("internal")]
-        definition = re.sub(r"\s*See .*$", "", " ".join(told.astext().split()))
+        definition = re.sub(r"\s*(?:See|참고:) .*$", "", " ".join(told.astext().split()))
         home = re.search(r"(\d\d_\w+)\.html", links[0]) if links else None
-        names = re.sub(r"\s*\([^()]*[가-힣][^()]*\)$", "", term.astext())
+        # English (한국어) on the English pages, 한국어(English) on the Korean ones.
+        names = re.sub(r"\s*\([^()]*[가-힣][^()]*\)$|(?<=[가-힣])\([^()]+\)$", "", term.astext())
+        everyday = not EVERYDAY.isdisjoint({names, *re.findall(r"\((\w+)\)$", term.astext())})
         short = re.search(r"\s*\((\w+)\)$", names)
         for name in [names[: short.start()], short[1]] if short else [names]:
-            yield name, term["ids"][0], definition, home[1] if home else ""
+            yield name, term["ids"][0], definition, home[1] if home else "", everyday
 
 
 def pattern(name: str) -> str:
     """As it stands in a text: a capital letter or a plural does no harm; an acronym stays one."""
+    if re.search("[가-힣]", name):  # a particle may follow
+        return rf"(?<![\w-]){re.escape(name)}"
     flags = "" if re.search("[A-Z]", name) else "i"
     words = r"[\s-]".join(map(re.escape, re.split(r"[\s-]", name)))
     words = rf"(?<![\w-]){words}s?(?![\w-])"
@@ -70,12 +75,12 @@ def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         app.glossary_terms.sort(key=lambda one: -len(one[1]))
     texts = list(uses(doctree))
     address = app.builder.get_relative_uri(docname, PAGE)
-    for wanted, name, anchor, told, home in app.glossary_terms:
+    for wanted, _, anchor, told, home, everyday in app.glossary_terms:
         if home and docname.startswith(f"notebooks/{home}"):
             continue
         for place, text in enumerate(texts):
             found = wanted.search(text)
-            if found and (name not in EVERYDAY or not isinstance(text.parent, nodes.paragraph)):
+            if found and not (everyday and isinstance(text.parent, nodes.paragraph)):
                 texts[place : place + 1] = linked(text, found, anchor, told, address)
                 break
 

@@ -26,7 +26,7 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
-from tools import live, policy, script_messages
+from tools import korean_font, live, policy, script_messages
 from tools.project import (
     ROOT,
     config,
@@ -202,7 +202,10 @@ class ColabButton(Directive):
         settings = config()
         repository, colab = settings["repository"], settings["launch_buttons"]["colab_url"]
         path = repository["url"].removeprefix("https://github.com")
-        place = f"{colab}/github{path}/blob/{repository['branch']}/{self.arguments[0]}.ipynb"
+        notebook = self.arguments[0]
+        if self.state.document.settings.env.config.language == "ko":
+            notebook = notebook.replace("notebooks/", "notebooks/ko/")
+        place = f"{colab}/github{path}/blob/{repository['branch']}/{notebook}.ipynb"
         text = html.escape(" ".join(self.content))
         button = f'<a class="sd-btn sd-btn-outline-primary" href="{place}">{text}</a>'
         return [nodes.raw("", f"<p>{button}</p>", format="html")]
@@ -445,6 +448,8 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         (folder / "_static" / "texts.js").write_text(script_messages.script_texts(), "utf8")
     preview(folder / "_static" / "preview.png")
     icons(folder)
+    if missing := korean_font.write(folder):
+        print(missing)
     live.write(folder / "_static" / "live")
     policy.guard(folder)
 
