@@ -24,7 +24,7 @@ from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
 
-from tools import catalogs, korean, korean_notebooks, outputs
+from tools import catalogs, korean, korean_notebooks, outputs, script_messages
 from tools.catalogs import SPOKEN, read, write
 from tools.project import BUILD, ROOT, notebooks, toc_files
 
@@ -106,6 +106,7 @@ def update() -> None:
     pages, raw = extracted()
     for page, english in pages.items():
         renew(catalogs.of_page(page), english, {})
+    renew(script_messages.KOREAN, script_messages.messages(), {})
     # A text that a second page shows moves from one catalog to another.
     old = sorted(SPOKEN.glob("*.po"))
     known = {
@@ -168,6 +169,8 @@ def check(*, spoken: bool = True) -> list[str]:
     found = []
     for page, english in pages.items():
         found += problems_of(english, read(catalogs.of_page(page)), whole)
+    scripts = script_messages.messages()
+    found += problems_of(scripts, read(script_messages.KOREAN), whole)
     for name, english in (said_by_code(raw) if spoken else {}).items():
         found += problems_of(english, read(SPOKEN / f"{name}.po"), whole)
     return found
