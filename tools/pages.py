@@ -267,9 +267,12 @@ def live_scripts(body: str) -> list[str]:
     return [f"live/{name}.js" for name in dict.fromkeys([*SHARED, *needed])] if names else []
 
 
-# Boxes by the bold words that open them in English: course.css dresses them by these classes, and
-# guess.js looks for the boxes that ask for a prediction.
-BOXES = {"Predict.": "predict", "Note.": "note", "What breaks.": "breaks"}
+# Boxes by the bold words that open them: course.css dresses them by these classes, and guess.js
+# looks for those that ask for a prediction. A box that a cell shows comes in the page's language.
+BOXES = {
+    **{"Predict.": "predict", "Note.": "note", "What breaks.": "breaks"},
+    **{"예측.": "predict", "참고.": "note", "증상.": "breaks"},
+}
 PREDICT = re.compile(r'<blockquote class="[^"]*\bpredict\b')
 # The tag of a cell that answers the question before it, and, with a name behind it, the question of
 # that name; see guess.js.
@@ -298,7 +301,7 @@ def name_answers(app: Sphinx, doctree: nodes.document) -> None:
 
 
 class MarkBoxes(SphinxTransform):
-    """Give each box its class, before another language takes the place of the words."""
+    """Give each box its class, before a translation takes the place of the words."""
 
     default_priority = 5  # the translation has 20
 

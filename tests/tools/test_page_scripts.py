@@ -1,11 +1,12 @@
 import json
+import re
 from types import SimpleNamespace
 
 from docutils import nodes
 from docutils.utils import new_document
 from sphinx.transforms.i18n import Locale
 
-from tools import pages
+from tools import catalogs, pages
 
 
 def test_a_page_loads_the_parts_of_its_live_figures_once_and_before_them(monkeypatch):
@@ -37,14 +38,28 @@ def test_markdown_cells_that_answer_get_the_classes_of_code_cells():
 
 def test_a_box_has_its_class_by_the_word_that_opens_it():
     """Before a translation, so that the class does not depend on the language."""
-    opened = ("Predict.", "Note.", "What breaks.", "Something else.")
+    opened = ("Predict.", "Note.", "What breaks.", "Something else.", "예측.")
     document = new_document("page")
     for word in opened:
         document += nodes.block_quote("", nodes.paragraph("", "", nodes.strong("", word)))
     document += nodes.block_quote("", nodes.paragraph("", "Say it: ", nodes.strong("", "Note.")))
     pages.MarkBoxes(document).apply()
     kinds = [quote["classes"] for quote in document.findall(nodes.block_quote)]
-    assert kinds == [["predict"], ["note"], ["breaks"], [], []]
+    assert kinds == [["predict"], ["note"], ["breaks"], [], ["predict"], []]
     assert pages.MarkBoxes.default_priority < Locale.default_priority
     assert pages.PREDICT.search('<blockquote class="predict"><div><p>')
     assert not pages.PREDICT.search("<p><strong>Predict.</strong> How many? <blockquote>")
+
+
+def test_the_word_that_opens_a_box_is_the_same_in_every_catalog():
+    """What a cell shows is translated before its boxes are told apart."""
+    found = 0
+    for path in [*catalogs.PROSE.rglob("*.po"), *catalogs.SPOKEN.glob("*.po")]:
+        for message in catalogs.read(path):
+            opened = re.match(r"(?:> )?\*\*(.*?)\*\*", str(message.id))
+            kind = opened and pages.BOXES.get(opened[1])
+            if kind and message.string and not message.fuzzy:
+                word = re.match(r"(?:> )?\*\*(.*?)\*\*", str(message.string))
+                assert word and pages.BOXES.get(word[1]) == kind, f"{path.name}: {message.string}"
+                found += 1
+    assert found > 100
