@@ -10,6 +10,7 @@ scripts say of themselves is in sphinx.js beside it.
   are replaced in what was written.
 - Titles of _toc.yml come into the pages after Sphinx has translated these.
 - A title such as “4. 어텐션” is a list to Markdown, so Sphinx leaves its English.
+- A browser would break a line before the particle in 97%를, “거의”라고 or (verdict)이.
 """
 
 import json
@@ -23,6 +24,7 @@ from sphinx.config import Config
 from sphinx.locale import _
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.i18n import publish_msgstr
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.i18n import docname_to_domain
 from sphinx.util.nodes import extract_messages
 
@@ -72,6 +74,35 @@ class Titles(SphinxTransform):
                 node.extend(parsed.children)
 
 
+# Where no line may begin, though a browser would: behind these marks, and in a range of numbers.
+MARKS = ")]”’%"
+KEPT = re.compile(rf"(?<=[{re.escape(MARKS)}])(?=[가-힣])|(?<=\d–)(?=\d)")
+JOINER = "\u2060"
+LITERAL = (nodes.literal, nodes.FixedTextElement)
+
+
+class Particles(SphinxPostTransform):
+    """Keep a particle on the line of its word."""
+
+    default_priority = 900
+    formats = ("html",)
+
+    def run(self, **kwargs: object) -> None:
+        before = ""  # the last letter, where a node of the same paragraph follows
+        for node in list(self.document.findall()):
+            if isinstance(node, nodes.TextElement) and not isinstance(node, nodes.Inline):
+                before = ""
+            if not isinstance(node, nodes.Text):
+                continue
+            text = node.astext()
+            if not isinstance(node.parent, (*LITERAL, nodes.math)):
+                # The letter before stands there for the rule alone.
+                kept = KEPT.sub(JOINER, before + text).removeprefix(before)
+                if kept != text:
+                    node.parent.replace(node, nodes.Text(kept))
+            before = MARKS[0] if isinstance(node.parent, nodes.math) else text[-1:]
+
+
 def configure(app: Sphinx, config: Config) -> None:
     """The theme's catalog, and what extensions take from the configuration."""
     locale.translators["general", "booktheme"] = locale.get_translator("sphinx")
@@ -106,6 +137,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     if app.config.language == "ko":
         app.add_transform(Titles)
+        app.add_post_transform(Particles)
         app.connect("config-inited", configure, priority=900)
         app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,7 +14,7 @@ import yaml
 from sphinx import locale
 from sphinx.application import Sphinx
 
-from tools import korean
+from tools import korean, korean_theme
 from tools.catalogs import LOCALE, PROSE, read
 
 CATALOG = PROSE / "sphinx.po"
@@ -31,9 +31,12 @@ PAGES = {
         }
     ),
 }
+PARAGRAPH = (
+    "**정렬**(alignment)은 [식](x)(2)를 `f(x)`를 **97**%로, 4–6단어 “거의”라고 $h$는 씁니다."
+)
 KOREAN = {
     "index": {"The book": "책", "Part I": "1부"},
-    "one": {"1. First": "1. 첫 장", "Second": "둘째 절", "A paragraph.": "문단입니다."},
+    "one": {"1. First": "1. 첫 장", "Second": "둘째 절", "A paragraph.": PARAGRAPH},
 }
 
 
@@ -58,6 +61,7 @@ def site(tmp_path_factory) -> Iterator[Path]:
         "language": "ko",
         "locale_dirs": ["locale"],
         "gettext_compact": False,
+        "myst_enable_extensions": ["dollarmath"],
         "html_theme": "sphinx_book_theme",
         "html_theme_options": {
             "repository_url": "https://github.com/example/book",
@@ -102,6 +106,13 @@ def test_no_english_is_left_around_the_text(site):
         left = {one.strip() for one in said if re.search("[A-Za-z]{2}", one)}
         left = {one for one in left if not re.search("[가-힣]", one)}
         assert left <= {"Ctrl", "GitHub", ".md", ".pdf"}, path.name
+
+
+def test_a_particle_stays_on_the_line_of_its_word(page):
+    text = re.sub("<[^>]+>", "", re.search(r"<p><strong>정렬.*?</p>", page)[0])
+    said = text.replace(korean_theme.JOINER, "~")
+    written = "정렬(alignment)~은 식(2)~를 f(x)~를 97%~로, 4–~6단어 “거의”~라고 \\(h\\)~는 씁니다."
+    assert said == written
 
 
 def test_copy_buttons_speak_korean(site):
