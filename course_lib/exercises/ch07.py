@@ -549,7 +549,7 @@ cached_attention.mistake(
     hints=(
         "The log-probability of a sentence is the sum over its tokens. What does every further "
         "token do to that sum?",
-        "Divide each sum by its own ((5 + length) / 6) ** alpha, and take the largest quotient.",
+        "Divide each sum by its own `((5 + length) / 6) ** alpha`, and take the largest quotient.",
         "The sums are negative: the best one is nearest to zero. The length is the number of "
         "tokens, and the end mark is one of them.",
     )
