@@ -343,10 +343,10 @@ def right_slope():
 
 def expect_own_gradients(plain: Tensor, learns: Tensor, what: str) -> None:
     """The first tensor still has no `.grad`, and that of the second is still all ones."""
-    new = say("After the call the {what} has a `.grad`. It had none before.", what=what)
+    new = say("After the call {what} has a `.grad`. It had none before.", what=what)
     expect(plain.grad is None, new)
     kept = learns.grad is not None and torch.equal(learns.grad, torch.ones_like(learns))
-    expect(kept, say("After the call the {what} has another `.grad` than before.", what=what))
+    expect(kept, say("After the call {what} has another `.grad` than before.", what=what))
 
 
 @slope.case
@@ -358,7 +358,7 @@ def point_of_somebody_else(answer):
         for what in ("the gradient at the first call", "the gradient at the second call"):
             got = answer(bowl, point)
             expect_close(got, expected, what)
-        expect_own_gradients(plain, learns, "point")
+        expect_own_gradients(plain, learns, "the point")
     plain.add_(1.0)
     expect_close(answer(bowl, plain), slope.answer(bowl, plain), "the gradient at a moved point")
 
@@ -431,7 +431,7 @@ def start_of_somebody_else(answer):
         end = answer(valley, start, 0.1, 3)
         expect_close(end, expected, "the point at the end")
         expect(not end.requires_grad, "The result still hangs on the whole computation: detach it.")
-        expect_own_gradients(plain, learns, "start")
+        expect_own_gradients(plain, learns, "the start")
 
 
 @descend.case
