@@ -21,7 +21,9 @@ How to add an exercise to chapter NN
 
    Everything that a learner reads is translated sentence by sentence: it is a literal, or it comes
    whole from `say("{count} of {all} are wrong.", …)`, never from an f-string. What is told of may
-   stand in a slot, such as the learner's number, or the name of a thing; code takes backticks.
+   stand in a slot, such as the learner's number, or the name of a thing; code takes backticks. A
+   helper takes such texts as `what`, `says` or `message`: by these names tools/checker_messages.py
+   finds them for the translators.
 
 2. Add cases, the most telling first; the first that fails is reported. Most of them say: the same
    as our answer, on these inputs. Type, shape, dtype and values are compared in this order, and
