@@ -20,7 +20,7 @@ import torch
 from session import session
 
 from course_lib.exercises import all_exercises
-from course_lib.exercises.engine.core import LEFT_ALONE, Exercise, Outcome
+from course_lib.exercises.engine.core import LEFT_ALONE, Exercise, Outcome, Result
 from course_lib.exercises.engine.limits import session_kept
 from course_lib.exercises.engine.source import printed_source
 
@@ -44,10 +44,12 @@ def called(change: object) -> str:
     return change if isinstance(change, str) else getattr(change, "__name__", type(change).__name__)
 
 
+def names(pairs: list) -> list[str]:
+    return [f"{one.id}: {called(change)}" for one, change in pairs]
+
+
 def each(pairs: list):
-    return pytest.mark.parametrize(
-        ("exercise", "change"), pairs, ids=[f"{one.id}: {called(change)}" for one, change in pairs]
-    )
+    return pytest.mark.parametrize(("exercise", "change"), pairs, ids=names(pairs))
 
 
 RIGHT = others("RIGHT")
@@ -182,9 +184,16 @@ def test_mistake_fails_at_its_case_with_its_message(exercise, mistake):
         assert one not in bare(result.message), f"{result.message} tells the answer"
 
 
-@each(WRONG)
-def test_another_wrong_answer_does_not_pass(exercise, change):
-    result = exercise.check(handed_in(exercise, change))
+@cache
+def result_of_wrong(place: int) -> Result:
+    """What the checker says to the answer at a place of WRONG; two tests ask."""
+    exercise, change = WRONG[place]
+    return exercise.check(handed_in(exercise, change))
+
+
+@pytest.mark.parametrize("place", range(len(WRONG)), ids=names(WRONG))
+def test_another_wrong_answer_does_not_pass(place):
+    exercise, result = WRONG[place][0], result_of_wrong(place)
     assert result.outcome in (Outcome.FAIL, Outcome.ERROR), result
     for one in told_by(exercise):
         assert one not in bare(result.message), f"{result.message} tells the answer"
@@ -195,8 +204,8 @@ def test_every_case_is_needed_and_few_mistakes_are_kept(exercise):
     caught = {mistake.case for mistake in exercise.mistakes}
     assert 1 <= len(exercise.mistakes) <= 4
     assert all(mistake.says for mistake in exercise.mistakes)
-    wrong = [change for one, change in WRONG if one is exercise]
-    caught |= {exercise.check(handed_in(exercise, change)).case for change in wrong}
+    wrong = [place for place, (one, _) in enumerate(WRONG) if one is exercise]
+    caught |= {result_of_wrong(place).case for place in wrong}
     assert caught >= set(exercise.cases), "each case is the first to fail for some wrong answer"
 
 

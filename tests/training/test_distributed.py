@@ -59,11 +59,25 @@ def finish(process, code=0):
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """The folder in which two processes ran all scenarios that need no interruption."""
+    """The folder in which two processes ran all scenarios, one of them after it was killed."""
     folder = tmp_path_factory.mktemp("two")
-    scenarios = ["plain", "dropout", "sharded", *TROUBLED, *REFUSED]
-    finish(start(*SCRIPT, str(folder), *scenarios))
+    interrupt(folder)
+    scenarios = ["plain", "dropout", "sharded", "interrupted", *TROUBLED, *REFUSED]
+    finish(start(*SCRIPT, str(folder), *scenarios))  # all at once: a start takes seconds
     return folder
+
+
+def interrupt(folder):
+    """Start two processes and kill one after their first checkpoint, which ends the other."""
+    slow = start(*SCRIPT, str(folder), "interrupted", PAUSE="0.1")
+    limit = time.monotonic() + 300
+    while not (folder / "run.safetensors").exists():
+        assert slow.poll() is None, slow.communicate()[1]
+        assert time.monotonic() < limit, "waited in vain"
+        time.sleep(0.02)
+    os.kill(int((folder / "pid.1").read_text()), signal.SIGKILL)
+    slow.communicate(timeout=300)
+    assert slow.returncode != 0 and not (folder / "interrupted.0.json").exists()
 
 
 def result(folder, scenario):
@@ -229,20 +243,9 @@ def test_mistakes_are_named_in_every_process(ran, scenario):
         assert re.search(REFUSED[scenario], found["error"]), found["error"]
 
 
-def test_killed_in_one_process_then_finished_equals_never_killed(ran, tmp_path):
-    path = tmp_path / "run.safetensors"
-    slow = start(*SCRIPT, str(tmp_path), "interrupted", PAUSE="0.1")
-    limit = time.monotonic() + 300
-    while not path.exists():
-        assert slow.poll() is None, slow.communicate()[1]
-        assert time.monotonic() < limit, "waited in vain"
-        time.sleep(0.02)
-    os.kill(int((tmp_path / "pid.1").read_text()), signal.SIGKILL)
-    slow.communicate(timeout=300)
-    assert slow.returncode != 0 and not (tmp_path / "interrupted.0.json").exists()
-    finish(start(*SCRIPT, str(tmp_path), "interrupted"))
-    assert result(tmp_path, "interrupted") == result(ran, "dropout")
-    for one, other in zip(weights(tmp_path, "interrupted"), weights(ran, "dropout"), strict=True):
+def test_killed_in_one_process_then_finished_equals_never_killed(ran):
+    assert result(ran, "interrupted") == result(ran, "dropout")
+    for one, other in zip(weights(ran, "interrupted"), weights(ran, "dropout"), strict=True):
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
