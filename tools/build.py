@@ -38,6 +38,14 @@ from tools.project import (
 
 PAGES_KEY = BUILD / ".pages-key"
 KOREAN_KEY = BUILD / ".korean-pages-key"
+# What writes the pages, those of both languages and the Korean ones alone.
+TOOLS = """
+    build edition exercise_index glossary korean_font korean_words lab_words live pages policy
+    project vendor
+""".split()
+KOREAN_TOOLS = """
+    catalogs korean_notebooks korean_search korean_theme outputs script_messages
+""".split()
 RECORDS = ROOT / "course_lib" / "studies" / "results"
 EXERCISES = ROOT / "course_lib" / "exercises"
 LEDGER = ROOT / "course_lib" / "claims" / "claims.yml"
@@ -130,15 +138,14 @@ def pages_key() -> str:
     paths = files_below(ROOT / "book", EXECUTED, RECORDS, LEDGER.parent, EXERCISES)
     paths += [*notebooks(), *live.sources()]
     single = ["_config.yml", "_toc.yml", "constraints.txt", "tools/bench/notebooks.json"]
-    tools = "build edition exercise_index glossary lab_words live pages policy project".split()
-    single += [f"tools/{name}.py" for name in tools]
+    single += [f"tools/{name}.py" for name in TOOLS]
     return digest([*paths, *(ROOT / name for name in single)])
 
 
 def korean_key() -> str:
     """Key of everything the Korean pages are built from."""
     paths = files_below(ROOT / "locale", catalogs.SPOKEN)
-    paths += [ROOT / "tools" / f"{name}.py" for name in ("catalogs", "outputs", "script_messages")]
+    paths += [ROOT / "tools" / f"{name}.py" for name in KOREAN_TOOLS]
     paths += [ROOT / "course_lib" / "figures" / "language.py"]
     return f"{pages_key()} {digest(paths)}"
 

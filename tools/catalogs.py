@@ -10,6 +10,7 @@ from tools.project import ROOT
 LOCALE = ROOT / "locale" / "ko"
 PROSE = LOCALE / "LC_MESSAGES"  # of each page
 SPOKEN = ROOT / "course_lib" / "locale" / "ko"  # of what code says
+SENSES = SPOKEN / "senses.po"
 FINISHED = LOCALE / "finished.txt"
 
 
@@ -47,14 +48,20 @@ def of_page(page: str) -> Path:
     return PROSE / f"{page}.po"
 
 
-def spoken() -> dict[str, str]:
-    """The Korean for everything that code says, where there is one."""
+def spoken(page: str = "") -> dict[str, str]:
+    """The Korean for everything that code says, where there is one.
+
+    Args:
+        page: the notebook that says it, in whose sense of a word, if it has more than one
+            (`senses.po`, where the context of a message is the notebook).
+    """
     return {
         message.id: message.string
-        for path in sorted(SPOKEN.glob("*.po"))
+        for path in [*sorted(SPOKEN.glob("*.po")), SENSES]
         for message in read(path)
         if message.id and message.string and not message.fuzzy
-    }
+        and (not message.context or message.context == page)
+    }  # fmt: skip
 
 
 def finished() -> list[str] | None:

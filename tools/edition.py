@@ -62,8 +62,6 @@ def settings(edition: Edition) -> dict:
             found["html"]["baseurl"] = f"{base}{PLACE}/"
         found["execute"]["cache"] = str(edition.cache)
         settings = found["sphinx"]["config"]
-        settings["extensions"].remove("tools.korean_words")
-        settings["extensions"] += ["tools.korean_search", "tools.korean_theme"]
         settings |= {
             "language": "ko",
             "locale_dirs": [str(ROOT / "locale")],
@@ -82,7 +80,7 @@ def executed(edition: Edition) -> Path:
     for path in notebooks():
         name = path.relative_to(ROOT)
         copy, said = outputs.executed(path)
-        translation = Translation(messages(), said)
+        translation = Translation(messages(path.stem), said)
         for cell in copy.cells:
             outputs.translate(translation, cell)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -91,9 +89,9 @@ def executed(edition: Edition) -> Path:
 
 
 @cache
-def messages() -> dict[str, str]:
-    """Everything that code says, in Korean."""
-    return catalogs.spoken()
+def messages(page: str = "") -> dict[str, str]:
+    """Everything that code says, in Korean; see `catalogs.spoken`."""
+    return catalogs.spoken(page)
 
 
 # As a Sphinx extension

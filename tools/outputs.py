@@ -105,7 +105,7 @@ def of_notebook(notebook: Path) -> dict[str, str]:
     templates = {one.template for one in said.values()}
     found: dict[str, str] = {}
     known = 0
-    translation = Translation({}, said)
+    translation = Translation({}, said, literals())
     for cell in copy.cells:
         translate(translation, cell)
         for text in list(translation.missing)[known:]:

@@ -24,11 +24,12 @@ from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
 
-from tools import catalogs, korean, korean_notebooks, outputs, script_messages
+from tools import catalogs, checker_messages, korean, korean_notebooks, outputs, script_messages
 from tools.catalogs import SPOKEN, read, write
 from tools.project import BUILD, ROOT, notebooks, toc_files
 
 RAW = "pages"  # the catalog of what directives write into pages
+EXERCISES = "exercises"  # that of the checkers
 
 
 def where(path: Path, line: int, cells: dict[Path, list[str]]) -> str:
@@ -83,7 +84,7 @@ def said_by_code(raw: Catalog) -> dict[str, Catalog]:
     Raises:
         outputs.NotExecuted: the outputs of a notebook are not at hand.
     """
-    found = {RAW: raw}
+    found = {RAW: raw, EXERCISES: checker_messages.messages()}
     elsewhere = {message.id for catalog in found.values() for message in catalog}
     return found | outputs.catalogs(elsewhere)
 
@@ -108,7 +109,7 @@ def update() -> None:
         renew(catalogs.of_page(page), english, {})
     renew(script_messages.KOREAN, script_messages.messages(), {})
     # A text that a second page shows moves from one catalog to another.
-    old = sorted(SPOKEN.glob("*.po"))
+    old = [path for path in sorted(SPOKEN.glob("*.po")) if path != catalogs.SENSES]
     known = {
         message.id: message
         for path in old

@@ -11,6 +11,7 @@ from typing import Any
 
 from course_lib import studies
 from course_lib.evaluation.intervals import t_interval
+from course_lib.figures.words import say
 from course_lib.studies.engine.core import RESULTS, Config, key
 from course_lib.studies.engine.record import Record
 
@@ -41,12 +42,11 @@ class Side:
 
     @property
     def text(self) -> str:
-        if self.fixed:
-            return f"{self.label}: {number(self.values[0])}"
-        mean, low, high = t_interval(self.values)
-        if low == high:  # a count, the same with every seed
-            return f"{self.label}: {number(mean)}"
-        return f"{self.label}: {number(mean)} [{number(low)}, {number(high)}]"
+        mean, low, high = self.values * 3 if self.fixed else t_interval(self.values)
+        told = {"label": self.label, "mean": number(mean)}
+        if low == high:  # a fixed value, or a count, the same with every seed
+            return say("{label}: {mean}", **told)
+        return say("{label}: {mean} [{low}, {high}]", **told, low=number(low), high=number(high))
 
 
 class Records:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -33,10 +33,14 @@ KEPT = {"script", "style", "pre", "math"}
 SHOWN = re.compile(r'(\s(?:alt|title|aria-label|aria-valuetext|placeholder|data-label)=")([^"]*)"')
 GIVEN = re.compile(r'(\sdata-values=")([^"]*)"')
 NAMES = re.compile(r'(\sdata-names=")([^"]*)"')  # of a slider's places, one after another
+# What may stand between the parts of a list, the widest first; not the full stop of “et al.”.
+BETWEEN = [
+    re.compile(f"({mark})") for mark in ("\n\n", "\n- |\n", "; ", ", ", r"\. (?=[A-Z])", ": ")
+]
 # Marked as no text of ours, or as another language than the page's own.
 FOREIGN = re.compile(r'\stranslate="no"|(?<!<html)\slang=')
 TARGET = re.compile(r"(?<=\]\()[^)\s]+(?=\))")
-NUMBER = re.compile(r"(?<![\w{.])[+−-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w}])")
+NUMBER = re.compile(r"(?<![\w{.])[+−-]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w}])")
 CODE = re.compile(r"`[^`]*`")
 # Two letters of the Latin alphabet in a row: anything less is no word of English.
 WORD = re.compile(r"[A-Za-z]{2}")
@@ -78,14 +82,21 @@ class Translation:
     Args:
         messages: the text of the other language by the English text or template.
         said: what `say` made: the sentence, its template, and what fills the slots; it may grow.
+        whole: the words of texts that are asked for as they are, even if they look like a list.
 
     Attributes:
         missing: the English texts that were asked for and have no translation, in order, once each.
     """
 
-    def __init__(self, messages: Mapping[str, str], said: Mapping[str, Said]) -> None:
+    def __init__(
+        self,
+        messages: Mapping[str, str],
+        said: Mapping[str, Said],
+        whole: Collection[str] = frozenset(),
+    ) -> None:
         self.messages = {key(english): other for english, other in messages.items() if other}
         self._said, self._by_words, self._read = said, dict[str, Said](), 0
+        self._whole = whole
         self.missing: dict[str, None] = {}
 
     def text(self, english: str) -> str:
@@ -149,10 +160,13 @@ class Translation:
             return self.html(english)
         if (found := self._found(english)) is not None:
             return found
-        for mark in ("\n\n", "\n", "; ", ", ", ". ", ": "):
-            parts = english.split(mark)
-            if len(parts) > 1:
-                return mark.join(self.value(part) for part in parts)
+        words = key(english)
+        if not self._made(words) and words not in self._whole:
+            for mark in BETWEEN:
+                parts = mark.split(english)
+                if len(parts) > 1:
+                    parts[::2] = map(self.value, parts[::2])
+                    return "".join(parts)
         self._miss(english)
         return english
 
@@ -288,7 +302,8 @@ def messages(language: str) -> dict[str, str]:
         with path.open("rb") as file:
             catalog = read_po(file, locale=language)
         for one in catalog:
-            if isinstance(one.id, str) and isinstance(one.string, str) and not one.fuzzy:
+            usable = one.string and not one.fuzzy and not one.context
+            if usable and isinstance(one.id, str) and isinstance(one.string, str):
                 found[one.id] = one.string
     return found
 
