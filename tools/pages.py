@@ -235,13 +235,14 @@ def preview(path: Path) -> None:
 
 def description(app: Sphinx, pagename: str, doctree: nodes.document | None) -> str:
     """The beginning of a page's first real paragraph, at most 160 characters."""
-    if doctree is None or pagename == app.config.root_doc:
-        return DESCRIPTION
+    korean = app.config.language == "ko"
+    if doctree is None or (pagename == app.config.root_doc and not korean):
+        return app.config.html_title if korean else DESCRIPTION
     for paragraph in doctree.findall(nodes.paragraph):
         text = " ".join(paragraph.astext().split())
         if len(text) >= 60 and not isinstance(paragraph.parent, nodes.block_quote):
             return text if len(text) <= 160 else text[:157].rsplit(" ", 1)[0] + " …"
-    return DESCRIPTION
+    return app.config.html_title if korean else DESCRIPTION
 
 
 MATH = re.compile(r'class="[^"]*\bmath\b|\\\(|\\\[')
@@ -328,7 +329,7 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
     if base := app.config.html_baseurl:
         context["page_meta"] += [
             ("og:url", urljoin(base, f"{pagename}.html")),
-            ("og:image", urljoin(base, "_static/preview.png")),
+            ("og:image", urljoin(config()["html"]["baseurl"], "_static/preview.png")),
         ]
     body = context.get("body") or ""
     for script in live_scripts(body):
@@ -354,7 +355,8 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
 
 def sitemap(base: str) -> str:
     addresses = "".join(
-        f"<url><loc>{html.escape(urljoin(base, name + '.html'))}</loc></url>\n"
+        f"<url><loc>{html.escape(urljoin(base, f'{folder}{name}.html'))}</loc></url>\n"
+        for folder in ("", "ko/")
         for name in toc_files()
     )
     space = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -388,11 +390,11 @@ all chapters; or search the book:</p>
 """
 
 
-def to_the_start(title: str) -> str:
+def to_the_start(title: str, language: str) -> str:
     """The page at the address of the whole site; Jupyter Book would write one without a head."""
     start = f"{toc_files()[0]}.html"
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>
+<html lang="{language}"><head><meta charset="utf-8"><title>{html.escape(title)}</title>
 <meta http-equiv="refresh" content="0; url={start}"></head>
 <body><p><a href="{start}">{html.escape(title)}</a></p></body></html>
 """
@@ -443,13 +445,16 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.name != "html":
         return
     folder, base = Path(app.outdir), app.config.html_baseurl
-    (folder / "404.html").write_text(not_found(base, app.config.html_title), "utf8")
-    (folder / "index.html").write_text(to_the_start(app.config.html_title), "utf8")
-    (folder / "sitemap.xml").write_text(sitemap(base), "utf8")
-    (folder / "robots.txt").write_text(f"Sitemap: {urljoin(base, 'sitemap.xml')}\n", "utf8")
+    (folder / "index.html").write_text(
+        to_the_start(app.config.html_title, app.config.language), "utf8"
+    )
     if app.config.language == "ko":
         (folder / "_static" / "texts.js").write_text(script_messages.script_texts(), "utf8")
-    preview(folder / "_static" / "preview.png")
+    else:
+        (folder / "404.html").write_text(not_found(base, app.config.html_title), "utf8")
+        (folder / "sitemap.xml").write_text(sitemap(base), "utf8")
+        (folder / "robots.txt").write_text(f"Sitemap: {urljoin(base, 'sitemap.xml')}\n", "utf8")
+        preview(folder / "_static" / "preview.png")
     icons(folder)
     if missing := korean_font.write(folder):
         print(missing)
