@@ -8,6 +8,7 @@ checkpoints, the ledger) or the lock changed.
 
 import argparse
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from tools import catalogs, edition, linkcheck, live, network, vendor
+from tools import catalogs, edition, linkcheck, live, network, translations, vendor
 from tools.edition import ENGLISH, KOREAN, Edition
 from tools.project import (
     BUILD,
@@ -49,6 +50,7 @@ KOREAN_TOOLS = """
 RECORDS = ROOT / "course_lib" / "studies" / "results"
 EXERCISES = ROOT / "course_lib" / "exercises"
 LEDGER = ROOT / "course_lib" / "claims" / "claims.yml"
+COSTS = ROOT / "tools" / "bench" / "notebooks.json"  # seconds of each notebook, once measured
 
 # Two notebooks at once with a thread each; their numbers do not depend on the machine's cores.
 WORKERS = ["-n", "2", "--dist", "loadscope"]
@@ -116,6 +118,10 @@ def execute(chosen: list[Path]) -> None:
     """Run notebooks once under nbval, recording those that pass."""
     if not chosen:
         return
+    # The longest first, so that both workers end at about the same time.
+    known = json.loads(COSTS.read_text("utf8"))["notebooks"]
+    seconds = {name: about["seconds"] for name, about in known.items()}
+    chosen = sorted(chosen, key=lambda path: -seconds.get(path.stem, 0))
     names = [str(path.relative_to(ROOT)) for path in chosen]
     recorder = ["-p", "tools.nbval_record", "--nbval-record", str(EXECUTED.relative_to(ROOT))]
     nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "300"]
@@ -244,6 +250,11 @@ def pages(steps: Steps, *editions: Edition) -> None:
                 build_pages(chosen)
         if steps.failed:
             steps.report()
+    with steps.step("Korean text") as remark:
+        # A new English sentence stops no reader from building the book; `make test` does fail.
+        if found := translations.check():
+            print("\n".join(found))
+            remark.append(f"{len(found)} messages to look at: see above, and `make messages`")
     with steps.step("links") as remark:
         problems = linkcheck.broken_links(HTML)
         problems += linkcheck.missing_pages(ENGLISH.html) + linkcheck.missing_pages(KOREAN.html)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import nbformat
 from docutils import nodes
+from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
 from course_lib.figures.language import Translation, counted, key
@@ -99,6 +100,26 @@ def messages(page: str = "") -> dict[str, str]:
 UNFINISHED = "이 페이지는 아직 다 옮기지 못했습니다. 옮기지 못한 곳은 영어로 나옵니다."
 
 
+class EditionButton(Directive):
+    """A button that leads to the same page in the other language."""
+
+    def run(self) -> list[nodes.Node]:
+        env = self.state.document.settings.env
+        language, name, address = twin(env.docname, korean=env.config.language == "ko")
+        button = (
+            f'<a class="sd-btn sd-btn-outline-primary am-edition" href="{address}" '
+            f'hreflang="{language}" lang="{language}">{name}</a>'
+        )
+        return [nodes.raw("", f"<p>{button}</p>", format="html")]
+
+
+def twin(page: str, *, korean: bool) -> tuple[str, str, str]:
+    """Language, name and address of the other edition of a page, seen from it."""
+    other = f"../{page}.html" if korean else f"{PLACE}/{page}.html"
+    address = posixpath.relpath(other, posixpath.dirname(page) or ".")
+    return ("en", "English", address) if korean else ("ko", "한국어", address)
+
+
 def translate_raw(app: Sphinx, doctree: nodes.document) -> None:
     """HTML that stands in a page, or that directives write into it, in the page's language."""
     korean = app.config.language == "ko"
@@ -146,10 +167,8 @@ def name_twin(app: Sphinx, pagename: str, templatename: str, context: dict, doct
     """The address of the same page in the other language, and of both for search engines."""
     korean = app.config.language == "ko"
     if pagename in toc_files() or pagename in ("search", "genindex"):
-        other = f"../{pagename}.html" if korean else f"{PLACE}/{pagename}.html"
-        language, name = ("en", "English") if korean else ("ko", "한국어")
-        address = posixpath.relpath(other, posixpath.dirname(pagename) or ".")
-        context["twin"] = {"address": address, "language": language, "name": name}
+        named = zip(("language", "name", "address"), twin(pagename, korean=korean), strict=True)
+        context["twin"] = dict(named)
     if (base := config()["html"].get("baseurl")) and pagename in toc_files():
         context["editions"] = [
             ("en", f"{base}{pagename}.html"),
@@ -178,6 +197,7 @@ def keep_korean_notebooks(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.raw_texts = {}
+    app.add_directive("edition-button", EditionButton)
     app.connect("doctree-read", translate_raw, priority=900)
     app.connect("doctree-resolved", tell_unfinished)
     app.connect("html-page-context", name_twin)
