@@ -190,7 +190,8 @@ def test_a_file_that_is_missing_or_damaged_or_late_says_so_and_can_be_tried_agai
 
 
 def test_from_a_folder_without_a_server(chromium, tmp_path):
-    scripts = [HTML / "_static" / "live" / f"{part}.js" for part in PARTS]
+    static = HTML / "_static"
+    scripts = [static / "say.js", *(static / "live" / f"{part}.js" for part in PARTS)]
     tags = "".join(f'<script src="{script.as_uri()}"></script>' for script in scripts)
     (tmp_path / "page.html").write_text(EMPTY + tags, "utf8")
     page = chromium.new_page()
