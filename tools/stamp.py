@@ -1,7 +1,7 @@
 """Write the addresses that _config.yml names wherever they stand: `python -m tools.stamp`.
 
-- The Colab cell of every notebook, its first code cell, tagged `colab`. It installs the library
-  only where it is missing, so it does nothing in a local environment.
+- The Colab cell of every notebook, in both languages: its first code cell, tagged `colab`. It
+  installs the library only where it is missing, so it does nothing in a local environment.
 - The link to the book at the top of README.md, and the address of the repository in the texts that
   tell how to get it.
 """
@@ -10,12 +10,13 @@ import re
 
 import nbformat
 
+from tools import korean_notebooks
 from tools.project import ROOT, config, notebooks
 
 CELL_ID = "colab"
 TEXTS = ("README.md", "CITATION.cff", "book/how_to_use.md")
 REPOSITORY = re.compile(r"(git clone |repository-code: \")(https?://[^\s\"]+)")
-BOOK = re.compile(r"(\[\*\*Read the book\*\*\]\()([^)]+)")
+BOOK = re.compile(r"(\[(?:\*\*Read the book\*\*|한국어로 읽기)\]\()(?:[^)]+?)((?:ko/)?)(?=\))")
 
 
 def colab_source(address: str) -> str:
@@ -46,7 +47,7 @@ def stamp(notebook: nbformat.NotebookNode, address: str) -> bool:
 def stamp_text(text: str, repository: str, book: str) -> str:
     """A text with both addresses in place."""
     text = REPOSITORY.sub(lambda found: found[1] + repository, text)
-    return BOOK.sub(lambda found: found[1] + book, text)
+    return BOOK.sub(lambda found: found[1] + book + found[2], text)
 
 
 def main() -> None:
@@ -57,6 +58,7 @@ def main() -> None:
         if stamp(notebook, address):
             nbformat.write(notebook, path)
             print(f"stamped {path.relative_to(ROOT)}")
+    korean_notebooks.main()
     for path in map(ROOT.joinpath, TEXTS):
         text = path.read_text("utf8")
         stamped = stamp_text(text, address, settings["html"]["baseurl"])
