@@ -3,10 +3,11 @@
 git is told to take the repository's address for this checkout, so the committed state is installed.
 pip fetches what the environment lacks: these tests need the package index and run on their own
 (`make colab-test`), outside the network block of the others. `COLAB_SOME=3` takes three notebooks
-only, other ones after each commit.
+only, other ones after each commit. Of the Korean notebooks, whose code is the same, two are run.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tools import korean_notebooks
 from tools.project import ROOT, config, notebooks
 
 pytestmark = pytest.mark.colab
@@ -96,6 +98,20 @@ def chosen() -> list[Path]:
 @pytest.mark.parametrize("path", chosen(), ids=lambda path: path.stem)
 def test_notebook_alone_where_torch_is_already_installed(path, tmp_path):
     run_in_empty_folder(tmp_path, path, preinstalled=True)
+
+
+@pytest.mark.parametrize("name", ["00_before_you_start", "03_the_bottleneck_exercises"])
+def test_korean_notebook_alone_where_torch_is_already_installed(name, tmp_path):
+    path = korean_notebooks.FOLDER / f"{name}.ipynb"
+    executed = run_in_empty_folder(tmp_path, path, preinstalled=True)
+    shown = [
+        output.data["text/html"]
+        for cell in executed.cells
+        for output in cell.get("outputs", [])
+        if "text/html" in output.get("data", {})
+    ]
+    korean = [html for html in shown if re.search("[가-힣]", html)]
+    assert shown and len(korean) == len(shown)
 
 
 def test_first_notebook_alone_in_an_environment_with_nothing(tmp_path):
