@@ -28,6 +28,7 @@ TOKEN = re.compile(r"""(<!--.*?-->|</?[a-zA-Z](?:"[^"]*"|'[^']*'|[^>"'])*>)""", 
 NAME = re.compile(r"</?([a-zA-Z][\w-]*)")
 MARKS = {"strong": "**", "em": "*", "code": "`"}
 INLINE = {*MARKS, "a", "b", "i", "sub", "sup", "kbd"}
+SMALL = rf"</?(?:{'|'.join(sorted(INLINE))}|br)(?:\s[^>]*)?/?>"  # tags inside a text
 VOID = {"br", "img", "input", "hr", "meta", "link", "wbr"}
 KEPT = {"script", "style", "pre", "math"}
 SHOWN = re.compile(r'(\s(?:alt|title|aria-label|aria-valuetext|placeholder|data-label)=")([^"]*)"')
@@ -274,7 +275,7 @@ def dark(text: str) -> str:
         tags.append(found[0])
         return f"\ue000{len(tags) - 1}\ue001"
 
-    markup = markdown_light(re.sub(r"</?[a-zA-Z][^>]*>", keep, text))
+    markup = markdown_light(re.sub(SMALL, keep, text))
     return re.sub("\ue000(\\d+)\ue001", lambda found: tags[int(found[1])], markup)
 
 

@@ -87,7 +87,7 @@ def alignment_figure(
         below = heatmap.page(example, key, rows, columns)
         words = [f"{number}. {word}" for number, word in enumerate(example.target, 1)]
         pictures = [markup for markup, _ in states]
-        steps = _pick(_slider(rows, words, start, interval=1500), pictures, start)
+        steps = _pick(_slider(rows, words, start, interval=1500, data=True), pictures, start)
         pages.append(steps + below)
         texts += [below, *(markup for markup, _ in states)]
         alts += [alt for _, alt in states]
@@ -173,7 +173,11 @@ _PRESS = (
 )
 
 
-def _slider(label: str, names: list[str], start: int = 0, interval: int = 700) -> str:
+def _slider(
+    label: str, names: list[str], start: int = 0, interval: int = 700, *, data: bool = False
+) -> str:
+    """A slider over places with names; `data`: these are words of an example, not texts of ours."""
+    kept = ' translate="no"' * data
     joined = html.escape("|".join(name.replace("|", "¦") for name in names))
     said, last = html.escape(names[start]), len(names) - 1
     play = (
@@ -182,9 +186,9 @@ def _slider(label: str, names: list[str], start: int = 0, interval: int = 700) -
     )
     return (
         f"{play}▶</button> <label>{html.escape(label)} "
-        f'<input type="range" min="0" max="{last}" value="{start}" '
+        f'<input type="range"{kept} min="0" max="{last}" value="{start}" '
         f'aria-valuetext="{said}" data-names="{joined}" oninput="{_SHOW}{_SAY}"></label> '
-        f"<output>{said}</output>"
+        f"<output{kept}>{said}</output>"
     )
 
 
