@@ -305,7 +305,7 @@ def test_marks_are_accessible_and_fit_a_phone(chromium, site, axe, look):
                 "[document.scrollingElement.scrollWidth, document.documentElement.clientWidth]"
             )
             assert width <= room, name
-        table = page.locator(".am-chapters table")
+        table = page.locator("table.am-chapters")
         assert table.evaluate("(one) => one.scrollWidth <= one.parentElement.clientWidth + 1")
 
 
