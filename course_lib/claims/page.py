@@ -153,7 +153,7 @@ def _row(claim: Claim, place: int, whole: bool, first: bool) -> str:
         target = f' id="chapter-{claim.chapter}"' * first
         number_cell = f'<td role="cell" data-label="Chapter"{target}>{link}</td>'
     elif there:
-        name += f' <a href="{there}" class="am-there">In the ledger</a>'
+        name = f'<span>{name}</span> <a href="{there}" class="am-there">In the ledger</a>'
     notes = "".join(
         f'<br><span class="am-small">{html.escape(note)}</span>' for note in _notes(claim)
     )
