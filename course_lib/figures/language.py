@@ -105,7 +105,11 @@ class Translation:
         found = self._found(english)
         if found is None:
             self._miss(english)
-        return english if found is None else found
+            return english
+        # The words of a message are found without their marks; a text that is bold stays so.
+        if re.fullmatch(r"\*\*[^*]+\*\*", english) and "**" not in found:
+            return f"**{found}**"
+        return found
 
     def _miss(self, english: str) -> None:
         if worded(english):

@@ -80,6 +80,10 @@ def test_a_mark_around_several_texts_stays_where_it_is(translation):
     assert translation.html(markup) == "<p><strong><span lang=fr>words</span></strong> 단어</p>"
 
 
+def test_what_is_bold_as_a_whole_stays_bold(translation):
+    assert translation.html("<td><strong>words</strong></td>") == "<td><strong>단어</strong></td>"
+
+
 def test_the_places_of_a_slider(translation):
     assert translation.html('<input data-names="words|chat">') == '<input data-names="단어|chat">'
 
