@@ -64,6 +64,16 @@ def spoken(page: str = "") -> dict[str, str]:
     }  # fmt: skip
 
 
+def kept() -> dict[str, str]:
+    """The language of what code says and Korean leaves as it is: English, or what is noted."""
+    return {
+        message.id: next((c[5:] for c in message.user_comments if c.startswith("lang ")), "en")
+        for path in SPOKEN.glob("*.po")
+        for message in read(path)
+        if message.id and message.id == message.string
+    }
+
+
 def finished() -> list[str] | None:
     """The pages whose Korean must be whole; None once this holds for all of them."""
     return FINISHED.read_text("utf8").split() if FINISHED.is_file() else None

@@ -78,10 +78,11 @@ def executed(edition: Edition) -> Path:
         return EXECUTED
     folder = edition.build / "executed"
     shutil.rmtree(folder, ignore_errors=True)
+    kept = catalogs.kept()
     for path in notebooks():
         name = path.relative_to(ROOT)
         copy, said = outputs.executed(path)
-        translation = Translation(messages(path.stem), said)
+        translation = Translation(messages(path.stem), said, kept=kept)
         for cell in copy.cells:
             outputs.translate(translation, cell)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,7 @@ MARKS = {"strong": "**", "em": "*", "code": "`"}
 INLINE = {*MARKS, "a", "b", "i", "sub", "sup", "kbd"}
 SMALL = rf"</?(?:{'|'.join(sorted(INLINE))}|br)(?:\s[^>]*)?/?>"  # tags inside a text
 VOID = {"br", "img", "input", "hr", "meta", "link", "wbr"}
+MARKED = {"td", "th", "li", "p", "span", "div", "label", "summary"}  # may hold a mark of language
 KEPT = {"script", "style", "pre", "math"}
 SHOWN = re.compile(r'(\s(?:alt|title|aria-label|aria-valuetext|placeholder|data-label)=")([^"]*)"')
 GIVEN = re.compile(r'(\sdata-values=")([^"]*)"')
@@ -84,6 +85,7 @@ class Translation:
         messages: the text of the other language by the English text or template.
         said: what `say` made: the sentence, its template, and what fills the slots; it may grow.
         whole: the words of texts that are asked for as they are, even if they look like a list.
+        kept: the language of what stays as it is, such as the words of an example.
 
     Attributes:
         missing: the English texts that were asked for and have no translation, in order, once each.
@@ -94,10 +96,11 @@ class Translation:
         messages: Mapping[str, str],
         said: Mapping[str, Said],
         whole: Collection[str] = frozenset(),
+        kept: Mapping[str, str] | None = None,
     ) -> None:
         self.messages = {key(english): other for english, other in messages.items() if other}
         self._said, self._by_words, self._read = said, dict[str, Said](), 0
-        self._whole = whole
+        self._whole, self._kept = whole, {key(text): name for text, name in (kept or {}).items()}
         self.missing: dict[str, None] = {}
 
     def text(self, english: str) -> str:
@@ -183,6 +186,7 @@ class Translation:
         """HTML, text by text."""
         done: list[str] = []
         run: list[str] = []
+        around = ""  # the element that the run stands in, if it has just begun
         closed: list[str] = []  # the elements around that are kept as they are
         for token in TOKEN.split(markup):
             found = NAME.match(token)
@@ -199,18 +203,18 @@ class Translation:
                         closed.append(name)
                 continue
             if name in KEPT or FOREIGN.search(token):
-                done += [self._run(run), token]
-                run = []
+                done += [self._run(run, around), token]
+                run, around = [], ""
                 if not token.endswith("/>") and name not in VOID:
                     closed.append(name)
             elif name in INLINE:
                 run.append(token)
             else:
-                done += [self._run(run), self._tag(token)]
-                run = []
-        return "".join([*done, self._run(run)])
+                done += [self._run(run, around), self._tag(token)]
+                run, around = [], "" if token.startswith("</") else name
+        return "".join([*done, self._run(run, around)])
 
-    def _run(self, tokens: list[str]) -> str:
+    def _run(self, tokens: list[str], around: str) -> str:
         """Text between two blocks, with marks, links and small tags inside."""
         markup = "".join(tokens)
         # A mark that opens before the text or closes after it is around more than this text.
@@ -219,9 +223,11 @@ class Translation:
             return markup
         english = light(words)
         other = self.text(english)
-        if other == english:
-            return markup
         before, after = markup.split(words, 1)
+        if other == english:
+            language = self._kept.get(key(english))
+            marked = f'<span lang="{language}">{words}</span>'
+            return before + marked + after if language and around in MARKED else markup
         return before + dark(other) + after
 
     def _tag(self, tag: str) -> str:

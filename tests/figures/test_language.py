@@ -84,6 +84,14 @@ def test_what_is_bold_as_a_whole_stays_bold(translation):
     assert translation.html("<td><strong>words</strong></td>") == "<td><strong>단어</strong></td>"
 
 
+def test_words_of_an_example_are_marked_with_their_language():
+    translation = Translation({"chat": "chat", "words": "단어"}, {}, kept={"chat": "fr"})
+    markup = "<td>chat</td><svg><text>chat</text></svg><option>chat</option><td>words</td>"
+    assert translation.html(markup) == markup.replace(
+        "<td>chat</td>", '<td><span lang="fr">chat</span></td>'
+    ).replace("words", "단어")
+
+
 def test_the_places_of_a_slider(translation):
     assert translation.html('<input data-names="words|chat">') == '<input data-names="단어|chat">'
 
