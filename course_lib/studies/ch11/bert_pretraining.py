@@ -9,7 +9,9 @@ The model needs patience: its loss stays at the words' frequencies for many hund
 learns to use the neighbors.
 
 The search has the same network left to right, too: "left" has a causal mask and is asked for the
-next token at every position, with the same pieces of text, batches and steps.
+next token at every position, with the same pieces of text, batches and steps. It has no full run:
+in 10,000 steps it reads its text 28 times, and is worse on validation articles than after a short
+run. The directions can be compared once the steps of each are chosen on validation articles, too.
 """
 
 from __future__ import annotations
