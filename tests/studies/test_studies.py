@@ -469,6 +469,14 @@ def test_study_and_its_record_keep_their_promises(name):
     assert not re.search(r"/(home|root|Users|tmp|work)/", text)  # names nobody's machine
 
 
+def test_a_record_is_read_without_the_grammar_that_takes_a_second():
+    program = (
+        "import sys; from course_lib import studies; studies.load('contest'); "
+        "sys.exit(bool({'lark', 'rfc3987_syntax'} & {*sys.modules}))"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
 def test_no_record_without_a_study():
     assert {path.stem for path in core.RESULTS.glob("*.json")} == set(studies.names())
 

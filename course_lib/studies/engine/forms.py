@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,11 +46,30 @@ def problems(data: Any, schema: Path) -> list[tuple[tuple[str | int, ...], str]]
 @cache
 def _validator(schema: Path) -> Any:
     import yaml
-    from jsonschema import Draft202012Validator, validators
+
+    with _not_there("rfc3987_syntax"):
+        from jsonschema import Draft202012Validator, validators
 
     checker = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
     kind = validators.extend(Draft202012Validator, type_checker=checker)
     return kind(yaml.safe_load(schema.read_text(encoding="utf-8")))
+
+
+@contextmanager
+def _not_there(module: str) -> Iterator[None]:
+    """Let `import module` fail inside.
+
+    JupyterLab brings a grammar of international addresses, which jsonschema takes in when it is
+    imported: more than a second in each notebook that reads a record, for a format of no use here.
+    """
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]
 
 
 def _message(error: Any) -> str:
