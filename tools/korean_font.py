@@ -28,6 +28,7 @@ NAMES = (1, 3, 4, 6, 16, 21, 25)
 SHOWN = (".html", ".js", ".svg")
 # The Korean pages are a folder inside that of the English ones, and cut a font of their own.
 EDITION = "ko"
+NAME = "한국어"  # how the English pages call it
 
 
 def letters(folder: Path) -> set[str]:
@@ -55,8 +56,19 @@ def cut(source: Path, goal: Path, kept: set[str]) -> None:
     subset.save_font(font, str(goal), options)
 
 
-def write(folder: Path) -> str | None:
+def face(name: str, weight: int, letters: str) -> str:
+    """The style sheet's lines for a file with these letters."""
+    return (
+        f'@font-face{{font-family:"{FAMILY}";font-style:normal;font-weight:{weight};'
+        f"font-display:swap;src:url({name}) format('woff');unicode-range:{letters}}}\n"
+    )
+
+
+def write(folder: Path, apart: str = "") -> str | None:
     """Put fonts and `hangul.css` into `_static` of a built folder; what is missing, or None.
+
+    `apart` are letters that get a file of their own, since they stand where no other Korean does:
+    every English page names the Korean edition, and should load no more for that.
 
     The style sheet is written in any case, an empty one where there is nothing to declare, so that
     no page asks for a file that is not there.
@@ -71,9 +83,10 @@ def write(folder: Path) -> str | None:
         elif kept:
             name = f"hangul-{weight}.woff"
             cut(source, static / name, kept)
-            faces.append(
-                f'@font-face{{font-family:"{FAMILY}";font-style:normal;font-weight:{weight};'
-                f"font-display:swap;src:url({name}) format('woff');unicode-range:{RANGE}}}\n"
-            )
+            faces.append(face(name, weight, RANGE))
+            if apart:  # the last face that has a letter draws it
+                name = f"hangul-name-{weight}.woff"
+                cut(source, static / name, set(apart))
+                faces.append(face(name, weight, ",".join(f"U+{ord(one):X}" for one in apart)))
     (static / STYLE).write_text("".join(faces), "utf8")
     return missing

@@ -456,7 +456,8 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         (folder / "robots.txt").write_text(f"Sitemap: {urljoin(base, 'sitemap.xml')}\n", "utf8")
         preview(folder / "_static" / "preview.png")
     icons(folder)
-    if missing := korean_font.write(folder):
+    apart = "" if app.config.language == "ko" else korean_font.NAME
+    if missing := korean_font.write(folder, apart):
         print(missing)
     live.write(folder / "_static" / "live")
     policy.guard(folder)

@@ -1,13 +1,14 @@
 """The policy of the built pages in Chromium: it is in force, and nothing that is used breaks it.
 
 Playwright's own scripts reach a page by the debugger, where no policy holds: what a test evaluates,
-axe-core too, needs no exception.
+axe-core too, needs no exception. That each page can be used under its policy, test_pages.py shows.
 """
 
 import re
 
 import pytest
 
+from tests.browser.visit import LISTEN, USE
 from tools import vendor
 from tools.project import HTML, toc_files
 
@@ -18,36 +19,11 @@ LESSON = "notebooks/03_the_bottleneck"  # with mathematics and a slider
 PICTURES = "notebooks/08_transfer_in_vision"
 FIELD = "form.bd-search input[name=q]:visible"
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">')
-
-LISTEN = """
-window.broken = [];
-document.addEventListener('securitypolicyviolation', (event) => broken.push(
-    `${event.effectiveDirective} ${event.blockedURI} ${event.sample}`));
-"""
 # Mathematics is set, or a script is missing for it.
 TYPESET = """() => Promise.race([
     window.MathJax && MathJax.startup && MathJax.startup.promise,
     new Promise((done) => setTimeout(done, 3000)),
 ]).then(() => true)"""
-# Whatever a reader could press or set, wherever it stands.
-USE = """async () => {
-    const pause = (time) => new Promise((done) => setTimeout(done, time));
-    const place = location.href;
-    for (const one of document.querySelectorAll('article :is(button, summary)')) {
-        if (!one.closest('.bd-header-article')) one.click();
-        await pause(0);
-    }
-    for (const one of document.querySelectorAll('article :is(input, select, textarea)')) {
-        if (one.matches('[type=range]')) one.value = one.value === one.max ? one.min : one.max;
-        if (one.matches('select')) one.selectedIndex = one.options.length - 1;
-        for (const kind of ['input', 'change']) one.dispatchEvent(new Event(kind, {bubbles: true}));
-        await pause(0);
-    }
-    for (const one of document.querySelectorAll('button.theme-switch-button, .am-code-switch'))
-        one.click();
-    await pause(800);
-    return [broken, location.href === place];
-}"""
 
 
 class Opened:
@@ -100,14 +76,6 @@ def test_the_policy_is_narrow(name):
     assert not {"'unsafe-inline'", "'unsafe-eval'", "'wasm-unsafe-eval'", "data:"} & set(scripts)
     if vendor.vendored() and name != "404":
         assert not [one for rule in rules.values() for one in rule if one.startswith("http")]
-
-
-@pytest.mark.parametrize("name", [name for name in PAGES if name != "index"])
-def test_using_a_page_breaks_no_rule(chromium, site, name):
-    with Opened(chromium, f"{site}{name}.html", accept_downloads=True) as opened:
-        broken, stayed = opened.page.evaluate(USE)
-        assert broken == [] and stayed
-        assert [text for text in opened.errors if "Content Security" in text] == []
 
 
 def test_the_address_of_the_site_leads_to_its_first_page(chromium, site):

@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.accessible import violations
+from tests.browser.accessible import NO_COLOR, ONLY_COLOR, broken
+from tests.browser.visit import CUT, USE, Visit, found_by, tell
 from tools import vendor
 from tools.project import toc_files
 
@@ -14,60 +15,26 @@ pytestmark = pytest.mark.browser
 PAGES = [*toc_files(), "search", "genindex", "404"]
 NOTEBOOKS = [name for name in PAGES if name.startswith("notebooks/")]
 LESSONS = [name for name in NOTEBOOKS if not name.endswith(("_exercises", "_deeper"))]
-LOOKS = {
-    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
-    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
-    "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
-}
-# What else a page is opened with: 1280 pixels at 200%, no scripts, no motion.
-MORE = {
-    "zoom": {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2},
-    "no script": {"viewport": {"width": 1280, "height": 900}, "java_script_enabled": False},
-    "still": {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"},
-}
+# A page of each kind: with every sort of figure, with code only, with questions, with tables,
+# with mathematics, with entries, and those that Sphinx and we make ourselves.
+KINDS = [
+    "book/index",
+    "notebooks/04_attention",
+    "notebooks/04_attention_deeper",
+    "notebooks/03_the_bottleneck_exercises",
+    "notebooks/12_what_we_measured",
+    "book/exercises",
+    "book/notation",
+    "book/glossary",
+    "book/bibliography",
+    "search",
+    "genindex",
+    "404",
+]
 # Compressed bytes of a first visit.
-TEXT_PAGE, NOTEBOOK_PAGE = 400_000, 900_000
+TEXT_PAGE, NOTEBOOK_PAGE = 410_000, 900_000
 PACKED = (".woff", ".woff2", ".ttf", ".png")
-# Rules that the theme itself breaks on a plain page, with the number of elements.
-THEME_OWNED = {"label-content-name-mismatch": 3, "region": 1}
-
-SETTLED = """async () => {
-    if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
-    await new Promise(done => setTimeout(done, 200));
-}"""
-
-# What is wider than its box, and has neither a line that says so nor a faded edge.
-CUT = """() => {
-    const found = [];
-    const all = 'article :is(figure, table, pre, mjx-container[display=true])';
-    for (const one of document.querySelectorAll(all)) {
-        if (!one.checkVisibility() || one.closest('details:not([open])')) continue;
-        let over = null;
-        // Not what is hidden on purpose, words for a screen reader, the spoken twin of a formula;
-        // nor a field to type in, which moves with its text.
-        const own = 'mjx-assistive-mml, input, textarea';
-        const seen = (box) => box.clientWidth > 30 && !box.closest(own);
-        const inside = [...one.querySelectorAll(':not(svg *)')].slice(0, 400).filter(seen);
-        const around = [];
-        for (let box = one.parentElement; box.tagName !== 'ARTICLE'; box = box.parentElement)
-            around.push(box);
-        for (const box of [one, ...inside, ...around]) {
-            const clipped = getComputedStyle(box).overflowX !== 'visible';
-            if (box.matches('span.math')) continue;
-            const drawn = box.querySelector(':scope > mjx-math');
-            const width = drawn ? drawn.getBoundingClientRect().width : box.scrollWidth;
-            if (clipped && width > box.clientWidth + 1) over = box;
-            if (over) break;
-        }
-        const right = one.getBoundingClientRect().right;
-        const room = document.documentElement.clientWidth;
-        if (over && over.classList.contains('am-cut')) continue;
-        if (over || right > room + 1)
-            found.push(one.tagName + ': ' + one.textContent.trim().slice(0, 60));
-    }
-    return found;
-}"""
-
+SIZES: dict[str, int] = {}  # of files that many pages load
 
 # What a figure shows beside its controls.
 PICTURE = """(slider) => {
@@ -81,94 +48,207 @@ SAID = """(slider) => (slider.closest('label:has(output)') || slider.closest('.a
     .querySelector('output').textContent"""
 
 
-class Visit:
-    """An open page with what it complained about and asked for elsewhere."""
-
-    def __init__(self, chromium, site: str, name: str, look: str) -> None:
-        self.context = chromium.new_context(**{**LOOKS, **MORE}[look])
-        self.context.set_default_timeout(120_000)  # a busy machine is not a broken page
-        self.page = self.context.new_page()
-        self.errors: list[str] = []
-        self.outside: list[str] = []
-        self.answers: list = []
-        here = urlsplit(site).netloc
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on(
-            "console",
-            lambda message: self.errors.append(message.text) if message.type == "error" else None,
-        )
-        self.page.on(
-            "request",
-            lambda request: (
-                self.outside.append(request.url)
-                if request.url.startswith("http") and urlsplit(request.url).netloc != here
-                else None
-            ),
-        )
-        self.page.on(
-            "response",
-            lambda response: (
-                self.errors.append(f"{response.status} for {response.url}")
-                if response.status >= 400
-                else None
-            ),
-        )
-        self.page.on("response", lambda response: self.answers.append(response))
-        self.page.goto(f"{site}{name}.html", wait_until="load")
-        if look != "no script":
-            self.page.evaluate(SETTLED)
-
-    def __enter__(self) -> "Visit":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
+# What is looked at on each page. The order matters: what presses and moves things comes last.
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("name", PAGES)
-def test_page(chromium, site, axe, name, look):
-    with Visit(chromium, site, name, look) as visit:
-        assert visit.errors == []
-        if vendor.vendored():
-            assert visit.outside == [], "the page leaves its own site"
-        width, room = visit.page.evaluate(
-            "() => [document.scrollingElement.scrollWidth, document.documentElement.clientWidth]"
-        )
-        assert width <= room, f"the page is {width} px wide in a window of {room} px"
-        found = violations(visit.page, axe)
-        broken = {
-            rule["id"]: [node["target"][-1] for node in rule["nodes"]]
-            for rule in found
-            if len(rule["nodes"]) > THEME_OWNED.get(rule["id"], 0)
-        }
-        assert broken == {}
+def is_quiet_and_at_home(visit, name, axe):
+    assert not visit.errors, visit.errors
+    if vendor.vendored():
+        assert not visit.outside, f"the page leaves its own site: {visit.outside}"
 
 
-@pytest.mark.parametrize("look", ["light", "phone"])
-@pytest.mark.parametrize("name", PAGES)
-def test_nothing_is_cut_without_a_sign(chromium, site, name, look):
-    with Visit(chromium, site, name, look) as visit:
-        assert visit.page.evaluate(CUT) == []
+def is_light(visit, name, axe):
+    weights = {}
+    for answer in visit.answers:
+        path = urlsplit(answer.url).path
+        if path not in SIZES:
+            content = answer.body()
+            packed = path.endswith(PACKED)
+            SIZES[path] = len(content if packed else gzip.compress(content, 6))
+        weights[path] = SIZES[path]
+    most = NOTEBOOK_PAGE if name in NOTEBOOKS else TEXT_PAGE
+    total, heaviest = sum(weights.values()), sorted(weights, key=weights.get)[-5:]
+    assert total <= most, f"{total} bytes, most of them in {heaviest}"
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_figures_fit_a_wide_window(chromium, site, name):
-    with Visit(chromium, site, name, "light") as visit:
+def is_not_wider_than_its_window(visit, name, axe):
+    width, room = visit.page.evaluate(
+        "() => [document.scrollingElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert width <= room, f"the page is {width} px wide in a window of {room} px"
+
+
+def is_accessible(visit, name, axe):
+    found = broken(visit.page, axe)
+    assert not found, found
+
+
+def nothing_is_cut_without_a_sign(visit, name, axe):
+    found = visit.page.evaluate(CUT)
+    assert not found, found
+
+
+def figures_fit_a_wide_window(visit, name, axe):
+    if name in NOTEBOOKS:
         wide = visit.page.locator("article figure .am-scroll.am-cut:has(> svg):visible")
         assert wide.count() == 0
 
 
+def predictions_and_notes_are_dressed(visit, name, axe):
+    if name in NOTEBOOKS:
+        plain = "article blockquote:not(.predict):not(.note):not(.breaks)"
+        assert visit.page.locator(plain).all_inner_texts() == []
+
+
+def colors_can_be_read(visit, name, axe):
+    found = broken(visit.page, axe, options=ONLY_COLOR)
+    assert not found, found
+
+
+def outputs_take_the_dark_page_as_their_ground(visit, name, axe):
+    if name in NOTEBOOKS:
+        grounds = visit.page.locator(".cell_output .text_html").evaluate_all(
+            "(all) => [...new Set(all.map((one) => getComputedStyle(one).backgroundColor))]"
+        )
+        assert grounds == ["rgba(0, 0, 0, 0)"]
+
+
+def is_accessible_but_for_colors(visit, name, axe):
+    found = broken(visit.page, axe, options=NO_COLOR)
+    assert not found, found
+
+
+def paper_has_no_controls_and_nothing_beyond_its_edge(visit, name, axe):
+    page = visit.page
+    page.set_viewport_size({"width": 665, "height": 980})  # A4 less the margins
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    try:
+        for control in (".bd-sidebar-primary", ".bd-header-article", ".am-control", ".am-cue"):
+            assert page.locator(f"{control}:visible").count() == 0, control
+        assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        beyond = page.evaluate(
+            "() => [...document.querySelectorAll('article :is(figure svg, table, pre)')]"
+            ".filter((one) => one.checkVisibility())"
+            ".filter((one) => one.getBoundingClientRect().right > innerWidth + 1)"
+            ".map((one) => one.tagName + one.textContent.trim().slice(0, 60))"
+        )
+        assert beyond == []
+    finally:
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+
+
+def sliders_move_by_keyboard(visit, name, axe):
+    sliders = visit.page.locator("article .am-pick input[type=range]:visible")
+    for slider in sliders.all():
+        before = slider.evaluate(PICTURE), slider.get_attribute("aria-valuetext")
+        slider.focus()
+        last = slider.evaluate("one => one.value === one.max")
+        visit.page.keyboard.press("ArrowLeft" if last else "ArrowRight")
+        after = slider.evaluate(PICTURE), slider.get_attribute("aria-valuetext")
+        assert after[0] != before[0], "the slider moves, the picture does not"
+        assert after[1] == slider.evaluate(SAID)
+
+
+def sliders_of_what_is_computed_move_by_keyboard(visit, name, axe):
+    """Each says its value; one of a figure at least, from end to end, changes what is computed.
+
+    Not all of them: that a hidden word has no influence is what a figure may be there to show.
+    """
+    for stage in visit.page.locator("article .am-stage:has(input[type=range]:visible)").all():
+        seen = set()
+        for slider in stage.locator("input[type=range]:visible").all():
+            slider.focus()
+            said = set()
+            for key in ("End", "Home"):  # at its start it leaves the others their room
+                visit.page.keyboard.press(key)
+                said.add(slider.get_attribute("aria-valuetext"))
+                seen.add(slider.evaluate(PICTURE))
+                assert slider.get_attribute("aria-valuetext") == slider.evaluate(SAID)
+            assert len(said) == 2, "the slider does not move"
+        assert len(seen) > 1, "the sliders move, the picture does not"
+
+
+def choices_say_which_one_is_pressed(visit, name, axe):
+    groups = visit.page.locator(".am-control [role=group]:visible")
+    for number in range(groups.count()):
+        buttons = groups.nth(number).locator("button")
+        buttons.nth(1).focus()
+        visit.page.keyboard.press("Space")
+        pressed = [button.get_attribute("aria-pressed") for button in buttons.all()]
+        assert pressed.index("true") == 1 and pressed.count("true") == 1
+
+
+def using_it_breaks_no_rule_of_its_policy(visit, name, axe):
+    violated, stayed = visit.page.evaluate(USE)
+    assert violated == [] and stayed
+    assert [text for text in visit.errors if "Content Security" in text] == []
+
+
+AT_FIRST = [
+    is_quiet_and_at_home,
+    is_light,
+    is_not_wider_than_its_window,
+    is_accessible,
+    nothing_is_cut_without_a_sign,
+    figures_fit_a_wide_window,
+    predictions_and_notes_are_dressed,
+]
+IN_THE_DARK = [colors_can_be_read, outputs_take_the_dark_page_as_their_ground]
+ON_A_PHONE = [
+    is_quiet_and_at_home,
+    is_not_wider_than_its_window,
+    is_accessible_but_for_colors,
+    nothing_is_cut_without_a_sign,
+]
+IN_USE = [
+    sliders_move_by_keyboard,
+    sliders_of_what_is_computed_move_by_keyboard,
+    choices_say_which_one_is_pressed,
+    is_quiet_and_at_home,
+    using_it_breaks_no_rule_of_its_policy,
+]
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_is_light(chromium, site, name):
+def test_page(chromium, site, axe, name):
+    """One page, opened twice: as on a laptop, which gets dark, is printed and used; on a phone.
+
+    In the dark only what depends on colors is looked at again, and on a phone all but that: the
+    elements are the same. `test_kinds_of_pages` does without this economy.
+    """
+    wrong = {}
+    with Visit(chromium, site, name, "phone") as visit:
+        wrong["on a phone"] = found_by(ON_A_PHONE, visit, name, axe)
+        visit.page.set_viewport_size({"width": 640, "height": 450})  # 1280 pixels at 200%
+        wrong["zoomed"] = found_by([is_not_wider_than_its_window], visit, name, axe)
     with Visit(chromium, site, name, "light") as visit:
-        weights = {}
-        for answer in visit.answers:
-            content, path = answer.body(), urlsplit(answer.url).path
-            size = len(content) if path.endswith(PACKED) else len(gzip.compress(content, 6))
-            weights[path] = size
-        most = NOTEBOOK_PAGE if name in NOTEBOOKS else TEXT_PAGE
-        assert sum(weights.values()) <= most, sorted(weights.items(), key=lambda one: -one[1])[:5]
+        wrong["at first"] = found_by(AT_FIRST, visit, name, axe)
+        visit.darken()
+        wrong["in the dark"] = found_by(IN_THE_DARK, visit, name, axe)
+        if name in NOTEBOOKS or name == "book/index":
+            wrong["on paper"] = found_by(
+                [paper_has_no_controls_and_nothing_beyond_its_edge], visit, name, axe
+            )
+        visit.lighten()
+        wrong["in use"] = found_by(IN_USE, visit, name, axe)
+    tell(name, wrong)
+
+
+@pytest.mark.parametrize("look", ["dark", "phone"])
+@pytest.mark.parametrize("name", KINDS)
+def test_kinds_of_pages(chromium, site, axe, name, look):
+    """A page of each kind, opened in the dark and on a phone, by all rules of accessibility."""
+    with Visit(chromium, site, name, look) as visit:
+        checks = [is_quiet_and_at_home, is_accessible]
+        tell(name, {look: found_by(checks, visit, name, axe)})
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_zoomed_to_200_percent_the_page_does_not_scroll_sideways(chromium, site, name):
+    """On a screen that is zoomed; `test_page` gives every page a window of that width."""
+    with Visit(chromium, site, name, "zoom") as visit:
+        assert visit.page.evaluate("document.scrollingElement.scrollWidth") <= 640
 
 
 @pytest.mark.parametrize("width", [390, 800, 1000, 1280])
@@ -226,12 +306,6 @@ def test_one_switch_opens_all_code_and_is_remembered(chromium, site):
         assert page.evaluate(folded) == page.locator("details.hide").count()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_zoomed_to_200_percent_the_page_does_not_scroll_sideways(chromium, site, name):
-    with Visit(chromium, site, name, "zoom") as visit:
-        assert visit.page.evaluate("document.scrollingElement.scrollWidth") <= 640
-
-
 @pytest.mark.parametrize("name", [*NOTEBOOKS, "book/index"])
 def test_without_scripts_figures_captions_and_code_are_there(chromium, site, name):
     with Visit(chromium, site, name, "no script") as visit:
@@ -256,60 +330,6 @@ def test_nothing_moves_by_itself_for_those_who_asked(chromium, site):
         assert moving == 0
 
 
-@pytest.mark.parametrize("name", ["book/index", *NOTEBOOKS])
-def test_paper_has_no_controls_and_nothing_beyond_its_edge(chromium, site, name):
-    with Visit(chromium, site, name, "dark") as visit:
-        page = visit.page
-        page.set_viewport_size({"width": 665, "height": 980})  # A4 less the margins
-        page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        page.emulate_media(media="print")
-        for control in (".bd-sidebar-primary", ".bd-header-article", ".am-control", ".am-cue"):
-            assert page.locator(f"{control}:visible").count() == 0, control
-        assert page.evaluate("document.documentElement.dataset.theme") == "light"
-        beyond = page.evaluate(
-            "() => [...document.querySelectorAll('article :is(figure svg, table, pre)')]"
-            ".filter((one) => one.checkVisibility())"
-            ".filter((one) => one.getBoundingClientRect().right > innerWidth + 1)"
-            ".map((one) => one.tagName + one.textContent.trim().slice(0, 60))"
-        )
-        assert beyond == []
-
-
-@pytest.mark.parametrize("name", [*NOTEBOOKS, "book/index"])
-def test_sliders_move_by_keyboard(chromium, site, name):
-    with Visit(chromium, site, name, "light") as visit:
-        sliders = visit.page.locator("article .am-pick input[type=range]:visible")
-        for slider in sliders.all():
-            before = slider.evaluate(PICTURE), slider.get_attribute("aria-valuetext")
-            slider.focus()
-            last = slider.evaluate("one => one.value === one.max")
-            visit.page.keyboard.press("ArrowLeft" if last else "ArrowRight")
-            after = slider.evaluate(PICTURE), slider.get_attribute("aria-valuetext")
-            assert after[0] != before[0], "the slider moves, the picture does not"
-            assert after[1] == slider.evaluate(SAID)
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_sliders_of_what_is_computed_move_by_keyboard(chromium, site, name):
-    """Each says its value; one of a figure at least, from end to end, changes what is computed.
-
-    Not all of them: that a hidden word has no influence is what a figure may be there to show.
-    """
-    with Visit(chromium, site, name, "light") as visit:
-        for stage in visit.page.locator("article .am-stage:has(input[type=range]:visible)").all():
-            seen = set()
-            for slider in stage.locator("input[type=range]:visible").all():
-                slider.focus()
-                said = set()
-                for key in ("End", "Home"):  # at its start it leaves the others their room
-                    visit.page.keyboard.press(key)
-                    said.add(slider.get_attribute("aria-valuetext"))
-                    seen.add(slider.evaluate(PICTURE))
-                    assert slider.get_attribute("aria-valuetext") == slider.evaluate(SAID)
-                assert len(said) == 2, "the slider does not move"
-            assert len(seen) > 1, "the sliders move, the picture does not"
-
-
 def test_play_runs_to_the_end_and_pauses(chromium, site):
     with Visit(chromium, site, "book/index", "light") as visit:
         play, slider = visit.page.locator(".am-play"), visit.page.locator("input[type=range]")
@@ -325,34 +345,6 @@ def test_play_runs_to_the_end_and_pauses(chromium, site):
             f"() => document.querySelector('[type=range]').value === '{last}'"
         )
         assert play.get_attribute("aria-label") == "Play"
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_predictions_and_notes_are_dressed(chromium, site, name):
-    with Visit(chromium, site, name, "light") as visit:
-        plain = "article blockquote:not(.predict):not(.note):not(.breaks)"
-        assert visit.page.locator(plain).all_inner_texts() == []
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_outputs_take_the_dark_page_as_their_ground(chromium, site, name):
-    with Visit(chromium, site, name, "dark") as visit:
-        grounds = visit.page.locator(".cell_output .text_html").evaluate_all(
-            "(all) => [...new Set(all.map((one) => getComputedStyle(one).backgroundColor))]"
-        )
-        assert grounds == ["rgba(0, 0, 0, 0)"]
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_choices_say_which_one_is_pressed(chromium, site, name):
-    with Visit(chromium, site, name, "light") as visit:
-        groups = visit.page.locator(".am-control [role=group]:visible")
-        for number in range(groups.count()):
-            buttons = groups.nth(number).locator("button")
-            buttons.nth(1).focus()
-            visit.page.keyboard.press("Space")
-            pressed = [button.get_attribute("aria-pressed") for button in buttons.all()]
-            assert pressed.index("true") == 1 and pressed.count("true") == 1
 
 
 def test_switch_between_light_and_dark(chromium, site):
@@ -375,14 +367,3 @@ def test_search_finds_the_chapters(chromium, site):
         for text in excerpts.all_inner_texts():
             for noise in ("Show all code", "import ", "plots.", "Copy to clipboard", "\\("):
                 assert noise not in text
-
-
-def test_every_page_in_reading_order_by_its_next_link(chromium, site):
-    with Visit(chromium, site, PAGES[0], "light") as visit:
-        seen = [PAGES[0]]
-        while visit.page.locator("a.right-next").count():
-            address = visit.page.locator("a.right-next").get_attribute("href")
-            visit.page.goto(f"{site}{seen[-1].rsplit('/', 1)[0]}/{address}")
-            path = urlsplit(visit.page.url).path
-            seen.append(path.strip("/").removesuffix(".html"))
-        assert seen == toc_files()

@@ -6,8 +6,8 @@ import pytest
 
 from course_lib.exercises import all_exercises
 from course_lib.exercises.engine.codes import code_of, code_of_several
-from tests.browser.accessible import violations
-from tests.browser.test_pages import THEME_OWNED, Visit
+from tests.browser.accessible import broken
+from tests.browser.visit import Visit
 from tools.project import HTML
 
 pytestmark = pytest.mark.browser
@@ -294,12 +294,7 @@ def test_marks_are_accessible_and_fit_a_phone(chromium, site, axe, look):
                 go(visit, site, name)
             page.evaluate("scrollTo(0, 0)")
             page.locator("#pst-back-to-top").wait_for(state="hidden")
-            broken = {
-                rule["id"]: [node["target"][-1] for node in rule["nodes"]]
-                for rule in violations(page, axe)
-                if len(rule["nodes"]) > THEME_OWNED.get(rule["id"], 0)
-            }
-            assert broken == {}, name
+            assert broken(page, axe) == {}, name
             assert page.locator(".am-cue:visible").count() == 0 or name == PAGE
             width, room = page.evaluate(
                 "[document.scrollingElement.scrollWidth, document.documentElement.clientWidth]"

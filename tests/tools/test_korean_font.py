@@ -62,6 +62,16 @@ def test_the_style_sheet_declares_both_weights_for_korean_alone(built):
     assert "font-weight:700" in style
 
 
+def test_letters_apart_have_a_file_of_their_own_which_comes_last(built):
+    korean_font.write(built, apart="다라")
+    assert kept(built / "_static/hangul-name-400.woff") == {"다", "라"}
+    assert kept(built / "_static/hangul-400.woff") == {"가", "나"}
+    style = (built / "_static/hangul.css").read_text("utf8")
+    whole, apart = style.split("@font-face")[1:3]
+    assert "hangul-400.woff" in whole and korean_font.RANGE in whole
+    assert "hangul-name-400.woff" in apart and "unicode-range:U+B2E4,U+B77C}" in apart
+
+
 def test_a_changed_font_has_a_name_of_its_own_and_keeps_its_copyright(built):
     korean_font.write(built)
     names = TTFont(built / "_static/hangul-400.woff")["name"]
