@@ -35,9 +35,10 @@ LESSON = "ko/notebooks/04_attention"
 EXERCISES = "ko/notebooks/03_the_bottleneck_exercises"
 
 # The text on show, block by block, without what is English on purpose: code, formulas, links
-# to elsewhere, entries of the bibliography, quotations, and what is marked as of another language.
+# to elsewhere, titles and words in italics, entries of the bibliography, quotations, and what is
+# marked as of another language.
 TEXT = """() => {
-    const apart = 'code, pre, kbd, samp, script, style, .math, mjx-container, a.external, ' +
+    const apart = 'em, i, code, pre, kbd, samp, script, style, .math, mjx-container, a.external, ' +
         '.citation, .bibliography, q, cite, blockquote:not(.predict, .note, .breaks), ' +
         '[translate=no], .notranslate';
     const inline = 'a, abbr, b, em, i, small, span, strong, sub, sup, tspan';
@@ -131,7 +132,8 @@ def test_the_switch_opens_the_section_that_is_read(chromium, site):
         page = visit.page
         for language in ("en", "ko"):
             page.locator("#by-hand").evaluate("one => one.scrollIntoView()")
-            page.locator(".am-edition").click()
+            page.locator(".am-edition").evaluate("one => one.focus({preventScroll: true})")
+            page.keyboard.press("Enter")
             page.wait_for_url("**/notebooks/04_attention.html#by-hand")
             assert page.locator("html").get_attribute("lang") == language
             assert ("/ko/" in page.url) == (language == "ko")
@@ -146,7 +148,7 @@ def test_a_search_in_korean_finds_korean_pages(chromium, site):
         visit.page.goto(f"{site}ko/search.html?q=어텐션을")
         results = visit.page.locator("#search-results li a")
         results.first.wait_for()
-        assert "찾은 페이지" in visit.page.locator(".search-summary").inner_text()
+        visit.page.locator(".search-summary", has_text="찾은 페이지").wait_for()
         assert HANGUL.search(results.first.inner_text())
         visit.page.locator("#search-results li p.context").first.wait_for()
         excerpts = visit.page.locator("#search-results li p.context").all_inner_texts()
