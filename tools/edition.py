@@ -17,7 +17,9 @@ from typing import NamedTuple
 import nbformat
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from sphinx import locale
 from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
 
 from course_lib.figures.language import Translation, counted, key
 from course_lib.figures.words import SAID
@@ -148,6 +150,26 @@ def is_button(node: nodes.Node) -> bool:
     return isinstance(node, nodes.Element) and "sd-btn" in node.get("classes", [])
 
 
+class Formulas(SphinxTransform):
+    """Displayed formulas with words in them, in Korean.
+
+    It goes before Sphinx's own translation, which loses a formula that differs in MyST.
+    """
+
+    default_priority = 19
+
+    def apply(self, **kwargs: object) -> None:
+        if self.config.language != "ko":
+            return
+        folders = [str(Path(self.env.srcdir, name)) for name in self.config.locale_dirs]
+        catalog, _found = locale.init(folders, "ko", self.env.docname)
+        for formula in self.document.findall(nodes.math_block):
+            english = formula.rawsource or formula.astext()
+            if english and (korean := catalog.gettext(english)) != english:
+                formula.rawsource = korean
+                formula.children = [nodes.Text(korean)]
+
+
 def inside(node: nodes.Node) -> bool:
     """Whether a node is part of a paragraph, or of what a cell shows."""
     while node := node.parent:
@@ -199,6 +221,7 @@ def keep_korean_notebooks(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.raw_texts = {}
     app.add_directive("edition-button", EditionButton)
+    app.add_transform(Formulas)
     app.connect("doctree-read", translate_raw, priority=900)
     app.connect("doctree-resolved", tell_unfinished)
     app.connect("html-page-context", name_twin)

@@ -148,7 +148,7 @@ def _row(claim: Claim, place: int, whole: bool, first: bool) -> str:
     name = html.escape(claim.claim)
     number_cell = ""
     if whole:
-        label = f"Chapter {chapter}: {name}"
+        label = html.escape(say("Chapter {chapter}: {claim}", chapter=chapter, claim=claim.claim))
         link = f'<a href="{there}" aria-label="{label}">{chapter}</a>' if there else chapter
         target = f' id="chapter-{claim.chapter}"' * first
         number_cell = f'<td role="cell" data-label="Chapter"{target}>{link}</td>'

@@ -169,14 +169,14 @@ def state(example: Alignment, step: int, key: str) -> tuple[str, str]:
     weights, (foreign, own) = example.weights[step].tolist(), example.languages
     first = sorted(range(len(weights)), key=lambda s: -weights[s])[:_SAID]
     named = [s for s in first if weights[s] >= 0.05] or first[:1]
-    gold = [example.source[s] for s, t in sorted(example.gold or ()) if t == step] or ["none"]
+    gold = [example.source[s] for s, t in sorted(example.gold or ()) if t == step]
 
     # As HTML or as text, by what `word` makes of a word.
     def said(word: Callable[[str, str], str]) -> str:
         looks = ", ".join(
             f"{word(example.source[s], foreign)} {_percent(weights[s])}%" for s in named
         )
-        linked = " + ".join(word(one, foreign) for one in gold)
+        linked = " + ".join(word(one, foreign) for one in gold) or "none"
         place = f"({step + 1} of {len(example.target)})"
         known = "" if example.gold is None else f"; gold: {linked}"
         return f"{place}: {looks}{known}"

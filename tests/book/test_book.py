@@ -79,6 +79,14 @@ def test_notebook_page_shows_no_error_and_no_raw_markup(name):
         assert mark not in markup(name), mark
 
 
+@pytest.mark.parametrize("notebook", notebooks(), ids=lambda path: path.stem)
+def test_every_picture_is_shown_by_the_book_once(notebook):
+    """Matplotlib shows a figure by itself that a cell has left open: twice, and without words."""
+    cells = json.loads((EXECUTED / notebook.relative_to(ROOT)).read_text("utf8"))["cells"]
+    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    assert not [data for data in shown if "image/png" in data]
+
+
 @pytest.mark.parametrize("chapter", range(13))
 def test_a_chapter_reads_the_archives_that_name_it(chapter):
     """`make fetch CHAPTERS=…` brings what the chapter's notebooks opened, and no more."""
