@@ -22,7 +22,7 @@ from tests.browser.test_pages import (
     nothing_is_cut_without_a_sign,
     predictions_and_notes_are_dressed,
 )
-from tests.browser.visit import LOOKS, Visit, found_by, tell
+from tests.browser.visit import LOOKS, SETTLED, Visit, found_by, tell
 from tools import catalogs
 from tools.project import toc_files
 from tools.vendor import FONTS
@@ -102,7 +102,7 @@ def its_letters_are_ours(visit, name, axe):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page(chromium, site, axe, name):
-    """A page in one visit: by day, in the dark, in a window as narrow as a phone."""
+    """A page in one visit: by day, in the dark, and read again on a phone."""
     wrong = {}
     fits = [is_not_wider_than_its_window, nothing_is_cut_without_a_sign]
     with Visit(chromium, site, name, "light") as visit:
@@ -122,7 +122,8 @@ def test_page(chromium, site, axe, name):
         wrong["in the dark"] = found_by([colors_can_be_read], visit, name, axe)
         visit.lighten()
         visit.page.set_viewport_size(LOOKS["phone"]["viewport"])
-        visit.page.wait_for_timeout(200)
+        visit.page.reload()
+        visit.page.evaluate(SETTLED)
         wrong["on a phone"] = found_by([*fits, is_quiet_and_at_home], visit, name, axe)
     tell(name, wrong)
 
