@@ -341,13 +341,18 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
         app.add_css_file("guess.css")
         app.add_js_file("guess.js", priority=900)  # as the last
     context["page_has_code"] = "hide above-input" in body
-    if not MATH.search(body):
-        context["script_files"] = [
-            script
-            for script in context["script_files"]
-            if "mathjax" not in str(getattr(script, "filename", "")).lower()
-            and "MathJax" not in str(getattr(script, "attributes", {}).get("body", ""))
-        ]
+    unused = [] if MATH.search(body) else ["mathjax"]
+    unused += [] if "sd-tab-set" in body else ["design-tabs"]
+    context["script_files"] = [
+        script for script in context["script_files"] if not names(script, unused)
+    ]
+
+
+def names(script: object, words: list[str]) -> bool:
+    """Whether the name or the text of a script holds one of the words."""
+    text = getattr(script, "attributes", {}).get("body", "")
+    about = f"{getattr(script, 'filename', '')} {text}".lower()
+    return any(word in about for word in words)
 
 
 # Beside the pages

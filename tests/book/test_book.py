@@ -183,3 +183,10 @@ def test_counts_of_the_first_page_are_those_of_the_ledger(folder):
     tested = [claim.verdict for claim in claims.load() if claim.kind == "tested"]
     assert len(shown) == 3 and sum(shown) == len(tested)
     assert shown[:2] == [tested.count("reproduced"), tested.count("direction only")]
+
+
+@pytest.mark.parametrize("folder", ["_static", "ko/_static"])
+def test_the_korean_letters_of_an_edition_are_light(folder):
+    fonts = list((HTML / folder).glob("hangul-*.woff"))
+    assert sum(path.stat().st_size for path in fonts) <= 300_000
+    assert fonts or not vendor.vendored()
