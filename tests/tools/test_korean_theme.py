@@ -4,22 +4,28 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
 import pytest
 import sphinx
 import sphinx_book_theme
 import yaml
-from sphinx import locale
-from sphinx.application import Sphinx
 
 from tools import korean, korean_theme
 from tools.catalogs import LOCALE, PROSE, read
+from tools.project import ROOT
 
 CATALOG = PROSE / "sphinx.po"
 SCRIPT = PROSE / "sphinx.js"
 
+BUILD = """
+import json, sys
+from sphinx.application import Sphinx
+source, folder, settings = sys.argv[1:]
+app = Sphinx(source, None, folder, f"{folder}/d", "html", json.loads(settings), status=None)
+app.build()
+"""
 PAGES = {
     "index.md": "# The book\n\nBegin with {doc}`one`.\n",
     "one.md": "# 1. First\n\nA paragraph.\n\n## Second\n\n```python\nx = 1\n```\n",
@@ -41,7 +47,7 @@ KOREAN = {
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Iterator[Path]:
+def site(tmp_path_factory) -> Path:
     """A small Korean book in this theme."""
     source = tmp_path_factory.mktemp("source")
     for name, text in PAGES.items():
@@ -75,12 +81,10 @@ def site(tmp_path_factory) -> Iterator[Path]:
         "author": "글쓴이",
     }
     folder = source / "_build"
-    before = dict(locale.translators)  # Sphinx keeps a language for the whole process
-    app = Sphinx(source, None, folder, folder / ".doctrees", "html", settings, status=None)
-    app.build()
-    yield folder
-    locale.translators.clear()
-    locale.translators.update(before)
+    # In a process of its own: Sphinx keeps a language, and looks at every object that there is.
+    given = [str(source), str(folder), json.dumps(settings)]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", BUILD, *given], cwd=ROOT, check=True)
+    return folder
 
 
 @pytest.fixture(scope="module")
