@@ -274,6 +274,8 @@ BOXES = {
     **{"Predict.": "predict", "Note.": "note", "What breaks.": "breaks"},
     **{"예측.": "predict", "참고.": "note", "증상.": "breaks"},
 }
+# What extensions load on every page, and the mark of a page that needs it.
+NEEDED = {"design-tabs": "sd-tab-set", "mystnb": 'class="cell', "togglebutton": "toggle"}
 PREDICT = re.compile(r'<blockquote class="[^"]*\bpredict\b')
 # The tag of a cell that answers the question before it, and, with a name behind it, the question of
 # that name; see guess.js.
@@ -342,10 +344,9 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
         app.add_js_file("guess.js", priority=900)  # as the last
     context["page_has_code"] = "hide above-input" in body
     unused = [] if MATH.search(body) else ["mathjax"]
-    unused += [] if "sd-tab-set" in body else ["design-tabs"]
-    context["script_files"] = [
-        script for script in context["script_files"] if not names(script, unused)
-    ]
+    unused += [name for name, mark in NEEDED.items() if mark not in body]
+    for files in ("script_files", "css_files"):
+        context[files] = [file for file in context[files] if not names(file, unused)]
 
 
 def names(script: object, words: list[str]) -> bool:

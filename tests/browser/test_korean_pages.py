@@ -10,7 +10,7 @@ from sphinx import locale
 from sphinx.application import Sphinx
 
 from tests.browser.conftest import QuietHandler, missing
-from tools import chromium, korean_font, policy
+from tools import korean_font, policy
 from tools.catalogs import PROSE
 from tools.project import ROOT, VENDOR
 from tools.vendor import FONTS
@@ -58,17 +58,14 @@ def korean(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(korean):
-    """A page of a browser; what its scripts may not do, they throw."""
-    try:
-        with chromium.chromium() as browser:
-            page = browser.new_page()
-            wrong: list[str] = []
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            yield page
-            assert not wrong
-    except chromium.NoChromium as reason:
-        missing(str(reason))
+def page(chromium, korean):
+    """A page of the browser; what its scripts may not do, they throw."""
+    page = chromium.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    yield page
+    page.close()
+    assert not wrong
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,9 @@
 
   AM.live("bleu", function (stage, { written, reference }) {
     const figure = AM.figure(stage, SAY.invite);
-    const ours = figure.text({ label: SAY.written, value: written });
+    const ours = figure.text({ label: SAY.written, value: written, lang: "fr" });
     figure.row();
-    const theirs = figure.text({ label: SAY.reference, value: reference });
+    const theirs = figure.text({ label: SAY.reference, value: reference, lang: "fr" });
 
     figure.update = function () {
       const { total, right, shares, mean, penalty, score } = bleu(ours.value, theirs.value);

@@ -108,9 +108,9 @@ AM.figure = function (stage, invite) {
         ([one, text]) => element("option", { value: String(one), selected: one === value }, text)));
       return field(label, list, (text) => options.find(([one]) => String(one) === text)[0]);
     },
-    /* One line, or several that wrap, so that a long text is never cut. */
-    text({ label, value, lines = 1 }) {
-      const usual = { autocomplete: "off", spellcheck: "false" };
+    /* One line, or several that wrap, so that a long text is never cut; `lang` is its language. */
+    text({ label, value, lines = 1, lang = "en" }) {
+      const usual = { autocomplete: "off", spellcheck: "false", lang };
       const input = lines > 1 ? element("textarea", { rows: lines, ...usual }, value)
         : element("input", { type: "text", value, ...usual });
       return field(label, input, (text) => text);
