@@ -89,7 +89,6 @@ colab-test: $(READY) ## open every notebook as Colab does, in fresh environments
 
 messages: $(READY) ## take changed English texts into the Korean catalogs of locale/ko
 	@$(PY) -m tools.translations update
-	@$(PY) -m tools.script_messages
 
 map: $(READY) ## write course_lib/README.md, the map of the library
 	@$(PY) -m tools.map

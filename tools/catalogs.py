@@ -48,22 +48,6 @@ def of_page(page: str) -> Path:
     return PROSE / f"{page}.po"
 
 
-def spoken(page: str = "") -> dict[str, str]:
-    """The Korean for everything that code says, where there is one.
-
-    Args:
-        page: the notebook that says it, in whose sense of a word, if it has more than one
-            (`senses.po`, where the context of a message is the notebook).
-    """
-    return {
-        message.id: message.string
-        for path in [*sorted(SPOKEN.glob("*.po")), SENSES]
-        for message in read(path)
-        if message.id and message.string and not message.fuzzy
-        and (not message.context or message.context == page)
-    }  # fmt: skip
-
-
 def kept() -> dict[str, str]:
     """The language of what code says and Korean leaves as it is: English, or what is noted."""
     return {

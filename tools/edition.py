@@ -10,7 +10,6 @@ where its twin is.
 
 import posixpath
 import shutil
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from sphinx import locale
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
-from course_lib.figures.language import Translation, counted, key
+from course_lib.figures.language import Translation, counted, key, messages
 from course_lib.figures.words import SAID
 from tools import catalogs, korean_notebooks, outputs
 from tools.project import BUILD, EXECUTED, HTML, ROOT, config, notebooks, toc_files
@@ -84,18 +83,12 @@ def executed(edition: Edition) -> Path:
     for path in notebooks():
         name = path.relative_to(ROOT)
         copy, said = outputs.executed(path)
-        translation = Translation(messages(path.stem), said, kept=kept)
+        translation = Translation(messages("ko", path.stem), said, kept=kept)
         for cell in copy.cells:
             outputs.translate(translation, cell)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(copy, folder / name)
     return folder
-
-
-@cache
-def messages(page: str = "") -> dict[str, str]:
-    """Everything that code says, in Korean; see `catalogs.spoken`."""
-    return catalogs.spoken(page)
 
 
 # As a Sphinx extension
@@ -126,7 +119,7 @@ def twin(page: str, *, korean: bool) -> tuple[str, str, str]:
 def translate_raw(app: Sphinx, doctree: nodes.document) -> None:
     """HTML that stands in a page, or that directives write into it, in the page's language."""
     korean = app.config.language == "ko"
-    translation = Translation(messages() if korean else {}, SAID)
+    translation = Translation(messages("ko") if korean else {}, SAID)
     for raw in list(doctree.findall(nodes.raw)):
         # What is part of a paragraph is part of its message; outputs have been seen to.
         if raw.get("format") == "html" and not inside(raw):

@@ -18,6 +18,7 @@ from markdown_it.token import Token
 from nbformat import NotebookNode
 
 from course_lib.figures.language import Translation
+from course_lib.figures.language import messages as messages_of_code
 from tools import catalogs
 from tools.project import ROOT, config, notebooks
 
@@ -97,7 +98,7 @@ def translated(notebook: Path) -> NotebookNode:
         for message in catalogs.read(catalogs.of_page(page))
         if message.id and message.string and not message.fuzzy
     }
-    of_code = catalogs.spoken()
+    of_code = messages_of_code("ko")
     copy = nbformat.read(notebook, as_version=4)
     for cell in copy.cells:
         if cell.cell_type == "markdown":

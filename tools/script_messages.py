@@ -1,7 +1,5 @@
 """What the scripts of the pages say, and what `locale/ko/scripts.po` says for it.
 
-    python -m tools.script_messages         take the English texts as they are now into scripts.po
-
 A script keeps what a reader sees or hears in a call of `Say.texts` (book/_static/say.js), each text
 a string of its own with slots such as `{name}`. `messages` lists them with their places;
 `script_texts` is the script that gives a Korean page the Korean ones.
@@ -15,7 +13,7 @@ from typing import NamedTuple
 
 from babel.messages.catalog import Catalog
 
-from tools.catalogs import LOCALE, read, write
+from tools.catalogs import LOCALE, read
 from tools.project import ROOT
 
 # By itself: a short text such as “after” may need other Korean in the output of a cell.
@@ -137,15 +135,3 @@ def script_texts() -> str:
     }
     lines = json.dumps(texts, ensure_ascii=False, indent=0)
     return f"/* Written by tools/script_messages.py; see say.js. */\nwindow.AM_TEXTS = {lines};\n"
-
-
-def update() -> None:
-    """Take the English texts as they are now into the catalog; Korean that fits them stays."""
-    catalog = read(KOREAN)
-    catalog.update(messages(), update_header_comment=False)
-    catalog.obsolete.clear()
-    write(KOREAN, catalog)
-
-
-if __name__ == "__main__":
-    update()

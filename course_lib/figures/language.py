@@ -293,18 +293,11 @@ CATALOGS = Path(__file__).parent.parent / "locale"
 
 
 @cache
-def messages(language: str) -> dict[str, str]:
-    """Everything that the library and the notebooks say, in another language.
-
-    Args:
-        language: its code, such as "ko".
-
-    Raises:
-        ValueError: there is no such language.
-    """
+def read(language: str) -> list[tuple[str, str, str]]:
+    """Text, its translation, and the notebook where it has this sense alone ("" for all)."""
     from babel.messages.pofile import read_po
 
-    found: dict[str, str] = {}
+    found = []
     paths = sorted((CATALOGS / language).glob("*.po"))
     if not paths:
         known = sorted(path.name for path in CATALOGS.iterdir())
@@ -313,10 +306,24 @@ def messages(language: str) -> dict[str, str]:
         with path.open("rb") as file:
             catalog = read_po(file, locale=language)
         for one in catalog:
-            usable = one.string and not one.fuzzy and not one.context
-            if usable and isinstance(one.id, str) and isinstance(one.string, str):
-                found[one.id] = one.string
-    return found
+            if isinstance(one.id, str) and isinstance(one.string, str) and not one.fuzzy:
+                found.append((one.id, one.string, one.context or ""))
+    return [(text, other, page) for text, other, page in found if text and other]
+
+
+def messages(language: str, page: str = "") -> dict[str, str]:
+    """Everything that the library and the notebooks say, in another language.
+
+    Args:
+        language: its code, such as "ko".
+        page: the notebook in whose sense a word is meant, if it has more than one.
+
+    Raises:
+        ValueError: there is no such language.
+    """
+    texts = read(language)
+    here = {text: other for text, other, where in texts if where and where == page}
+    return {text: other for text, other, where in texts if not where} | here
 
 
 def speak(language: str) -> None:

@@ -1,15 +1,12 @@
 """A small Korean book in Chromium, under the policy of the pages: its search, its letters."""
 
-import functools
-import http.server
 import shutil
-import threading
 
 import pytest
 from sphinx import locale
 from sphinx.application import Sphinx
 
-from tests.browser.conftest import QuietHandler, missing
+from tests.browser.conftest import missing, served
 from tools import korean_font, policy
 from tools.catalogs import PROSE
 from tools.project import ROOT, VENDOR
@@ -50,11 +47,8 @@ def korean(tmp_path_factory):
     locale.translators.update(before)
     korean_font.write(folder)
     policy.guard(folder)
-    handler = functools.partial(QuietHandler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with served(folder) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

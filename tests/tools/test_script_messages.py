@@ -95,7 +95,7 @@ def test_the_korean_is_whole_and_keeps_the_rules():
     english = {str(one.id): one for one in script_messages.messages() if one.id}
     catalog = read(script_messages.KOREAN)
     known = {str(one.id): one for one in catalog if one.id and one.string and not one.fuzzy}
-    hint = "`python -m tools.script_messages` takes changed texts into locale/ko/scripts.po"
+    hint = "`make messages` takes changed texts into locale/ko/scripts.po"
     assert set(known) == set(english), hint
     wrong = [(text, korean.problems(text, str(one.string))) for text, one in known.items()]
     assert [pair for pair in wrong if pair[1]] == []
