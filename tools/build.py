@@ -151,6 +151,7 @@ def pages_key() -> str:
 def korean_key() -> str:
     """Key of everything the Korean pages are built from."""
     paths = files_below(ROOT / "locale", catalogs.SPOKEN)
+    paths = [path for path in paths if path.suffix != ".mo"]  # the build itself writes these
     paths += [ROOT / "tools" / f"{name}.py" for name in KOREAN_TOOLS]
     paths += [ROOT / "course_lib" / "figures" / "language.py"]
     return f"{pages_key()} {digest(paths)}"

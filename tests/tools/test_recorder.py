@@ -175,3 +175,13 @@ def test_a_notebook_is_keyed_on_the_files_that_it_used_its_code_and_tags_not_its
     assert fresh()
     shutil.rmtree(small / "_build" / "executed")
     assert not fresh()
+
+
+def test_what_a_build_compiles_from_the_catalogs_does_not_count_as_changed(tmp_path, monkeypatch):
+    """Sphinx writes a .mo beside each .po; the build is still up to date afterwards."""
+    hashed = []
+    monkeypatch.setattr(build, "files_below", lambda *_: [tmp_path / "a.po", tmp_path / "a.mo"])
+    monkeypatch.setattr(build, "digest", lambda paths: hashed.append(list(paths)) or "")
+    build.korean_key()
+    assert tmp_path / "a.po" in hashed[-1]
+    assert tmp_path / "a.mo" not in hashed[-1]
