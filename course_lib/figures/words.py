@@ -10,6 +10,8 @@ import os
 from string import Formatter
 from typing import NamedTuple
 
+from course_lib.evaluation.intervals import decimal
+
 
 class Said(NamedTuple):
     """A sentence as its template, and the text in each slot, by the slot as it is written."""
@@ -21,11 +23,23 @@ class Said(NamedTuple):
 SAID: dict[str, Said] = {}
 
 
-def say(template: str, /, **values: object) -> str:
-    """The template with its slots filled, as `str.format` does it.
+class _Signs(Formatter):
+    """`str.format`, with a minus sign where it would write a hyphen before a number."""
 
-    >>> say("{short:.0%} of {count:,} sentences", short=0.5, count=2000)
-    '50% of 2,000 sentences'
+    def format_field(self, value: object, form: str) -> str:
+        if isinstance(value, int | float):
+            return decimal(value, form)
+        return super().format_field(value, form)
+
+
+_FILL = _Signs()
+
+
+def say(template: str, /, **values: object) -> str:
+    """The template with its slots filled as `str.format` does it, but for the minus sign.
+
+    >>> say("{short:.0%} of {count:,} sentences, {gain:+.1f}", short=0.5, count=2000, gain=-3)
+    '50% of 2,000 sentences, −3.0'
 
     Where the words depend on what came out, choose between whole templates: a sentence that is
     glued from pieces cannot be translated.
@@ -34,7 +48,7 @@ def say(template: str, /, **values: object) -> str:
         template: literal text, the same in every run. A brace that is meant is doubled.
         values: what the slots name; texts among them are names and lists, not parts of sentences.
     """
-    return remember(template.format(**values), template, values)
+    return remember(_FILL.format(template, **values), template, values)
 
 
 def remember(text: str, template: str, values: dict[str, object]) -> str:
@@ -53,7 +67,7 @@ def slots(template: str, values: dict[str, object]) -> dict[str, str]:
             slot = "".join(
                 ["{", name, f"!{conversion}" * bool(conversion), f":{form}" * bool(form), "}"]
             )
-            found[slot] = slot.format(**values)
+            found[slot] = _FILL.format(slot, **values)
     return found
 
 

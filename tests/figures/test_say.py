@@ -4,7 +4,7 @@ import pytest
 
 from course_lib.evaluation.intervals import Interval
 from course_lib.figures import plots
-from course_lib.figures.words import say
+from course_lib.figures.words import SAID, say
 
 
 def test_slots_are_filled_as_their_form_says():
@@ -29,3 +29,11 @@ def test_a_sentence_fills_its_slots_or_is_taken_as_it_stands(shown):
     plots.sentence("At $x_{t}$.")
     texts = [one["text/markdown"] for one in shown]
     assert texts == ["The gap is 0.50 at $x_{t}$.", "At $x_{t}$."]
+
+
+def test_a_number_below_zero_has_a_minus_sign_and_none_where_it_is_nothing():
+    told = say(
+        "{rnn:+.1f} and {lstm:.2f} in {shared}-word sentences", rnn=-2.71, lstm=-0.001, shared=9
+    )
+    assert told == "−2.7 and 0.00 in 9-word sentences"
+    assert SAID[told].slots == {"{rnn:+.1f}": "−2.7", "{lstm:.2f}": "0.00", "{shared}": "9"}
