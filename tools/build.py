@@ -62,7 +62,7 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "COURSE_PAGES": "htm
 PARTS = ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]
 VENDORED = {
     "mathjax_path": "vendor/mathjax/startup.js",
-    "mathjax3_config": {"loader": {"load": PARTS}, "options": {"enableMenu": False}},
+    "mathjax3_config": {"loader": {"load": PARTS}},
 }
 
 
