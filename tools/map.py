@@ -56,16 +56,15 @@ def linked(name: str) -> str:
     return f"[{name}]({path.relative_to(LIBRARY).as_posix()})"
 
 
-def chapter(path: Path) -> str:
+def chapter(path: Path, every_study: list[studies.Study], every_claim: list[claims.Claim]) -> str:
     """The part of the map that belongs to one chapter."""
     pages = [nbformat.read(p, as_version=4) for p in (path, deeper_of(path)) if p.is_file()]
     notebook, number = pages[0], path.stem[:2]
     title = notebook.cells[0].source.split("\n")[0].lstrip("# ")
     exercises = [one for name, one in all_exercises().items() if name[2:4] == number]
     home = f"exercises/ch{number}"
-    told = [studies.get(name) for name in studies.names()]
-    told = [study for study in told if study.chapter == number]
-    entries = claims.load(chapter=number)
+    told = [study for study in every_study if study.chapter == number]
+    entries = [claim for claim in every_claim if claim.chapter == number]
     lines = [f"### [{title}](../{path.relative_to(ROOT).as_posix()})", ""]
     if names := modules(*pages):
         lines.append(f"- **Modules**: {', '.join(map(linked, names))}")
@@ -91,6 +90,7 @@ def chapter(path: Path) -> str:
 def render() -> str:
     """The whole map."""
     rooms = [f"| [{r}/]({r}) | {first_sentences(LIBRARY / r / '__init__.py')} |" for r in ROOMS]
+    known = [studies.get(name) for name in studies.names()], claims.load()
     parts = [
         "<!-- Written by `python -m tools.map`; do not edit. -->",
         "# The library, room by room",
@@ -98,7 +98,7 @@ def render() -> str:
         "`tests/test_architecture.py`, so you can stop reading at any floor.",
         "\n".join(["| Room | What it holds, in reading order |", "|---|---|", *rooms]),
         "## Chapter by chapter",
-        *map(chapter, filter(is_lesson, notebooks())),
+        *(chapter(path, *known) for path in filter(is_lesson, notebooks())),
     ]
     return "\n\n".join(parts) + "\n"
 

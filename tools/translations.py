@@ -163,8 +163,8 @@ def problems_of(
     return found
 
 
-def check(*, spoken: bool = True) -> list[str]:
-    """What is wrong with the Korean; without `spoken`, with the prose alone."""
+def check() -> list[str]:
+    """What is wrong with the Korean."""
     pages, raw = extracted()
     whole = catalogs.finished()
     found = []
@@ -172,7 +172,7 @@ def check(*, spoken: bool = True) -> list[str]:
         found += problems_of(english, read(catalogs.of_page(page)), whole)
     scripts = script_messages.messages()
     found += problems_of(scripts, read(script_messages.KOREAN), whole)
-    for name, english in (said_by_code(raw) if spoken else {}).items():
+    for name, english in said_by_code(raw).items():
         found += problems_of(english, read(SPOKEN / f"{name}.po"), whole)
     return found
 
@@ -180,15 +180,12 @@ def check(*, spoken: bool = True) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.translations")
     parser.add_argument("job", choices=("update", "check"))
-    parser.add_argument(
-        "--prose", action="store_true", help="check only what needs no executed notebooks"
-    )
     options = parser.parse_args()
     try:
         if options.job == "update":
             update()
             return 0
-        found = check(spoken=not options.prose)
+        found = check()
     except outputs.NotExecuted as error:
         sys.exit(str(error))
     print("\n".join(found))

@@ -88,9 +88,10 @@ def get(name: str) -> Study:
     Raises:
         KeyError: there is no such study; the message lists those there are.
     """
-    if name not in modules():
-        raise KeyError(f"no study {name!r}; there are: {', '.join(names())}")
-    found = vars(importlib.import_module(modules()[name])).values()
+    known = modules()
+    if name not in known:
+        raise KeyError(f"no study {name!r}; there are: {', '.join(sorted(known))}")
+    found = vars(importlib.import_module(known[name])).values()
     return next(study for study in found if isinstance(study, Study) and study.name == name)
 
 
