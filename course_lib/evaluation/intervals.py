@@ -21,7 +21,7 @@ def decimal(number: float, form: str) -> str:
     text = format(number, form)
     if re.fullmatch(r"\s*-[0.,]+%?", text):
         text = format(abs(number), form)
-    return text.replace("-", "−")
+    return re.sub(r"(?<!e)-", "−", text)  # an exponent stays as code writes it: 1e-05
 
 
 class Interval(NamedTuple):
