@@ -152,7 +152,7 @@ def test_an_interval_writes_itself_as_a_number_is_written():
         (-0.4, ",.0f", "0"),
         (-0.004, ".0%", "0%"),
         (-10.0, ".1f", "−10.0"),
-        (-1e-9, ".0e", "−1e−09"),
+        (-1e-9, ".0e", "−1e-09"),
         (float("-inf"), ".2f", "−inf"),
     ],
 )
