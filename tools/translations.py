@@ -42,6 +42,11 @@ def where(path: Path, line: int, cells: dict[Path, list[str]]) -> str:
     return f"{path.as_posix()}:{line}"
 
 
+def is_number(text: str) -> bool:
+    """Whether a text has no letter, as a measured number in a table: it is the same in Korean."""
+    return not any(map(str.isalpha, text))
+
+
 def extracted() -> tuple[dict[str, Catalog], Catalog]:
     """The English messages of every page as it is now, by its name; and those of directives."""
     from jupyter_book.config import get_final_config
@@ -65,7 +70,7 @@ def extracted() -> tuple[dict[str, Catalog], Catalog]:
         for page in toc_files():
             catalog = Catalog(locale="ko")
             for message in read(Path(folder) / f"{page}.pot"):
-                if message.id:
+                if message.id and not is_number(message.id):
                     places = [
                         where((Path(folder) / name).resolve().relative_to(ROOT), line, cells)
                         for name, line in message.locations

@@ -49,3 +49,8 @@ def test_a_comment_allows_what_a_rule_finds_wrong():
     korean = Catalog(locale="ko")
     korean.add("Measure it.", "40번 재 보세요.", user_comments=["allow numbers are new"])
     assert translations.problems_of(ENGLISH, korean, []) == []
+
+
+def test_a_number_that_is_measured_anew_makes_no_korean_stale():
+    assert all(map(translations.is_number, ["1,492", "0.84–0.97", "−3.2 %"]))
+    assert not any(map(translations.is_number, ["48 MB", "약 3", "×2 heads"]))
