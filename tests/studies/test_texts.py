@@ -120,6 +120,21 @@ def test_no_held_out_text_is_tuned_to_and_the_labels_are_those_of_the_protocol(h
     assert len(parts["test"].labels) == len(wanted.test)
 
 
+def test_a_text_is_encoded_when_it_is_asked_for_and_only_once():
+    asked = []
+
+    def encode(one, other):
+        asked.append(one)
+        return [len(one)]
+
+    parts = tasks.parts("topics", 0, encode)
+    few, test = parts["labeled"].first(3), parts["test"]
+    assert not asked and len(few.ids) == 3 and len(test.ids) == len(test.written)
+    for _ in range(2):
+        assert few.ids[1] == [len(few.written[1])] and list(few.ids[1:]) == list(few.ids)[1:]
+    assert [text.lower() for text in asked] == [few.written[i] for i in (1, 2, 0)]
+
+
 def test_pairs_keep_their_order_and_their_length(monkeypatch, small):
     pairs = sentence_order.task(wikipedia.load(), 0).test[:6]
     three = TextTask(pairs, pairs, pairs)

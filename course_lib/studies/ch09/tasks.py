@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import torch
 
@@ -26,11 +27,39 @@ MOST = 5000  # labeled texts
 Encode = Callable[[str, str | None], list[int]]  # a text, or a pair of them -> token ids
 
 
+class Encoded(Sequence[list[int]]):
+    """The token ids of texts, each found when it is first asked for, and then kept.
+
+    A part of a task has thousands of texts, and a cell of a notebook reads a few of them.
+
+    Args:
+        texts: each with the second text of a pair, or None.
+        encode: gives the ids of one of them; make it a `functools.cache`.
+    """
+
+    def __init__(self, texts: Sequence[tuple[str, str | None]], encode: Encode) -> None:
+        self._texts, self._encode = texts, encode
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, place: int) -> list[int]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Encoded: ...
+
+    def __getitem__(self, place: int | slice) -> list[int] | Encoded:
+        if isinstance(place, slice):
+            return Encoded(self._texts[place], self._encode)
+        return self._encode(*self._texts[place])
+
+
 class Texts(NamedTuple):
     """Texts in lower case (a pair as one text), their token ids, and their classes."""
 
     written: list[str]
-    ids: list[list[int]]
+    ids: Sequence[list[int]]
     labels: list[int]
 
     def first(self, count: int | None) -> Texts:
@@ -55,7 +84,8 @@ def parts(task: str, seed: int, encode: Encode) -> dict[str, Texts]:
         "validation": found.validation,
         "test": found.test,
     }
-    return {part: _encoded(map(_row, items), encode) for part, items in chosen.items()}
+    once = cache(encode)
+    return {part: _texts(map(_row, items), once) for part, items in chosen.items()}
 
 
 def _row(item: SentencePair | Review | Article) -> tuple[str, str | None, int]:
@@ -67,13 +97,11 @@ def _row(item: SentencePair | Review | Article) -> tuple[str, str | None, int]:
     return item.text, None, wikipedia.TOPICS.index(item.topic)
 
 
-def _encoded(rows: Iterable[tuple[str, str | None, int]], encode: Encode) -> Texts:
-    texts = Texts([], [], [])
-    for one, other, label in rows:
-        texts.written.append((one if other is None else f"{one} {other}").lower())
-        texts.ids.append(encode(one, other))
-        texts.labels.append(label)
-    return texts
+def _texts(rows: Iterable[tuple[str, str | None, int]], encode: Encode) -> Texts:
+    found = list(rows)
+    written = [(one if other is None else f"{one} {other}").lower() for one, other, _ in found]
+    ids = Encoded([(one, other) for one, other, _ in found], encode)
+    return Texts(written, ids, [label for *_, label in found])
 
 
 def averaged(guesses: Sequence[int], labels: Sequence[int]) -> float:
