@@ -72,7 +72,7 @@ def shapes():
 @shapes.case
 def five_tuples(answer):
     expect_type(answer, (list, tuple), "`shapes`")
-    problem = say("`shapes` has {count} entries, expected five.", count=len(answer))
+    problem = say("`shapes` has the length {count}, expected 5.", count=len(answer))
     expect(len(answer) == 5, problem, list(answer))
     for letter, shape in zip("abcde", answer, strict=True):
         expect_type(shape, tuple, say("shape {letter}", letter=letter))

@@ -176,7 +176,7 @@ def gradients_of_norm(size: float, *shapes: tuple[int, ...]) -> list[Tensor]:
 def one_factor_for_all(answer):
     given = gradients_of_norm(5.0, (2, 3), (4,), (3, 1, 2))
     got = as_list(answer(given, 1.5))
-    expect(len(got) == 3, say("{count} tensors came back, expected 3.", count=len(got)))
+    expect(len(got) == 3, say("Tensors that came back: {count}, expected 3.", count=len(got)))
     for index, (one, before) in enumerate(zip(got, given, strict=True)):
         expect_tensor(one, before.shape, what=say("gradient {index}", index=index))
     factors = [(one.norm() / before.norm()).item() for one, before in zip(got, given, strict=True)]

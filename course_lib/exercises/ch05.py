@@ -545,9 +545,9 @@ def _expect_layers(answer: Callable, pairs: Iterator[tuple[int, int]], **how: bo
     found = [answer(length, kernel, **how) for length, kernel in sizes]
     found = [one.item() if isinstance(one, (Tensor, np.generic)) else one for one in found]
     for (length, kernel), layers in zip(sizes, found, strict=True):
-        case = "{length} positions and a kernel of {kernel}"
+        case = "length {length} and a kernel of {kernel}"
         if how:
-            case = "{length} positions and a kernel of {kernel}, dilated,"
+            case = "length {length} and a kernel of {kernel}, dilated,"
         case = say(case, length=length, kernel=kernel)
         expect_type(layers, (int, float), say("the number of layers for {case}", case=case))
         right = layers_to_connect.answer(length, kernel, **how)

@@ -389,7 +389,7 @@ def _spread(answer, source: Tensor, target: Tensor, pad: int = 0) -> tuple[Tenso
     """The rows of the real target words in the two masks: (words, T) and (words, S)."""
     masks = answer(source, target) if pad == 0 else answer(source, target, pad)
     expect_type(masks, (tuple, list))
-    count = say("You return {count} masks, expected two.", count=len(masks))
+    count = say("Masks that came back: {count}, expected 2.", count=len(masks))
     expect(len(masks) == 2, count, len(masks))
     rows = []
     names = ("the first mask", "the second mask")

@@ -7,6 +7,7 @@ import struct
 from functools import cache
 from xml.etree import ElementTree
 
+import nbformat
 import pytest
 
 from course_lib.data.archives import ARCHIVES
@@ -24,6 +25,9 @@ NOTEBOOKS = [name for name in PAGES if name.removeprefix(f"{PLACE}/").startswith
 BASE = config()["html"]["baseurl"]
 # A Korean sentence says as much in half the letters.
 DESCRIPTION = {"en": range(60, 161), "ko": range(30, 161)}
+# "1 words", but not "3, 2 and 1 tokens" or "n − 1 words".
+KINDS = "cases|heads|labels|layers|positions|sentences|seeds|steps|texts|times|tokens|words"
+MANY = re.compile(rf"(?<![\w.,−-])(?<!and )(?<![−-] )1 (?:more |other )?(?:{KINDS})\b")
 
 
 @cache
@@ -79,12 +83,25 @@ def test_notebook_page_shows_no_error_and_no_raw_markup(name):
         assert mark not in markup(name), mark
 
 
+@cache
+def shown(notebook):
+    """What the cells of a notebook have printed and shown: text by kind of output, for each."""
+    cells = nbformat.read(EXECUTED / notebook.relative_to(ROOT), as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return [one.get("data", {"text/plain": one.get("text", "")}) for one in outputs]
+
+
 @pytest.mark.parametrize("notebook", notebooks(), ids=lambda path: path.stem)
 def test_every_picture_is_shown_by_the_book_once(notebook):
     """Matplotlib shows a figure by itself that a cell has left open: twice, and without words."""
-    cells = json.loads((EXECUTED / notebook.relative_to(ROOT)).read_text("utf8"))["cells"]
-    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
-    assert not [data for data in shown if "image/png" in data]
+    assert not [data for data in shown(notebook) if "image/png" in data]
+
+
+@pytest.mark.parametrize("notebook", notebooks(), ids=lambda path: path.stem)
+def test_one_of_a_kind_has_no_plural(notebook):
+    """Where a number fills a slot before a word, it may be 1."""
+    said = [text for data in shown(notebook) for kind, text in data.items() if "text/" in kind]
+    assert not MANY.findall("\n".join(said))
 
 
 @pytest.mark.parametrize("chapter", range(13))

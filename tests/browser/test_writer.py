@@ -229,7 +229,7 @@ def test_a_reader_chooses_draws_undoes_and_starts_again(writer, axe):
     writer.slide("Top-p", "End")
     writer.result("^6,103 of")
     writer.slide("Top-k", "Home", 1)
-    writer.result("^1 of")
+    writer.result("^One of 6,105 tokens is left")
     writer.slide("Top-k", "End")
     writer.slide("Temperature", "Home")
     assert float(writer.first.locator(".value").inner_text()) > 0.9

@@ -38,10 +38,12 @@
     unknown: "unknown",
     rest: "all {count} others, {left} of them left",
     left: "{left} of {all} tokens are left to draw from.",
+    leftOne: "One of {all} tokens is left to draw from.",
     chosen: "You chose “{token}”, which had {p}.",
     chosenCut: "You chose “{token}”, which had been cut.",
     drawn: "“{token}” was drawn, which had {p}.",
     wrote: "{count} tokens were drawn.",
+    wroteOne: "One token was drawn.",
     ended: "The text has come to its end. Undo a token, or start again.",
     none: "Without a prompt, the model begins an article of its own.",
     strange: "The tokenizer has never seen {listed}. Each becomes <unk>, and the model cannot know what stood there.",
@@ -206,7 +208,8 @@
       const found = distribution();
       bars(found);
       const left = found.after.reduce((count, p) => count + (p > 0), 0);
-      const count = Say.fill(SAY.left, { left: AM.number(left), all: AM.number(names.length) });
+      const known = { left: AM.number(left), all: AM.number(names.length) };
+      const count = Say.fill(left === 1 ? SAY.leftOne : SAY.left, known);
       if (!writing) figure.say([doing, ended ? SAY.ended : count].filter(Boolean).join(" "));
     };
 
@@ -267,7 +270,8 @@
           if (most > 1) await wait(calm() ? 0 : PAUSE);
         }
         if (most > 1) {
-          doing = Say.fill(SAY.wrote, { count: text.length - start });
+          const count = text.length - start;
+          doing = Say.fill(count === 1 ? SAY.wroteOne : SAY.wrote, { count });
           heard.textContent = tokens.decode(text.slice(start));
         }
         writing = false;

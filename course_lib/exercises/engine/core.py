@@ -323,7 +323,7 @@ class Exercise:
             if failure:
                 return self._judged(failure, name, answer, watch, tuple(passed))
             passed.append(name)
-        count = say("{passed} of {count} cases.", passed=len(passed), count=len(passed))
+        count = say("Cases passed: {passed} of {count}.", passed=len(passed), count=len(passed))
         return self._result(Outcome.PASS, count, None, tuple(passed), "", *self._codes())
 
     def _codes(self) -> tuple[str, str]:
