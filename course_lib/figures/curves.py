@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from course_lib.evaluation.intervals import Interval
 from course_lib.figures.plots import COLORS, CYCLE, band, plt, table
+from course_lib.figures.words import fill
 
 
 @dataclass
@@ -106,9 +107,9 @@ class Curves:
         lines = []
         for name, found in self.lines.items():
             means = [interval.mean for interval in found]
-            points = [point.format(x=x, mean=mean) for x, mean in zip(self.x, means, strict=False)]
+            points = [fill(point, x=x, mean=mean) for x, mean in zip(self.x, means, strict=False)]
             ends = {"first": means[0], "last": means[-1], "means": means}
-            lines.append(form.format(name=name, points=", ".join(points), **ends))
+            lines.append(fill(form, name=name, points=", ".join(points), **ends))
         return sep.join(lines)
 
     def table(self, first: str, column: str, caption: str, form: str = ".2f") -> None:

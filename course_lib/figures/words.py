@@ -32,7 +32,9 @@ class _Signs(Formatter):
         return super().format_field(value, form)
 
 
-_FILL = _Signs()
+def fill(template: str, /, **values: object) -> str:
+    """The template filled as `say` does it, for a part of what is said."""
+    return _Signs().format(template, **values)
 
 
 def say(template: str, /, **values: object) -> str:
@@ -48,7 +50,7 @@ def say(template: str, /, **values: object) -> str:
         template: literal text, the same in every run. A brace that is meant is doubled.
         values: what the slots name; texts among them are names and lists, not parts of sentences.
     """
-    return remember(_FILL.format(template, **values), template, values)
+    return remember(fill(template, **values), template, values)
 
 
 def remember(text: str, template: str, values: dict[str, object]) -> str:
@@ -67,7 +69,7 @@ def slots(template: str, values: dict[str, object]) -> dict[str, str]:
             slot = "".join(
                 ["{", name, f"!{conversion}" * bool(conversion), f":{form}" * bool(form), "}"]
             )
-            found[slot] = _FILL.format(slot, **values)
+            found[slot] = fill(slot, **values)
     return found
 
 

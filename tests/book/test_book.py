@@ -27,6 +27,7 @@ BASE = config()["html"]["baseurl"]
 DESCRIPTION = {"en": range(60, 161), "ko": range(30, 161)}
 # "1 words", but not "3, 2 and 1 tokens" or "n − 1 words".
 KINDS = "cases|heads|labels|layers|positions|sentences|seeds|steps|texts|times|tokens|words"
+HYPHEN = re.compile(r"(?<![\w.)\]}-])-\d")  # before a number
 MANY = re.compile(rf"(?<![\w.,−-])(?<!and )(?<![−-] )1 (?:more |other )?(?:{KINDS})\b")
 
 
@@ -102,6 +103,18 @@ def test_one_of_a_kind_has_no_plural(notebook):
     """Where a number fills a slot before a word, it may be 1."""
     said = [text for data in shown(notebook) for kind, text in data.items() if "text/" in kind]
     assert not MANY.findall("\n".join(said))
+
+
+@pytest.mark.parametrize("notebook", notebooks(), ids=lambda path: path.stem)
+def test_a_number_below_zero_has_a_minus_sign(notebook):
+    """In what is set as text: tables, captions, the words of a figure. Code prints a hyphen."""
+    kinds = ("text/html", "text/markdown")
+    said = [data[kind] for data in shown(notebook) for kind in kinds if kind in data]
+    words = re.sub(r"(?s)<(script|style|pre|code|math)\b.*?</\1>", "", "\n".join(said))
+    words = re.sub(r"\$[^$]*\$|`[^`]*`", "", words)
+    alternatives = re.findall(r'\b(?:alt|aria-label|aria-valuetext)="([^"]*)"', words)
+    for text in (*alternatives, re.sub("<[^>]*>", "|", words)):
+        assert not HYPHEN.search(text), text
 
 
 @pytest.mark.parametrize("chapter", range(13))

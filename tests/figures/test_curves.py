@@ -62,6 +62,12 @@ def test_lines_are_said(options, words):
     assert curves.said(**options).startswith(words)
 
 
+def test_a_line_that_is_said_has_minus_signs():
+    curves = Curves([-1, 1], {"shift": [Interval(-0.5, -1, 0), Interval(-0.001, -1, 1)]})
+    assert curves.said(point="{x:+d}: {mean:.2f}") == "shift −1: −0.50, +1: 0.00"
+    assert curves.said("{first:.1f}, {means[0]:+.2f}") == "−0.5, −0.50"
+
+
 def test_a_table_has_the_positions_as_columns(shown):
     Curves([1, 1000], {"GRU": GRU[:2]}).table("cell", "{x:,} words", "T", "+.1f")
     cells = ["cell | 1 words | 1,000 words", "GRU | +0.5 [+0.4, +0.6] | +0.2 [+0.1, +0.4]"]
