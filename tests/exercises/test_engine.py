@@ -31,6 +31,7 @@ from course_lib.exercises.engine.expect import (
     expect_type,
     same,
     snapshot,
+    wrong,
 )
 from course_lib.exercises.engine.source import patched
 from course_lib.figures.language import Translation
@@ -298,8 +299,8 @@ def test_what_a_learner_sees_is_translated_but_not_their_own_words(softmax):
 
 
 def test_hints_that_do_not_exist(softmax):
-    for wrong in (0, -1, 99, "2", None):
-        assert "has the hints 1 to 3" in softmax.hint(wrong)
+    for number in (0, -1, 99, "2", None):
+        assert "has the hints 1 to 3" in softmax.hint(number)
 
 
 def test_readiness_names_what_to_read():
@@ -559,6 +560,14 @@ class LSTMCell:
 def test_expectation_says_what_is_wrong(call, part):
     with pytest.raises(Incorrect, match=re.escape(part)):
         call()
+
+
+def test_a_message_has_minus_signs_in_both_languages():
+    problem = "{what} falls|fall to {low:.1f}, expected {high:+d}."
+    error = wrong(problem, "the weights", None, low=-0.25, high=-3)
+    assert str(error) == "The weights fall to −0.2, expected −3."
+    korean = Translation({problem: "{what} 최솟값: {low:.1f}, 기대한 값: {high:+d}."}, SAID)
+    assert korean.text(str(error)) == "the weights 최솟값: −0.2, 기대한 값: −3."
 
 
 def test_expectations_that_hold_are_silent():

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.figures.words import remember, say
+from course_lib.figures.words import fill, remember, say
 
 
 class Incorrect(Exception):
@@ -48,7 +48,7 @@ def wrong(template: str, what: str, got: Any, *remarks: str, **values: object) -
     English takes the second where the noun is a plural.
     """
     form, values = r"\2" if _plural(what) else r"\1", {"what": what, **values}
-    text = re.sub(r"(\w+)\|(\w+)", form, template).format(**values)
+    text = fill(re.sub(r"(\w+)\|(\w+)", form, template), **values)
     return Incorrect((remember(text[:1].upper() + text[1:], template, values), *remarks), got)
 
 
