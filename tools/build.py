@@ -124,6 +124,7 @@ def execute(chosen: list[Path]) -> None:
     chosen = sorted(chosen, key=lambda path: -seconds.get(path.stem, 0))
     names = [str(path.relative_to(ROOT)) for path in chosen]
     recorder = ["-p", "tools.nbval_record", "--nbval-record", str(EXECUTED.relative_to(ROOT))]
+    recorder += ["-p", "tools.kernels"]
     nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "300"]
     python("pytest", "-q", *recorder, *nbval, *WORKERS, *names, offline=True)
 
@@ -277,7 +278,7 @@ def test(steps: Steps) -> None:
         execute(notebooks())
         remark.append(seconds_and_memory(notebooks()))
     with steps.step("Korean of what cells show"):
-        python("tools.translations", "check")
+        python("tools.translations", "check", offline=True)
     steps.report()
 
 

@@ -18,6 +18,7 @@ import json
 import math
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -123,6 +124,7 @@ def measured_role(name, rawtext, text, lineno, inliner, options=None, content=No
 # The story
 
 
+@cache
 def lengthwise() -> dict[str, list]:
     """Exact match by length of the source, with its interval over seeds, by model."""
     from course_lib.studies import load

@@ -13,7 +13,7 @@ BUILD = ROOT / "_build"
 EXECUTED = BUILD / "executed"
 HTML = BUILD / "html"
 # These count for the outputs of every notebook.
-ALWAYS = ("constraints.txt", "tools/nbval_record.py")
+ALWAYS = ("constraints.txt", "tools/nbval_record.py", "tools/kernels.py")
 VENDOR = ROOT / "book" / "_static" / "vendor"
 
 

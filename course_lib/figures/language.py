@@ -53,6 +53,7 @@ def worded(text: str) -> bool:
     return bool(WORD.search(re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]*>", "", text)))
 
 
+@cache
 def key(text: str) -> str:
     """The words of a text, however they are marked and broken into lines."""
     text = re.sub(r"\]\([^)\s]*\)|[*`\[\]]", "", html.unescape(TOKEN.sub("", text)))

@@ -62,7 +62,9 @@ def test_lines_are_counted_in_all_processes(tmp_path):
     lines = ["[run]", *(f"{name} = {value}" for name, value in same.items())]
     settings.write_text("\n".join(lines), "utf8")
     environment = {name: v for name, v in os.environ.items() if not name.startswith("COVERAGE_")}
-    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(ROOT)])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(tmp_path), str(ROOT), os.environ["PYTHONPATH"]]
+    )
     environment["COVERAGE_FILE"] = str(tmp_path / "data")
     coverage = [sys.executable, "-m", "coverage", "run", f"--rcfile={settings}"]
     pytest = ["-m", "pytest", "-q", "-n", "2", "--rootdir", "."]
