@@ -15,6 +15,14 @@ import network_block  # noqa: E402, F401  (blocks on import)
 import pytest  # noqa: E402
 
 
+# Start processes of their own and take the longest: first, so that no worker is left with them.
+FIRST = ("test_distributed", "test_grade", "test_recorder", "test_covered")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in FIRST)
+
+
 @pytest.fixture
 def shown(monkeypatch) -> list[dict[str, str]]:
     """Every figure, table and sentence that is displayed, in order: its text by media type."""
