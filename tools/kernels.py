@@ -7,6 +7,7 @@ notebook. The library itself is not among them: each kernel reads it anew and no
 nothing rests on it.
 """
 
+import gc
 import json
 import multiprocessing
 import os
@@ -72,6 +73,7 @@ def become(
     import used_files
     from ipykernel import kernelapp
 
+    gc.freeze()  # what all copies share is never garbage; to look at it is to copy it
     os.setsid()
     started.send(True)
     threading.Thread(target=end_with_parent, daemon=True).start()
