@@ -14,7 +14,6 @@ os.environ["PYTHONPATH"] = OFFLINE + os.pathsep + os.environ.get("PYTHONPATH", "
 import network_block  # noqa: E402, F401  (blocks on import)
 import pytest  # noqa: E402
 
-
 # Start processes of their own and take the longest: first, so that no worker is left with them.
 FIRST = ("test_distributed", "test_grade", "test_recorder", "test_covered")
 
