@@ -197,7 +197,7 @@ def teacher_forcing() -> Drawing:
 
 def padding_and_packing() -> Drawing:
     """Chapter 02: a padded batch, and the same tokens packed step by step."""
-    rows = [["the", "old", "man", "reads", "."], ["she", "left", "."], ["go", "!"]]
+    rows = [["the", "old", "man", "sings", "."], ["she", "left", "."], ["go", "!"]]
     sketch = Sketch(520, 196)
     sketch.text(4, 14, "padded: 15 cells", anchor="start", bold=True)
     sketch.text(270, 14, "packed: 10 tokens", anchor="start", bold=True)
