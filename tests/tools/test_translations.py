@@ -54,3 +54,17 @@ def test_a_comment_allows_what_a_rule_finds_wrong():
 def test_a_number_that_is_measured_anew_makes_no_korean_stale():
     assert all(map(translations.is_number, ["1,492", "0.84–0.97", "−3.2 %"]))
     assert not any(map(translations.is_number, ["48 MB", "약 3", "×2 heads"]))
+
+
+def test_words_that_only_a_model_of_another_machine_writes_need_no_korean(monkeypatch):
+    monkeypatch.setattr(translations.outputs, "literals", lambda: {"Measure it."})
+    place = f"{PAGE}.ipynb#c000"
+    kept = Catalog(locale="ko")
+    kept.add("**la reine**", "la reine", locations=[(place, None)])
+    assert translations.cells_of_data([kept, catalog(("{1} words", "{1} words"))]) == {place}
+    shown = Catalog(locale="ko")
+    for text in ("la fille", "Measure it."):
+        shown.add(text, locations=[(place, None)])
+    [problem] = translations.problems_of(shown, kept, None, {place})
+    assert problem == f"{place}: no Korean for “Measure it.”"
+    assert len(translations.problems_of(shown, kept)) == 2
