@@ -205,8 +205,9 @@ def _costs(costs: dict[str, Any]) -> list[str]:
     ]
     return [
         "One execution from top to bottom, two notebooks at once with a thread each, data already "
-        "in the cache. Memory is the largest resident size of the notebook's process. Measured "
-        "on: " + _machine(costs["environment"]) + ".",
+        "in the cache, and PyTorch and the like already loaded: a notebook that you open by itself "
+        "takes two to four seconds more. Memory is the largest resident size of the notebook's "
+        "process. Measured on: " + _machine(costs["environment"]) + ".",
         _table(["notebook", "seconds", "memory, MB"], rows),
     ]
 
