@@ -37,7 +37,7 @@ class Kernel:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(LOADED)
         ours, its = context.Pipe()
-        path = new_path(folder, environment.get("PYTHONPATH"))
+        path = new_path(folder, environment.get("PYTHONPATH", ""))
         arguments = (command, folder, dict(environment), path, its)
         self.process = context.Process(target=become, args=arguments)
         self.process.start()
@@ -96,10 +96,12 @@ def end_with_parent() -> None:
 
 
 @cache
-def new_path(folder: str, pythonpath: str | None) -> list[str]:
+def new_path(folder: str, pythonpath: str) -> list[str]:
     """`sys.path` of a Python that starts there: pytest has put folders of its own into ours."""
     code = "import json, sys; print(json.dumps(sys.path[1:]))"  # ipykernel drops the first, too
-    return json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=folder))
+    environment = os.environ | {"PYTHONPATH": pythonpath}
+    command = [sys.executable, "-c", code]
+    return json.loads(subprocess.check_output(command, cwd=folder, env=environment))
 
 
 def launch_copies() -> None:
